@@ -1,0 +1,1 @@
+"""Typed settings and the presets of the programmes, read from TOML."""

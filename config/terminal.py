@@ -1,0 +1,67 @@
+"""Settings of one terminal (one shop's till)."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from config.load import SettingRefusedError
+
+SIMULATED_CLOCK: Final = "simulated://"
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Language = Literal["zh", "en"]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^/\s]+(/\S*)?$")]
+DeviceUrl = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+]*://\S*$")]
+ClockUrl = Annotated[str, Meta(pattern=r"^(system|simulated:///\S+)$")]
+
+
+class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that a terminal is told by a file; what the pool decides comes signed instead.
+
+    `clock` is "system", or "simulated:///path" for demo and tests: that file holds the seconds
+    to add to the system's clock. Device URLs are understood by `drivers.registry`; "none://"
+    is a terminal without that device.
+    """
+
+    data_dir: Path
+    listen_host: str = "127.0.0.1"
+    listen_port: Port = 8801
+    server_url: HttpUrl = "http://127.0.0.1:8800"
+    language: Language = "zh"
+    printer: DeviceUrl = "none://"
+    scanner: DeviceUrl = "none://"
+    clock: ClockUrl = "system"
+    # In total, connecting included: a queue is waiting behind this sale.
+    ask_timeout_s: Annotated[float, Meta(gt=0, le=10)] = 2.0
+    # After one time-out the terminal answers by itself for this long before it asks again.
+    breaker_open_s: Annotated[int, Meta(ge=1, le=3600)] = 30
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.listen_host):
+            raise SettingRefusedError(
+                "listen_host",
+                zh="只能是本机地址，如 127.0.0.1",
+                en="must be this machine's own address, such as 127.0.0.1",
+            )
+
+    @property
+    def simulated_clock_file(self) -> Path | None:
+        """The file with the clock's offset in seconds; None with the system's clock."""
+        return simulated_clock_file(self.clock)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def simulated_clock_file(clock: str) -> Path | None:
+    if not clock.startswith(SIMULATED_CLOCK):
+        return None
+    return Path(clock.removeprefix(SIMULATED_CLOCK))

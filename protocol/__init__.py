@@ -1,0 +1,1 @@
+"""What a terminal and a pool server agree on; imports nothing of either side."""

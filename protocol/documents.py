@@ -1,0 +1,189 @@
+"""What the pool gives its terminals: policy, catalogue and directory, numbered and signed.
+
+Each document has its own version, counts up by one, and is signed with the pool's root
+key, which a terminal learns at enrolment. The directory holds pseudonyms, allowances
+rounded down to buckets (so that they are no balances), statuses and cards; no names.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Struct
+
+from protocol.keys import sign, signature_holds
+from protocol.redemption import FenRemainder
+from protocol.sales import Fulfilment
+
+DOCUMENT_PURPOSE = "document"
+
+
+class DocumentKind(StrEnum):
+    """The three documents, each with versions of its own."""
+
+    POLICY = "policy"
+    CATALOGUE = "catalogue"
+    DIRECTORY = "directory"
+
+
+class StandInLimits(Struct, frozen=True, kw_only=True):
+    """Up to how much a terminal may answer by itself while the server is out of reach.
+
+    All in points of the pool; each counts what has not been told to the server yet.
+    """
+
+    per_sale_points: int
+    per_resident_points: int
+    per_terminal_soft_points: int
+    per_terminal_hard_points: int
+    directory_max_age_h: int
+
+
+class IssuerKey(Struct, frozen=True, kw_only=True):
+    """A public key that signs resident codes, by the number that codes name it by."""
+
+    kid: int
+    public_key: str
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """A pool's rules as the till needs them.
+
+    Attributes:
+        unit_name: what points are called on every screen and receipt (积分, 活力值).
+        fen_per_point: what a point pays, or None where points have no value in money.
+        cut_off_hour: the hour (Asia/Shanghai) at which the business date changes.
+        hold_s: how long the server keeps points held for a sale.
+        card_cap_points, slot_cap_points: most points a sale by kind of code.
+    """
+
+    version: int
+    made_at: datetime
+    pool: str
+    pool_name: str
+    unit_name: str
+    unit_name_en: str
+    fen_per_point: int | None
+    fen_remainder: FenRemainder
+    cut_off_hour: int
+    hold_s: int
+    card_cap_points: int
+    slot_cap_points: int
+    stand_in: StandInLimits
+    issuer_keys: tuple[IssuerKey, ...]
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """A thing or service on sale: price in fen or in points.
+
+    ``reimbursement_fen`` is what one unit priced in points costs the pool (0: donated).
+    """
+
+    item_id: str
+    name: str
+    name_en: str
+    category: str
+    unit: str
+    barcode: str | None = None
+    price_fen: int | None = None
+    price_points: int | None = None
+    reimbursement_fen: int = 0
+    weighed: bool = False
+    quick_key: bool = False
+    stock: int | None = None
+    fulfilment: Fulfilment = Fulfilment.AT_ONCE
+
+
+class Catalogue(Struct, frozen=True, kw_only=True):
+    """What a shop sells, as the pool publishes it."""
+
+    version: int
+    made_at: datetime
+    items: tuple[Item, ...]
+
+
+class AccountStatus(StrEnum):
+    """Whether a resident may redeem at all; a ban until a date is apart from it."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+class DirectoryCard(Struct, frozen=True, kw_only=True):
+    """A live card: id (16 hex digits) and its number in its line of replacements."""
+
+    card_id: str
+    seq: int
+
+
+class DirectoryEntry(Struct, frozen=True, kw_only=True):
+    """One resident as a terminal may know them.
+
+    ``allowance_points`` is the balance when the document was made, rounded down to a
+    bucket; it only bounds what a terminal may give offline.
+    """
+
+    account: str
+    allowance_points: int
+    status: AccountStatus = AccountStatus.ACTIVE
+    banned_until: date | None = None
+    cards: tuple[DirectoryCard, ...] = ()
+
+
+class Directory(Struct, frozen=True, kw_only=True):
+    """Everybody who may redeem; whoever is absent may not."""
+
+    version: int
+    made_at: datetime
+    entries: tuple[DirectoryEntry, ...]
+
+
+Document = Policy | Catalogue | Directory
+
+_TYPES: dict[DocumentKind, type[Document]] = {
+    DocumentKind.POLICY: Policy,
+    DocumentKind.CATALOGUE: Catalogue,
+    DocumentKind.DIRECTORY: Directory,
+}
+
+
+class SignedDocument(Struct, frozen=True, kw_only=True):
+    """A document on the wire and on disk: exact bytes and the pool root key's signature."""
+
+    kind: DocumentKind
+    body: bytes
+    signature: bytes
+
+
+class DocumentProblem(StrEnum):
+    """Why a document is not taken."""
+
+    BAD_SIGNATURE = "bad_signature"
+    NOT_A_DOCUMENT = "not_a_document"
+
+
+def _message(kind: DocumentKind, tag: bytes, body: bytes) -> bytes:
+    return kind.value.encode() + b"\0" + tag + body
+
+
+def sign_document(document: Document, key: Ed25519PrivateKey, tag: bytes) -> SignedDocument:
+    """Sign a document for the terminals of the pool with this tag."""
+    kind = next(kind for kind, type_ in _TYPES.items() if isinstance(document, type_))
+    body = msgspec.json.encode(document, order="deterministic")
+    return SignedDocument(
+        kind=kind, body=body, signature=sign(key, DOCUMENT_PURPOSE, _message(kind, tag, body))
+    )
+
+
+def open_document(
+    signed: SignedDocument, key: Ed25519PublicKey, tag: bytes
+) -> Document | DocumentProblem:
+    """Check the signature, then read; a document that does not verify is not looked into."""
+    message = _message(signed.kind, tag, signed.body)
+    if not signature_holds(key, DOCUMENT_PURPOSE, message, signed.signature):
+        return DocumentProblem.BAD_SIGNATURE
+    try:
+        return msgspec.json.decode(signed.body, type=_TYPES[signed.kind])
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return DocumentProblem.NOT_A_DOCUMENT

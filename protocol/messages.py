@@ -1,0 +1,164 @@
+"""Requests and answers between a terminal and its pool server: JSON bodies over HTTP.
+
+    POST /v1/enrol                              EnrolRequest     -> EnrolAnswer
+    POST /v1/terminals/<terminal>/authorise     AuthoriseRequest -> AuthoriseAnswer
+    POST /v1/terminals/<terminal>/journal       JournalBatch     -> JournalAnswer
+    POST /v1/terminals/<terminal>/documents     DocumentsRequest -> DocumentsAnswer
+
+Every request is signed with the terminal's key (:mod:`protocol.http_signing`). What is
+not answered 200 is a :class:`Problem`. A decline is an answer, not a problem.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from msgspec import Struct
+
+from protocol.documents import SignedDocument
+from protocol.evidence import Evidence
+from protocol.journal import SignedRecord
+from protocol.money import Points
+from protocol.reasons import Declined
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Neither side reads a longer body."""
+
+
+class ProblemKind(StrEnum):
+    """Why a request was not dealt with."""
+
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
+    REPLAYED = "replayed"
+    CLOCK_SKEW = "clock_skew"
+    UNKNOWN_TERMINAL = "unknown_terminal"
+    BAD_REQUEST = "bad_request"
+    WRONG_CODE = "wrong_code"
+    """The one-time code of an enrolment is wrong, used up or too old."""
+    GAP = "gap"
+    """``expected_seq`` says which record the server needs next."""
+    FORK = "fork"
+    """A different record stands at this place already: the terminal must stop."""
+    CONFLICT = "conflict"
+    """The same id was used before for another question."""
+    TRY_AGAIN = "try_again"
+    NOT_FOUND = "not_found"
+    TOO_LARGE = "too_large"
+    FAULT = "fault"
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """The body of every answer that is not 200."""
+
+    problem: ProblemKind
+    says: str
+    expected_seq: int = 0
+    server_time: datetime | None = None
+
+
+class EnrolRequest(Struct, frozen=True, kw_only=True):
+    """A new terminal's introduction; the request is signed with the key that it brings.
+
+    ``nonce`` of the signature and the one-time code together make it good once.
+    """
+
+    code: str
+    public_key: str
+
+
+class EnrolAnswer(Struct, frozen=True, kw_only=True):
+    """Who the terminal is from now on, and whom it believes.
+
+    ``root_key`` is the pool's public key; documents are believed with it alone.
+    """
+
+    terminal: str
+    epoch: int
+    pool: str
+    root_key: str
+    shop: str
+    shop_name: str
+    merchant_name: str
+
+
+class AuthoriseRequest(Struct, frozen=True, kw_only=True):
+    """May this resident's points pay, and how many?
+
+    ``required_points`` are needed for goods priced in points: all or nothing.
+    ``optional_points`` pay money, as many as there are. A card's proof is over the sum.
+    """
+
+    sale_id: UUID
+    evidence: Evidence
+    required_points: int
+    optional_points: int
+    occurred_at: datetime
+
+
+class Approved(Struct, frozen=True, kw_only=True, tag="approved"):
+    """Points are held for the sale until ``held_until``; taking fewer is fine.
+
+    ``balance_points`` is what the resident has before this sale, None when the
+    terminal stands in and cannot know.
+    """
+
+    account: str
+    points: Points
+    balance_points: Points | None
+    held_until: datetime | None
+
+
+AuthoriseAnswer = Approved | Declined
+
+
+class JournalBatch(Struct, frozen=True, kw_only=True):
+    """Contiguous records, oldest first; at most ``MAX_RECORDS_A_BATCH``."""
+
+    records: tuple[SignedRecord, ...]
+
+
+class OutcomeKind(StrEnum):
+    """What became of a record at the server. Each record has exactly one outcome."""
+
+    POSTED = "posted"
+    DUPLICATE = "duplicate"
+    """Its sale was in the books already; nothing was posted again."""
+    OVERDRAFT = "overdraft"
+    """Posted; the resident's points did not cover all of it. The merchant is paid."""
+    PARKED = "parked"
+    """Stored, and waiting for a person; ``says`` tells why. Never deleted, blocks nothing."""
+
+
+class RecordOutcome(Struct, frozen=True, kw_only=True):
+    """One record's outcome. ``overdraft_points`` for an overdraft, ``says`` for a parked one."""
+
+    epoch: int
+    seq: int
+    outcome: OutcomeKind
+    overdraft_points: int = 0
+    says: str = ""
+
+
+class JournalAnswer(Struct, frozen=True, kw_only=True):
+    """One outcome per record sent, in order, and the server's head of this terminal's chain."""
+
+    outcomes: tuple[RecordOutcome, ...]
+    head_epoch: int
+    head_seq: int
+    head_hash: str
+
+
+class DocumentsRequest(Struct, frozen=True, kw_only=True):
+    """The versions that the terminal has; 0 for none."""
+
+    policy: int = 0
+    catalogue: int = 0
+    directory: int = 0
+
+
+class DocumentsAnswer(Struct, frozen=True, kw_only=True):
+    """Those documents that are newer than the terminal's; possibly none."""
+
+    documents: tuple[SignedDocument, ...]
+    server_time: datetime

@@ -1,0 +1,51 @@
+"""Why a redemption is declined: the one list that terminal, server and screens share."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from protocol.money import Points
+
+
+class DeclineReason(StrEnum):
+    """A refusal to take points; each has a sentence on the screen that says what to do next."""
+
+    CODE_UNREADABLE = "code_unreadable"
+    """Digits that are no resident code at all."""
+    CODE_FOREIGN = "code_foreign"
+    """Signed by a key that this pool does not know: another pool's, most likely."""
+    CODE_FORGED = "code_forged"
+    """Names a key of this pool, but the signature does not hold."""
+    CODE_EXPIRED = "code_expired"
+    CODE_NOT_YET_VALID = "code_not_yet_valid"
+    CODE_REVOKED = "code_revoked"
+    """Reported lost, replaced, or not in the directory."""
+    CODE_CAP_EXCEEDED = "code_cap_exceeded"
+    """The goods need more points than this kind of code may take; see ``limit_points``."""
+    CLOCK_UNKNOWN = "clock_unknown"
+    """The terminal cannot tell the time, so a code that lives for minutes cannot be judged."""
+    RESIDENT_UNKNOWN = "resident_unknown"
+    RESIDENT_BLOCKED = "resident_blocked"
+    REDEMPTION_BANNED = "redemption_banned"
+    """Until and including ``until``; earning goes on."""
+    INSUFFICIENT_POINTS = "insufficient_points"
+    """``missing_points`` says how many."""
+    NOTHING_TO_REDEEM = "nothing_to_redeem"
+    """The basket has nothing that points could pay."""
+    OVER_FLOOR_LIMIT = "over_floor_limit"
+    """Offline, and more than the terminal may answer for by itself; see ``limit_points``."""
+    OFFLINE_STOPPED = "offline_stopped"
+    """Offline, and the directory is too old or missing."""
+    SALE_REVERSED = "sale_reversed"
+    """The sale was cancelled before its question arrived."""
+
+
+class Declined(Struct, frozen=True, tag="declined"):
+    """The answer no, with what a person needs to act on it."""
+
+    reason: DeclineReason
+    missing_points: Points = Points(0)
+    limit_points: Points = Points(0)
+    until: date | None = None
+    expired_at: datetime | None = None

@@ -1,0 +1,147 @@
+"""A sale as both sides write it down: lines with their frozen prices, and how it was paid."""
+
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from msgspec import Struct
+
+from protocol.evidence import Evidence, ProofGrade
+
+
+class Fulfilment(StrEnum):
+    """When the resident gets what a line sells."""
+
+    AT_ONCE = "at_once"
+    VOUCHER = "voucher"
+    WORK_ORDER = "work_order"
+
+
+class AmountsSource(StrEnum):
+    """Where a sale's amounts come from; a statement's line says it."""
+
+    BASKET = "basket"
+    API = "api"
+    DISPLAY_TAP = "display_tap"
+    RECEIPT_TAP = "receipt_tap"
+    DECLARED = "declared"
+
+
+class AnsweredBy(StrEnum):
+    """Who said yes to taking the points."""
+
+    NOBODY = "nobody"
+    """No points were taken, so nobody was asked."""
+    SERVER = "server"
+    STAND_IN = "stand_in"
+
+
+class SaleLine(Struct, frozen=True, kw_only=True):
+    """One line of a basket, frozen as sold.
+
+    A line is priced in fen or in points, never both. ``reimbursement_fen`` is what one
+    unit priced in points costs the pool (0: donated), as the pool's catalogue said it.
+    """
+
+    line_no: int
+    item_id: str | None
+    barcode: str | None
+    name: str
+    category: str
+    quantity_milli: int
+    unit: str
+    unit_price_fen: int | None = None
+    unit_price_points: int | None = None
+    amount_fen: int = 0
+    amount_points: int = 0
+    reimbursement_fen: int = 0
+    fulfilment: Fulfilment = Fulfilment.AT_ONCE
+    catalogue_version: int = 0
+
+
+class Payment(Struct, frozen=True, kw_only=True):
+    """How a sale was paid, or what of it a refund gives back. Fen and points, 0 or more."""
+
+    points_for_goods: int = 0
+    points_for_money: int = 0
+    cash_fen: int = 0
+    waived_fen: int = 0
+    rounded_up_fen: int = 0
+
+    @property
+    def points(self) -> int:
+        return self.points_for_goods + self.points_for_money
+
+
+class SaleCaptured(Struct, frozen=True, kw_only=True, tag="sale_captured"):
+    """A sale that happened: goods handed over, points taken, money received.
+
+    ``account`` is the resident's pseudonym (16 hex digits), None for a sale without a
+    resident. ``answered_by`` says whether the server held the points or the terminal
+    stood in within its limits.
+    """
+
+    sale_id: UUID
+    receipt_no: str
+    business_date: date
+    lines: tuple[SaleLine, ...]
+    payment: Payment
+    answered_by: AnsweredBy
+    account: str | None = None
+    evidence: Evidence | None = None
+    proof_grade: ProofGrade | None = None
+    presented_by: str | None = None
+    beneficiary: str | None = None
+    amounts_source: AmountsSource = AmountsSource.BASKET
+    cashier: str | None = None
+    practice: bool = False
+
+
+class ReversalReason(StrEnum):
+    """Why a sale that had asked for points did not happen."""
+
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    """The terminal lost power or was stopped between asking and completing."""
+
+
+class SaleReversed(Struct, frozen=True, kw_only=True, tag="sale_reversed"):
+    """A sale that asked for points and did not happen: whatever is held must be let go."""
+
+    sale_id: UUID
+    reason: ReversalReason
+
+
+class RefundLine(Struct, frozen=True, kw_only=True):
+    """What of one sold line comes back, at the line's own prices."""
+
+    line_no: int
+    quantity_milli: int
+    amount_fen: int
+    amount_points: int
+
+
+class SaleRefunded(Struct, frozen=True, kw_only=True, tag="sale_refunded"):
+    """Goods that came back: points first to the same resident, then money.
+
+    ``payment`` is what is given back, part by part, of the original sale's payment.
+    """
+
+    refund_id: UUID
+    sale_id: UUID
+    receipt_no: str
+    business_date: date
+    lines: tuple[RefundLine, ...]
+    payment: Payment
+    account: str | None = None
+    reason: str = ""
+    cashier: str | None = None
+
+
+class TerminalStarted(Struct, frozen=True, kw_only=True, tag="terminal_started"):
+    """The terminal's program came up: a mark in the chain for whoever reads it later."""
+
+    version: str
+
+
+Happening = SaleCaptured | SaleReversed | SaleRefunded | TerminalStarted

@@ -1,0 +1,25 @@
+"""The database as the server's rooms see it: one metadata, one way to open it, one way to write."""
+
+from server.db.engine import (
+    EngineRefused,
+    TryAgain,
+    create_all,
+    open_engine,
+    reading,
+    run_writing,
+    writing,
+)
+from server.db.metadata import POOL_ID_MAX, UtcDateTime, metadata
+
+__all__ = [
+    "POOL_ID_MAX",
+    "EngineRefused",
+    "TryAgain",
+    "UtcDateTime",
+    "create_all",
+    "metadata",
+    "open_engine",
+    "reading",
+    "run_writing",
+    "writing",
+]

@@ -1,0 +1,117 @@
+"""Every statement that SQLite and PostgreSQL say differently, in one place."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import Connection, Select, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+S = TypeVar("S", bound=Select[Any])
+
+# serialization_failure, deadlock_detected, lock_not_available
+_POSTGRES_PASSING = frozenset({"40001", "40P01", "55P03"})
+_SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_PRIMARY_CODE = 0xFF
+
+_REFUSE_FUNCTION = """
+CREATE OR REPLACE FUNCTION huidian_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
+END $$
+"""
+
+
+def may_pass_by_waiting(fault: DBAPIError) -> bool:
+    """Whether the same transaction, tried again, may succeed: a lock, a deadlock,
+    a serialization failure, or a lost connection.
+    """
+    if fault.connection_invalidated:
+        return True
+    cause = fault.orig
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", None)
+        return code is not None and (code & _PRIMARY_CODE) in _SQLITE_PASSING
+    return getattr(cause, "sqlstate", None) in _POSTGRES_PASSING
+
+
+def locked(statement: S) -> S:
+    """The same rows, locked until the transaction ends, in the order of the statement's ORDER BY.
+    SQLite has no row locks and needs none: its writer is alone since BEGIN IMMEDIATE.
+    """
+    return statement.with_for_update()
+
+
+def insert_or_ignore(tx: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Inserts one row unless a key of it is taken; says whether it did.
+
+    On PostgreSQL it waits for a transaction that is just inserting the same key.
+    """
+    if tx.dialect.name == "sqlite":
+        in_sqlite = sqlite.insert(table).values(**values).on_conflict_do_nothing()
+        return tx.execute(in_sqlite).rowcount == 1
+    in_postgres = postgresql.insert(table).values(**values).on_conflict_do_nothing()
+    return tx.execute(in_postgres).rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A trigger by which the database itself refuses a change.
+
+    `name` is unique in the database, `says` is the sentence of the error, `when` an SQL
+    condition on OLD (no condition: every row, and on PostgreSQL TRUNCATE with it).
+    """
+
+    table: str
+    name: str
+    on: Literal["UPDATE", "DELETE"]
+    says: str
+    when: str | None = None
+
+
+def guard(table: Table, *guards: Guard) -> None:
+    """Makes `guards` part of the table: created with it, and written into its migration."""
+    table.info["guards"] = guards
+
+    @event.listens_for(table, "after_create")
+    def _create(_table: Table, connection: Connection, **_: object) -> None:
+        for each in guards:
+            for statement in guard_ddl(each, connection.dialect.name):
+                connection.exec_driver_sql(statement)
+
+
+def never_changes(table: Table, says: str) -> None:
+    """No row of `table` is ever updated or deleted. `says` is a sentence: `a transfer stands`."""
+    name = table.name
+    guard(
+        table,
+        Guard(name, f"{name}_is_never_updated", "UPDATE", says),
+        Guard(name, f"{name}_is_never_deleted", "DELETE", says),
+    )
+
+
+def guard_ddl(each: Guard, dialect_name: str) -> tuple[str, ...]:
+    """The statements that create a guard. Migrations rely on them: what they make may be
+    replaced by a later migration, but not changed here.
+    """
+    says = each.says.replace("'", "''")
+    when = f" WHEN ({each.when})" if each.when else ""
+    if dialect_name == "sqlite":
+        return (
+            f'CREATE TRIGGER {each.name} BEFORE {each.on} ON "{each.table}"{when} '
+            f"BEGIN SELECT RAISE(ABORT, '{says}'); END",
+        )
+    refuse = f"EXECUTE FUNCTION huidian_refuse('{says}')"
+    row_trigger = (
+        f'CREATE TRIGGER {each.name} BEFORE {each.on} ON "{each.table}" '
+        f"FOR EACH ROW{when} {refuse}"
+    )
+    if each.on == "DELETE" and each.when is None:
+        truncate_trigger = (
+            f'CREATE TRIGGER {each.table}_is_never_truncated BEFORE TRUNCATE ON "{each.table}" '
+            f"FOR EACH STATEMENT {refuse}"
+        )
+        return (_REFUSE_FUNCTION, row_trigger, truncate_trigger)
+    return (_REFUSE_FUNCTION, row_trigger)
