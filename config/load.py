@@ -72,7 +72,9 @@ def parse(text: str, settings_type: type[Settings], *, file: Path) -> Settings:
     except tomllib.TOMLDecodeError as fault:
         raise _not_toml(text, fault, file) from fault
     try:
-        return msgspec.convert(values, settings_type, dec_hook=partial(_special, file.parent))
+        return msgspec.convert(
+            values, settings_type, dec_hook=partial(_special, file.absolute().parent)
+        )
     except msgspec.ValidationError as fault:
         raise _explained(text, fault, settings_type, file) from fault
 

@@ -21,7 +21,10 @@ CodePoints = Annotated[int, Meta(ge=1, le=65_535)]
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One node of 街道 › 社区 › 网格 › 微网格. `parent` is an id; only the street has none."""
+    """One node of 街道 › 社区 › 网格 › 微网格. `parent` is an id; only the root has none.
+
+    The root is a street, or the community where one community runs the programme by itself.
+    """
 
     id: Id
     kind: Literal["street", "community", "grid", "microgrid"]
@@ -186,6 +189,7 @@ class PoolPreset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     street: Name
     unit_name: Name
     unit_name_en: Name
+    merchant_name: Name = "商户"
     fen_per_point: Positive | None = None
     fen_remainder: Literal["cash", "waive", "round_up"] = "cash"
     cut_off_hour: Annotated[int, Meta(ge=0, le=6)] = 0
@@ -249,21 +253,23 @@ def _unique(key: str, ids: Iterable[str]) -> None:
 
 
 def _check_tree(places: tuple[Place, ...]) -> None:
-    """One street at the root; every other place below one that stands before it."""
+    """One root, and every other place directly below one that stands before it."""
     ranks = ("street", "community", "grid", "microgrid")
     kinds: dict[str, str] = {}
-    for place in places:
+    for number, place in enumerate(places):
         parent_kind = kinds.get(place.parent) if place.parent is not None else None
-        expected = None if place.kind == "street" else ranks[ranks.index(place.kind) - 1]
-        if parent_kind != expected or (place.parent is None) != (place.kind == "street"):
+        rank = ranks.index(place.kind)
+        fits = place.parent is None if number == 0 else rank and parent_kind == ranks[rank - 1]
+        if not fits:
             raise SettingRefusedError(
                 "places",
-                zh=f"中“{place.name}”的 parent 应是前面已写的上一级（{expected or '街道没有上一级'}）",
-                en=f'"{place.id}" needs as parent a {expected or "street without parent"} named before it',
+                zh=f"中“{place.name}”的 parent 不对：第一项没有 parent，其余各项写前面已有的上一级的 id",
+                en=f'"{place.id}": the first has no parent, each other the id of the next higher '
+                "place, named before it",
             )
         kinds[place.id] = place.kind
-    if list(kinds.values()).count("street") != 1:
-        raise SettingRefusedError("places", zh="应恰有一个街道", en="must have exactly one street")
+    if not places:
+        raise SettingRefusedError("places", zh="不能为空", en="must not be empty")
 
 
 def _check_rules(rules: tuple[AwardRule, ...]) -> None:

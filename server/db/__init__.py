@@ -10,12 +10,14 @@ from server.db.engine import (
     writing,
 )
 from server.db.metadata import POOL_ID_MAX, UtcDateTime, metadata
+from server.db.violation import Violation
 
 __all__ = [
     "POOL_ID_MAX",
     "EngineRefused",
     "TryAgain",
     "UtcDateTime",
+    "Violation",
     "create_all",
     "metadata",
     "open_engine",

@@ -19,7 +19,7 @@ _PRIMARY_CODE = 0xFF
 _REFUSE_FUNCTION = """
 CREATE OR REPLACE FUNCTION huidian_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation';
 END $$
 """
 
@@ -98,20 +98,13 @@ def guard_ddl(each: Guard, dialect_name: str) -> tuple[str, ...]:
     """
     says = each.says.replace("'", "''")
     when = f" WHEN ({each.when})" if each.when else ""
+    create = f'CREATE TRIGGER {each.name} BEFORE {each.on} ON "{each.table}"'
     if dialect_name == "sqlite":
-        return (
-            f'CREATE TRIGGER {each.name} BEFORE {each.on} ON "{each.table}"{when} '
-            f"BEGIN SELECT RAISE(ABORT, '{says}'); END",
-        )
+        return (f"{create}{when} BEGIN SELECT RAISE(ABORT, '{says}'); END",)
     refuse = f"EXECUTE FUNCTION huidian_refuse('{says}')"
-    row_trigger = (
-        f'CREATE TRIGGER {each.name} BEFORE {each.on} ON "{each.table}" '
-        f"FOR EACH ROW{when} {refuse}"
-    )
-    if each.on == "DELETE" and each.when is None:
-        truncate_trigger = (
-            f'CREATE TRIGGER {each.table}_is_never_truncated BEFORE TRUNCATE ON "{each.table}" '
-            f"FOR EACH STATEMENT {refuse}"
-        )
-        return (_REFUSE_FUNCTION, row_trigger, truncate_trigger)
-    return (_REFUSE_FUNCTION, row_trigger)
+    of_rows = f"{create} FOR EACH ROW{when} {refuse}"
+    if each.on == "UPDATE" or each.when is not None:
+        return (_REFUSE_FUNCTION, of_rows)
+    name = f"{each.table}_is_never_truncated"
+    of_all = f'CREATE TRIGGER {name} BEFORE TRUNCATE ON "{each.table}" FOR EACH STATEMENT {refuse}'
+    return (_REFUSE_FUNCTION, of_rows, of_all)

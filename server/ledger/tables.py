@@ -50,7 +50,9 @@ account = Table(
     Column("debits", BigInteger, nullable=False),
     Column("credits", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool", "account", "asset", name="an_account_holds_one_asset_of_one_pool"),
-    ForeignKeyConstraint(["pool"], ["ledger_head.pool"], name="an_account_belongs_to_a_pools_books"),
+    ForeignKeyConstraint(
+        ["pool"], ["ledger_head.pool"], name="an_account_belongs_to_a_pools_books"
+    ),
     CheckConstraint("asset IN ('points', 'fen')", name="an_asset_is_points_or_fen"),
     CheckConstraint("normal IN ('debit', 'credit')", name="a_normal_side_is_debit_or_credit"),
     CheckConstraint("debits >= 0 AND credits >= 0", name="an_account_sums_whole_numbers_from_zero"),

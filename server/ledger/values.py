@@ -25,8 +25,9 @@ class Normal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One transfer to be: `amount` (> 0) of `asset` from `credit`'s other side to `debit`.
+    """One transfer to be: `debit` is debited and `credit` credited with `amount` (> 0).
 
+    Redeeming debits the resident (who is owed less) and credits `points_redeemed`.
     `code` says what kind of movement it is (`redeem`, `reimburse`), for reports.
     """
 
@@ -243,9 +244,9 @@ class HoldRecord:
     resolved_at: datetime | None
 
 
-class LedgerFault(Exception):
+class LedgerFault(Exception):  # noqa: N818 - the house says fault, and refusal for values
     """The caller asked for something that no books can do; a mistake in the program."""
 
 
-class UnknownAccount(LedgerFault):  # noqa: N818 - named as the sentence it states
+class UnknownAccount(LedgerFault):
     """An account that was never opened was named."""

@@ -1,0 +1,38 @@
+"""The one place that imports a library late.
+
+A terminal on a small computer should start quickly and stay small: Pillow and qrcode are needed
+only for a line that the printer's ROM cannot hold, pyserial only where a device URL names a serial
+line. They are imported when first used, here and nowhere else, and come back typed.
+"""
+
+import functools
+import importlib
+
+from drivers.escpos.raster import Painter
+from drivers.fonts import find_cjk_font
+from drivers.transport.lines import LineSettings, SerialPort
+
+
+@functools.cache
+def painter_or_none() -> Painter | None:
+    """Give what draws Chinese lines and QR codes; None without Pillow or a Chinese font."""
+    font = find_cjk_font()
+    if font is None:
+        return None
+    try:
+        module = importlib.import_module("drivers.escpos.painter")
+    except ImportError:
+        return None
+    painter: Painter = module.PillowPainter(font)
+    return painter
+
+
+def open_serial_port(path: str, settings: LineSettings) -> SerialPort:
+    """Open a tty exclusively.
+
+    Raises:
+        LinkDownError: it is not there, somebody else has it, or pyserial is not installed.
+    """
+    module = importlib.import_module("drivers.transport.pyserial_port")
+    port: SerialPort = module.PyserialPort(path, settings)
+    return port

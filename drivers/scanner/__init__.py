@@ -1,0 +1,1 @@
+"""Scanners: bytes to scans (pure), and the devices that they come from."""

@@ -1,0 +1,84 @@
+"""Scanner bytes to scans. Pure: time comes in as seconds of any monotonic clock.
+
+A scan ends at CR or LF. Some scanners are set up without a suffix, so it also ends when nothing
+more has come for `IDLE_END_S`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from drivers.ports import MAX_SCAN_CHARS
+
+IDLE_END_S: Final = 0.08
+_SUFFIX: Final = frozenset(b"\r\n")
+# Symbology identifiers (AIM): off in most scanners, never required, dropped where they come.
+_AIM_PREFIX: Final = re.compile(r"\][A-Za-z][0-9A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """The text of one scan."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overflowed:
+    """A scan past the limit, thrown away whole."""
+
+    length_bytes: int
+
+
+Frame: TypeAlias = Framed | Overflowed
+
+
+class ScanFramer:
+    """Collects bytes until a scan is complete."""
+
+    def __init__(self) -> None:
+        """Begin between two scans."""
+        self._bytes = bytearray()
+        self._overflow_bytes = 0
+        self._last_byte_s = 0.0
+
+    def feed(self, data: bytes, now_s: float) -> list[Frame]:
+        """Take what came at `now_s`; gives the scans that it completes."""
+        frames: list[Frame] = []
+        for byte in data:
+            if byte in _SUFFIX:
+                frames.extend(self._end())
+            elif self._overflow_bytes or len(self._bytes) == MAX_SCAN_CHARS:
+                self._overflow_bytes = self._overflow_bytes or len(self._bytes)
+                self._overflow_bytes += 1
+            else:
+                self._bytes.append(byte)
+        if data:
+            self._last_byte_s = now_s
+        return frames
+
+    def idle(self, now_s: float) -> list[Frame]:
+        """Tell that nothing came until `now_s`; gives the scan that this ends, if any."""
+        if self.is_inside_scan and now_s - self._last_byte_s >= IDLE_END_S:
+            return self._end()
+        return []
+
+    @property
+    def is_inside_scan(self) -> bool:
+        """Whether a scan has begun and not ended."""
+        return bool(self._bytes)
+
+    def forget(self) -> None:
+        """Throw away what was half read."""
+        self._bytes.clear()
+        self._overflow_bytes = 0
+
+    def _end(self) -> list[Frame]:
+        length_bytes = self._overflow_bytes
+        text = self._bytes.decode("utf-8", errors="replace")
+        self.forget()
+        if length_bytes:
+            return [Overflowed(length_bytes)]
+        if _AIM_PREFIX.match(text):
+            text = text[3:]
+        return [Framed(text)] if text else []

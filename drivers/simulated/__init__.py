@@ -1,0 +1,1 @@
+"""Devices without hardware, reached over real links: a TCP printer and a pty scanner."""

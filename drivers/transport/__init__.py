@@ -1,0 +1,1 @@
+"""Byte links to a printer: TCP, a USB printer's device file, a serial line."""

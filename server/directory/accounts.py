@@ -1,0 +1,86 @@
+"""Which accounts a pool, a resident and a merchant have, and what they are called.
+
+Only names and shapes; the ledger is opened by whoever is above both rooms.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+POINTS_ISSUED = "points_issued"
+OPENING_POINTS = "opening_points"
+POOL_FUND = "pool_fund"
+TAKINGS_CONTRA = "takings_contra"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPlan:
+    """An account as it must be opened. ``hot``: never updated in line, folded on demand."""
+
+    account: str
+    asset: Literal["points", "fen"]
+    kind: str
+    normal: Literal["debit", "credit"]
+    floor_at_zero: bool = False
+    hot: bool = False
+
+
+def resident_account(account: str) -> str:
+    """A resident's points, by pseudonym; never below zero."""
+    return f"resident:{account}"
+
+
+def overdraft_account(account: str) -> str:
+    """What a resident took offline beyond his points: an asset of the pool."""
+    return f"offline_overdraft:{account}"
+
+
+def redeemed_account(merchant: str) -> str:
+    """Points that residents gave to a merchant."""
+    return f"redeemed:{merchant}"
+
+
+def returned_account(merchant: str) -> str:
+    """Points that came back to residents through a merchant's refunds."""
+    return f"returned:{merchant}"
+
+
+def merchant_account(merchant: str) -> str:
+    """Fen that the pool owes a merchant; may stand on either side."""
+    return f"merchant:{merchant}"
+
+
+def takings_account(merchant: str) -> str:
+    """Fen of cash that a merchant took: a memo, the base of the revenue share."""
+    return f"takings:{merchant}"
+
+
+def pool_accounts() -> tuple[AccountPlan, ...]:
+    """The accounts that a pool has once."""
+    return (
+        AccountPlan(POINTS_ISSUED, "points", "points_issued", "debit", hot=True),
+        AccountPlan(OPENING_POINTS, "points", "opening_points", "debit", hot=True),
+        AccountPlan(POOL_FUND, "fen", "pool_fund", "debit", hot=True),
+        AccountPlan(TAKINGS_CONTRA, "fen", "takings_contra", "debit", hot=True),
+    )
+
+
+def resident_accounts(account: str) -> tuple[AccountPlan, ...]:
+    """The accounts that every resident has; ``account`` is the pseudonym."""
+    return (
+        AccountPlan(
+            resident_account(account), "points", "resident", "credit", floor_at_zero=True
+        ),
+        AccountPlan(
+            overdraft_account(account), "points", "offline_overdraft", "debit", floor_at_zero=True
+        ),
+    )
+
+
+def merchant_accounts(merchant: str) -> tuple[AccountPlan, ...]:
+    """The accounts that every merchant has."""
+    return (
+        AccountPlan(redeemed_account(merchant), "points", "redeemed", "credit"),
+        AccountPlan(returned_account(merchant), "points", "returned", "debit"),
+        AccountPlan(merchant_account(merchant), "fen", "merchant", "credit"),
+        AccountPlan(takings_account(merchant), "fen", "takings", "credit"),
+    )

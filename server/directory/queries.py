@@ -1,0 +1,304 @@
+"""Reading the directory. Every function is bounded by the pool that it is given."""
+
+from datetime import date
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Connection, Row, and_, func, or_, select
+
+from protocol.documents import AccountStatus, Item, StandInLimits
+from protocol.keys import read_public_key
+from protocol.redemption import FenRemainder
+from protocol.sales import Fulfilment
+from server.directory import tables as t
+from server.directory.values import (
+    AwardRule,
+    Card,
+    CardState,
+    Contract,
+    Merchant,
+    PoolTerms,
+    Resident,
+    Role,
+    Shop,
+    SignIn,
+    Terminal,
+    TerminalState,
+)
+
+
+class UnknownPool(LookupError):  # noqa: N818 - named as the sentence it states
+    """No pool of this name was adopted in this database."""
+
+
+def pools(tx: Connection) -> list[str]:
+    """The ids of all pools in the database."""
+    return list(tx.execute(select(t.pool.c.pool).order_by(t.pool.c.pool)).scalars())
+
+
+def pool_terms(tx: Connection, pool: str) -> PoolTerms:
+    """The pool's policy.
+
+    Raises:
+        UnknownPool: it was never adopted.
+    """
+    row = tx.execute(select(t.pool).where(t.pool.c.pool == pool)).one_or_none()
+    if row is None:
+        raise UnknownPool(pool)
+    return PoolTerms(
+        pool=row.pool,
+        name=row.name,
+        name_en=row.name_en,
+        street=row.street,
+        unit_name=row.unit_name,
+        unit_name_en=row.unit_name_en,
+        merchant_word=row.merchant_word,
+        fen_per_point=row.fen_per_point,
+        fen_remainder=FenRemainder(row.fen_remainder),
+        cut_off_hour=row.cut_off_hour,
+        hold_s=row.hold_s,
+        card_cap_points=row.card_cap_points,
+        card_valid_days=row.card_valid_days,
+        slot_cap_points=row.slot_cap_points,
+        slot_minutes=row.slot_minutes,
+        stand_in=StandInLimits(
+            per_sale_points=row.per_sale_points,
+            per_resident_points=row.per_resident_points,
+            per_terminal_soft_points=row.per_terminal_soft_points,
+            per_terminal_hard_points=row.per_terminal_hard_points,
+            directory_max_age_h=row.directory_max_age_h,
+        ),
+        directory_fresh_h=row.directory_fresh_h,
+        allowance_buckets_points=msgspec.json.decode(
+            row.allowance_buckets_points, type=tuple[int, ...]
+        ),
+        root_key=read_public_key(row.root_key),
+    )
+
+
+def issuer_keys(tx: Connection, pool: str) -> dict[int, Ed25519PublicKey]:
+    """The keys that sign resident codes, by the number that codes name them by."""
+    rows = tx.execute(
+        select(t.issuer_key).where(t.issuer_key.c.pool == pool).order_by(t.issuer_key.c.kid)
+    )
+    return {row.kid: read_public_key(row.public_key) for row in rows}
+
+
+def residents(tx: Connection, pool: str) -> list[Resident]:
+    """Every resident of the pool, by pseudonym."""
+    rows = tx.execute(
+        select(t.resident).where(t.resident.c.pool == pool).order_by(t.resident.c.account)
+    )
+    return [_resident(row) for row in rows]
+
+
+def resident_of(tx: Connection, pool: str, account: str) -> Resident | None:
+    row = tx.execute(
+        select(t.resident).where(t.resident.c.pool == pool, t.resident.c.account == account)
+    ).one_or_none()
+    return _resident(row) if row else None
+
+
+def cards(tx: Connection, pool: str) -> list[Card]:
+    """Every live card of the pool, by id."""
+    rows = tx.execute(
+        select(t.card)
+        .where(t.card.c.pool == pool, t.card.c.state == CardState.LIVE.value)
+        .order_by(t.card.c.card_id)
+    )
+    return [_card(row) for row in rows]
+
+
+def card_of(tx: Connection, pool: str, card_id: str) -> Card | None:
+    row = tx.execute(
+        select(t.card).where(t.card.c.pool == pool, t.card.c.card_id == card_id)
+    ).one_or_none()
+    return _card(row) if row else None
+
+
+def merchants(tx: Connection, pool: str) -> list[Merchant]:
+    """Every merchant of the pool, by id."""
+    rows = tx.execute(
+        select(t.merchant).where(t.merchant.c.pool == pool).order_by(t.merchant.c.merchant)
+    )
+    return [Merchant(row.merchant, row.name, row.registered_at) for row in rows]
+
+
+def merchant_of(tx: Connection, pool: str, merchant: str) -> Merchant | None:
+    row = tx.execute(
+        select(t.merchant).where(t.merchant.c.pool == pool, t.merchant.c.merchant == merchant)
+    ).one_or_none()
+    return Merchant(row.merchant, row.name, row.registered_at) if row else None
+
+
+def shop_of(tx: Connection, pool: str, shop: str) -> Shop | None:
+    row = tx.execute(
+        select(t.shop).where(t.shop.c.pool == pool, t.shop.c.shop == shop)
+    ).one_or_none()
+    return Shop(row.shop, row.merchant, row.kind, row.name, row.place) if row else None
+
+
+def shops_of(tx: Connection, pool: str, merchant: str) -> list[Shop]:
+    """A merchant's shops, by id."""
+    rows = tx.execute(
+        select(t.shop)
+        .where(t.shop.c.pool == pool, t.shop.c.merchant == merchant)
+        .order_by(t.shop.c.shop)
+    )
+    return [Shop(row.shop, row.merchant, row.kind, row.name, row.place) for row in rows]
+
+
+def contracts_of(tx: Connection, pool: str, merchant: str) -> list[Contract]:
+    """A merchant's contracts, oldest first; their periods never overlap."""
+    rows = tx.execute(
+        select(t.contract)
+        .where(t.contract.c.pool == pool, t.contract.c.merchant == merchant)
+        .order_by(t.contract.c.valid_from)
+    )
+    return [
+        Contract(
+            row.contract,
+            row.merchant,
+            row.share_bp,
+            row.reimbursement_bp,
+            row.valid_from,
+            row.valid_until,
+        )
+        for row in rows
+    ]
+
+
+def contract_on(tx: Connection, pool: str, merchant: str, day: date) -> Contract | None:
+    """The contract in force on a business date, or None."""
+    fitting = (each for each in contracts_of(tx, pool, merchant) if each.in_force(day))
+    return next(fitting, None)
+
+
+def terminal_of(tx: Connection, pool: str, terminal: str) -> Terminal | None:
+    """A terminal with the merchant whose shop it stands in."""
+    row = tx.execute(
+        select(t.terminal, t.shop.c.merchant)
+        .join(
+            t.shop, and_(t.shop.c.pool == t.terminal.c.pool, t.shop.c.shop == t.terminal.c.shop)
+        )
+        .where(t.terminal.c.pool == pool, t.terminal.c.terminal == terminal)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Terminal(
+        terminal=row.terminal,
+        shop=row.shop,
+        merchant=row.merchant,
+        state=TerminalState(row.state),
+        public_key=row.public_key,
+        epoch=row.epoch,
+    )
+
+
+def terminals_invited_by(tx: Connection, pool: str, code_name: str) -> list[str]:
+    """Terminals whose one-time code starts so, the newest invitation first."""
+    rows = tx.execute(
+        select(t.terminal.c.terminal)
+        .where(t.terminal.c.pool == pool, t.terminal.c.code_name == code_name)
+        .order_by(t.terminal.c.code_expires_at.desc(), t.terminal.c.terminal)
+    )
+    return list(rows.scalars())
+
+
+def award_rule_on(tx: Connection, pool: str, rule_id: str, day: date) -> AwardRule | None:
+    """The version of a rule that counts on a day, or None outside its days."""
+    row = tx.execute(
+        select(t.award_rule).where(
+            t.award_rule.c.pool == pool,
+            t.award_rule.c.rule_id == rule_id,
+            t.award_rule.c.first_day <= day,
+            or_(t.award_rule.c.last_day.is_(None), t.award_rule.c.last_day >= day),
+        )
+    ).one_or_none()
+    return AwardRule(row.rule_id, row.category, row.points) if row else None
+
+
+def items_on_sale(tx: Connection, pool: str) -> list[Item]:
+    """The newest version of every item, in the catalogue's order."""
+    newest = (
+        select(t.item.c.item_id, func.max(t.item.c.item_version).label("newest"))
+        .where(t.item.c.pool == pool)
+        .group_by(t.item.c.item_id)
+        .subquery()
+    )
+    rows = tx.execute(
+        select(t.item)
+        .join(
+            newest,
+            and_(
+                t.item.c.item_id == newest.c.item_id, t.item.c.item_version == newest.c.newest
+            ),
+        )
+        .where(t.item.c.pool == pool)
+        .order_by(t.item.c.position, t.item.c.item_id)
+    )
+    return [_item(row) for row in rows]
+
+
+def was_sold_at(
+    tx: Connection, pool: str, item_id: str, *, price_points: int, reimbursement_fen: int
+) -> bool:
+    """Whether any version of the item had this price in points and this reimbursement."""
+    found = tx.execute(
+        select(t.item.c.item_version)
+        .where(
+            t.item.c.pool == pool,
+            t.item.c.item_id == item_id,
+            t.item.c.price_points == price_points,
+            t.item.c.reimbursement_fen == reimbursement_fen,
+        )
+        .limit(1)
+    )
+    return found.one_or_none() is not None
+
+
+def sign_in_of(tx: Connection, pool: str, user: str) -> SignIn | None:
+    row = tx.execute(
+        select(t.sign_in).where(t.sign_in.c.pool == pool, t.sign_in.c.user_name == user)
+    ).one_or_none()
+    return SignIn(row.user_name, Role(row.role), row.merchant, row.password_hash) if row else None
+
+
+def _resident(row: Row[tuple[object, ...]]) -> Resident:
+    return Resident(
+        account=row.account,
+        name=row.name,
+        household=row.household,
+        place=row.place,
+        status=AccountStatus(row.status),
+        banned_until=row.banned_until,
+    )
+
+
+def _card(row: Row[tuple[object, ...]]) -> Card:
+    return Card(
+        card_id=row.card_id,
+        account=row.account,
+        seq=row.seq,
+        expires_on=row.expires_on,
+        cap_points=row.cap_points,
+        state=CardState(row.state),
+    )
+
+
+def _item(row: Row[tuple[object, ...]]) -> Item:
+    return Item(
+        item_id=row.item_id,
+        name=row.name,
+        name_en=row.name_en,
+        category=row.category,
+        unit=row.unit,
+        barcode=row.barcode,
+        price_fen=row.price_fen,
+        price_points=row.price_points,
+        reimbursement_fen=row.reimbursement_fen,
+        weighed=row.weighed,
+        quick_key=row.quick_key,
+        stock=row.stock,
+        fulfilment=Fulfilment(row.fulfilment),
+    )

@@ -1,0 +1,212 @@
+"""What the directory answers; refusals are values."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
+
+from protocol.documents import AccountStatus, StandInLimits
+from protocol.keys import pool_tag
+from protocol.redemption import FenRemainder, RedemptionTerms
+
+ID_MAX = 32
+NAME_MAX = 80
+
+
+class DirectoryProblem(StrEnum):
+    """Why a command to the directory is refused."""
+
+    CONFLICT = "conflict"
+    """The id is taken by something else."""
+    UNKNOWN_PLACE = "unknown_place"
+    UNKNOWN_RESIDENT = "unknown_resident"
+    UNKNOWN_CARD = "unknown_card"
+    UNKNOWN_MERCHANT = "unknown_merchant"
+    UNKNOWN_SHOP = "unknown_shop"
+    UNKNOWN_SHOP_KIND = "unknown_shop_kind"
+    UNKNOWN_TERMINAL = "unknown_terminal"
+    WRONG_SEQ = "wrong_seq"
+    OVERLAP = "overlap"
+    BAD_PERIOD = "bad_period"
+    WRONG_ROLE = "wrong_role"
+    BAD_KEY = "bad_key"
+    WRONG_CODE = "wrong_code"
+    """The enrolment code is wrong, used up or too old: one answer for all three."""
+
+
+class Refused(Struct, frozen=True):
+    """Nothing was changed. ``says`` tells a person why and what to do next."""
+
+    reason: DirectoryProblem
+    says: str
+
+
+class Done(Struct, frozen=True):
+    """It stands in the directory. ``again``: it stood there already, just so."""
+
+    what: str
+    again: bool = False
+
+
+class Enrolled(Struct, frozen=True, kw_only=True):
+    """The terminal is somebody from now on."""
+
+    terminal: str
+    epoch: int
+    shop: str
+
+
+Answer = Done | Enrolled | Refused
+
+
+class TerminalState(StrEnum):
+    """Where a terminal is. A closed terminal is never opened again; a new one is enrolled."""
+
+    INVITED = "invited"
+    ACTIVE = "active"
+    CODE_DEAD = "code_dead"
+
+
+class CardState(StrEnum):
+    """Whether the newest card of a line of replacements may be used."""
+
+    LIVE = "live"
+    REVOKED = "revoked"
+
+
+class Role(StrEnum):
+    """What a sign-in is for; only a merchant's is bound to a merchant."""
+
+    MERCHANT = "merchant"
+    OPERATOR = "operator"
+    FINANCE = "finance"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTerms:
+    """A pool's policy as it stands. Caps and limits in points, periods as named."""
+
+    pool: str
+    name: str
+    name_en: str
+    street: str
+    unit_name: str
+    unit_name_en: str
+    merchant_word: str
+    fen_per_point: int | None
+    fen_remainder: FenRemainder
+    cut_off_hour: int
+    hold_s: int
+    card_cap_points: int
+    card_valid_days: int
+    slot_cap_points: int
+    slot_minutes: int
+    stand_in: StandInLimits
+    directory_fresh_h: int
+    allowance_buckets_points: tuple[int, ...]
+    root_key: Ed25519PublicKey
+
+    @property
+    def tag(self) -> bytes:
+        """What stands for the pool in every signature."""
+        return pool_tag(self.root_key)
+
+    @property
+    def redemption(self) -> RedemptionTerms:
+        return RedemptionTerms(self.fen_per_point, self.fen_remainder)
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A resident; ``account`` is the pseudonym, 16 hex digits."""
+
+    account: str
+    name: str
+    household: str
+    place: str
+    status: AccountStatus
+    banned_until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The newest card of a line of replacements; ``cap_points`` a sale."""
+
+    card_id: str
+    account: str
+    seq: int
+    expires_on: date
+    cap_points: int
+    state: CardState
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A contract party."""
+
+    merchant: str
+    name: str
+    registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A place of trade of one merchant."""
+
+    shop: str
+    merchant: str
+    kind: str
+    name: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Terms of one merchant from ``valid_from`` to ``valid_until``, both included.
+
+    ``share_bp``: basis points of cash takings that go into the pool. ``reimbursement_bp``:
+    basis points of the points' value in money that the pool pays.
+    """
+
+    contract: str
+    merchant: str
+    share_bp: int
+    reimbursement_bp: int
+    valid_from: date
+    valid_until: date | None
+
+    def in_force(self, day: date) -> bool:
+        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A device in a shop; ``public_key`` is None until it has enrolled."""
+
+    terminal: str
+    shop: str
+    merchant: str
+    state: TerminalState
+    public_key: str | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AwardRule:
+    """What one deed was worth on a day."""
+
+    rule_id: str
+    category: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Somebody who may sign in; the hash is Argon2's own text."""
+
+    user: str
+    role: Role
+    merchant: str | None
+    password_hash: str

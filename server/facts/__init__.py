@@ -1,0 +1,36 @@
+"""The ordered log of everything the server was told, and the desk that applies it.
+
+Every change of a pool's data is a fact: journal intake, operator and API commands. A handler is
+a function of the database and the fact alone (no clock, no randomness, no other world), so that
+replaying the log into an empty database makes the same tables.
+"""
+
+from server.facts.desk import (
+    MAX_BODY_BYTES,
+    Fact,
+    FactDesk,
+    FactFault,
+    FactStamp,
+    Handler,
+    Outcome,
+    Refusal,
+    check_facts,
+    read,
+)
+from server.facts.replay import ReplayDiverged, Replayed, replay
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "Fact",
+    "FactDesk",
+    "FactFault",
+    "FactStamp",
+    "Handler",
+    "Outcome",
+    "Refusal",
+    "ReplayDiverged",
+    "Replayed",
+    "check_facts",
+    "read",
+    "replay",
+]

@@ -1,0 +1,147 @@
+"""Who is signed in: a signed cookie that names a user, checked against the database each time."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection
+
+from server.directory import SignIn, SignInRole, sign_in_of
+from server.portal.throttle import Throttle
+
+NAME_MAX = 64
+PASSWORD_MAX = 128
+_CSRF_BYTES = 16
+
+Cookie = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A merchant's person at the pages; `merchant` bounds every query."""
+
+    user: str
+    merchant: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPassword:
+    """No such user, or not this password: which of them is not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Too many tries under this name; `wait_s` until the next."""
+
+    wait_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotAMerchant:
+    """The right password of somebody who has no business at these pages."""
+
+
+SignInOutcome = SignedIn | WrongPassword | Wait | NotAMerchant
+
+
+class Doorkeeper:
+    """Signs merchants in, knows them again, and lets them go.
+
+    A session ends after `idle_s` without a page, after `lifetime_s` in any case, and at once
+    when the password changes.
+    """
+
+    def __init__(
+        self, *, pool: str, idle_s: int, lifetime_s: int, randomness: Callable[[int], bytes]
+    ) -> None:
+        self._pool = pool
+        self._idle = timedelta(seconds=idle_s)
+        self._lifetime = timedelta(seconds=lifetime_s)
+        self._randomness = randomness
+        self._throttle = Throttle()
+        self._hasher = PasswordHasher()
+        # Checked when the user is unknown, so that this takes as long as a wrong password.
+        self._nobodys_hash = self._hasher.hash(randomness(16).hex())
+
+    def sign_in(
+        self, tx: Connection, cookie: Cookie, user: str, password: str, now: datetime
+    ) -> SignInOutcome:
+        """Check a password; on success the cookie is made anew and names the user."""
+        user, password = user[:NAME_MAX], password[: PASSWORD_MAX + 1]
+        wait_s = self._throttle.wait_s(user, now)
+        if wait_s:
+            return Wait(wait_s)
+        known = sign_in_of(tx, self._pool, user)
+        if not self._password_holds(known, password) or known is None:
+            self._throttle.failed(user, now)
+            return WrongPassword()
+        self._throttle.succeeded(user)
+        if known.role is not SignInRole.MERCHANT or known.merchant is None:
+            return NotAMerchant()
+        language = cookie.get("language")
+        cookie.clear()
+        cookie |= {
+            "user": user,
+            "password": _fingerprint(known),
+            "since": now.timestamp(),
+            "seen": now.timestamp(),
+        }
+        if language is not None:
+            cookie["language"] = language
+        return SignedIn(user, known.merchant)
+
+    def recognise(self, tx: Connection, cookie: Cookie, now: datetime) -> SignedIn | None:
+        """Who this cookie stands for, or None; being seen keeps the session alive."""
+        user = cookie.get("user")
+        if user is None:
+            return None
+        known = sign_in_of(tx, self._pool, user)
+        since = datetime.fromtimestamp(cookie["since"], UTC)
+        seen = datetime.fromtimestamp(cookie["seen"], UTC)
+        if (
+            known is None
+            or known.role is not SignInRole.MERCHANT
+            or known.merchant is None
+            or not hmac.compare_digest(cookie["password"], _fingerprint(known))
+            or now - since > self._lifetime
+            or now - seen > self._idle
+        ):
+            self.sign_out(cookie)
+            return None
+        cookie["seen"] = now.timestamp()
+        return SignedIn(user, known.merchant)
+
+    def sign_out(self, cookie: Cookie) -> None:
+        language = cookie.get("language")
+        cookie.clear()
+        if language is not None:
+            cookie["language"] = language
+
+    def csrf_token(self, cookie: Cookie) -> str:
+        """The token that this session's forms carry; made when the first form is shown."""
+        if "csrf" not in cookie:
+            cookie["csrf"] = self._randomness(_CSRF_BYTES).hex()
+        return str(cookie["csrf"])
+
+    def form_is_ours(self, cookie: Cookie, token: str) -> bool:
+        """Whether a form came from a page of this session."""
+        expected = cookie.get("csrf")
+        return expected is not None and hmac.compare_digest(str(expected), token)
+
+    def _password_holds(self, known: SignIn | None, password: str) -> bool:
+        if len(password) > PASSWORD_MAX:
+            return False
+        try:
+            self._hasher.verify(known.password_hash if known else self._nobodys_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+        return True
+
+
+def _fingerprint(known: SignIn) -> str:
+    return hashlib.sha256(known.password_hash.encode()).hexdigest()[:16]

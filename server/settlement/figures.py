@@ -1,0 +1,107 @@
+"""What a merchant's transfers add up to: the rule of statements, and nothing else.
+
+A merchant has four accounts. `merchant:` is what the pool owes him (fen), `takings:` the cash he
+took (fen), `redeemed:` and `returned:` the points that residents gave him and got back.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from protocol.money import rate_of
+from server.ledger import Asset, TransferRecord
+from server.settlement.values import Share, Totals
+
+SALE_KEY = "sale:"
+REFUND_KEY = "refund:"
+SHARE_KEY = "share:"
+SHARE_CODE = "share"
+
+_REIMBURSEMENT_CODE = "reimbursement"
+_REIMBURSEMENT_RETURNED_CODE = "reimbursement_returned"
+
+
+class SettlementFault(Exception):
+    """The books hold something about a merchant that no statement has a place for."""
+
+
+def accounts_of(merchant: str) -> tuple[tuple[str, Asset], ...]:
+    """The accounts whose transfers concern a merchant."""
+    return (
+        (f"merchant:{merchant}", Asset.FEN),
+        (f"takings:{merchant}", Asset.FEN),
+        (f"redeemed:{merchant}", Asset.POINTS),
+        (f"returned:{merchant}", Asset.POINTS),
+    )
+
+
+@dataclass(slots=True)
+class Tally:
+    """Adds up transfers of one merchant, one by one."""
+
+    merchant: str
+    takings_fen: int = 0
+    takings_returned_fen: int = 0
+    redeemed_points: int = 0
+    returned_points: int = 0
+    reimbursement_fen: int = 0
+    reimbursement_returned_fen: int = 0
+    share_fen: int = 0
+
+    def add(self, transfer: TransferRecord) -> None:
+        """Raises :class:`SettlementFault` for a transfer that no statement has a place for."""
+        for account, sign in ((transfer.credit, 1), (transfer.debit, -1)):
+            kind, _, whose = account.partition(":")
+            if whose != self.merchant:
+                continue
+            if kind == "takings" and sign > 0:
+                self.takings_fen += transfer.amount
+            elif kind == "takings":
+                self.takings_returned_fen += transfer.amount
+            elif kind == "redeemed":
+                self.redeemed_points += sign * transfer.amount
+            elif kind == "returned":
+                self.returned_points -= sign * transfer.amount
+            elif kind == "merchant":
+                self._add_owed(transfer, sign * transfer.amount)
+
+    def _add_owed(self, transfer: TransferRecord, owed_fen: int) -> None:
+        if transfer.code == _REIMBURSEMENT_CODE:
+            self.reimbursement_fen += owed_fen
+        elif transfer.code == _REIMBURSEMENT_RETURNED_CODE:
+            self.reimbursement_returned_fen -= owed_fen
+        elif transfer.code == SHARE_CODE:
+            self.share_fen -= owed_fen
+        else:
+            raise SettlementFault(
+                f"transfer {transfer.transfer_no} ({transfer.code}) concerns merchant"
+                f" {self.merchant}, but statements have no place for it"
+            )
+
+
+def totals_of(merchant: str, transfers: Iterable[TransferRecord]) -> Totals:
+    """Fold a merchant's transfers.
+
+    Raises:
+        SettlementFault: one of them has a code that statements do not know.
+    """
+    tally = Tally(merchant)
+    keys: set[str] = set()
+    for transfer in transfers:
+        tally.add(transfer)
+        keys.add(transfer.key)
+    return Totals(
+        sales_count=sum(key.startswith(SALE_KEY) for key in keys),
+        refunds_count=sum(key.startswith(REFUND_KEY) for key in keys),
+        takings_fen=tally.takings_fen,
+        takings_returned_fen=tally.takings_returned_fen,
+        redeemed_points=tally.redeemed_points,
+        returned_points=tally.returned_points,
+        reimbursement_fen=tally.reimbursement_fen,
+        reimbursement_returned_fen=tally.reimbursement_returned_fen,
+        share_fen=tally.share_fen,
+    )
+
+
+def share_of(contract: str, share_bp: int, takings_fen: int) -> Share:
+    """Revenue share of net cash takings, halves of a fen rounded up."""
+    return Share(contract, share_bp, takings_fen, rate_of(takings_fen, share_bp))

@@ -1,0 +1,1 @@
+"""The terminal in the shop: sells for points, with or without a network."""

@@ -1,0 +1,1 @@
+"""The use cases of a till: scan, ask, complete, cancel, give back."""

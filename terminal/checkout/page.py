@@ -1,0 +1,146 @@
+"""Makes the page's view out of the till, the store and the surroundings."""
+
+from protocol.documents import Policy
+from protocol.money import format_quantity
+from protocol.redemption import points_wanted
+from protocol.sales import AnsweredBy
+from terminal.checkout.asking import terms_of
+from terminal.checkout.current import CurrentSale
+from terminal.checkout.till import Till
+from terminal.checkout.view import (
+    CompletedView,
+    LineView,
+    NoticeView,
+    PaymentView,
+    TillView,
+)
+from terminal.domain.basket import BasketLine
+from terminal.domain.changes import Changes, Surroundings
+from terminal.domain.notice import Notice
+from terminal.domain.ports import Clock, Store, TerminalIdentity
+from terminal.domain.sale import SaleState
+
+
+class Page:
+    """The one reader behind the cashier's page."""
+
+    def __init__(
+        self,
+        *,
+        identity: TerminalIdentity,
+        till: Till,
+        store: Store,
+        clock: Clock,
+        changes: Changes,
+        surroundings: Surroundings,
+    ) -> None:
+        self._identity = identity
+        self._till = till
+        self._store = store
+        self._clock = clock
+        self._changes = changes
+        self._surroundings = surroundings
+
+    def view(self) -> TillView:
+        """The page as it should be now."""
+        version = self._changes.version  # read first: a change while we look shows up again
+        sale, notice = self._till.snapshot()
+        documents = self._store.documents()
+        policy, directory = documents.policy, documents.directory
+        moment = self._clock.moment()
+        around = self._surroundings.read()
+        due = sale.basket.due()
+        wanted = points_wanted(due, terms_of(policy)) if policy else None
+        age = (moment.at - directory.made_at).total_seconds() if directory else None
+        return TillView(
+            version=version,
+            sale_id=str(sale.sale_id),
+            state=sale.state.value,
+            lines=tuple(_line(line) for line in sale.basket.lines),
+            due_fen=due.money_fen,
+            goods_points=due.goods_points,
+            points_possible=wanted.required + wanted.optional if wanted else 0,
+            payment=self._payment(sale),
+            completed=self._completed(sale),
+            notice=_notice(notice),
+            shop_name=self._identity.shop_name,
+            merchant_name=self._identity.merchant_name,
+            unit_name=_unit_name(policy)[0],
+            unit_name_en=_unit_name(policy)[1],
+            untold=self._store.untold(),
+            directory_age_min=None if age is None else max(0, int(age // 60)),
+            server=around.server,
+            printer=around.printer,
+            scanner=around.scanner,
+            clock_state=moment.clock_state.value,
+        )
+
+    def _payment(self, sale: CurrentSale) -> PaymentView | None:
+        if sale.state not in {SaleState.OPEN, SaleState.AUTHORISED} or not sale.basket.lines:
+            return None
+        tender = self._till.tender_now()
+        if tender is None:
+            return None
+        before = sale.approval.balance_points if sale.approval else None
+        return PaymentView(
+            points=tender.points,
+            points_min=tender.points_for_goods,
+            points_max=sale.approval.points if sale.approval else 0,
+            cash_fen=tender.cash_fen,
+            waived_fen=tender.waived_fen,
+            rounded_up_fen=tender.rounded_up_fen,
+            balance_before_points=before,
+            balance_after_points=None if before is None else before - tender.points,
+            offline=sale.answered_by is AnsweredBy.STAND_IN,
+        )
+
+    def _completed(self, sale: CurrentSale) -> CompletedView | None:
+        captured = sale.captured
+        if captured is None:
+            return None
+        job = self._store.job_of(captured.receipt_no)
+        before = sale.approval.balance_points if sale.approval else None
+        return CompletedView(
+            receipt_no=captured.receipt_no,
+            total_fen=sum(line.amount_fen for line in captured.lines),
+            points=captured.payment.points,
+            cash_fen=captured.payment.cash_fen,
+            waived_fen=captured.payment.waived_fen,
+            rounded_up_fen=captured.payment.rounded_up_fen,
+            balance_before_points=before,
+            balance_after_points=None if before is None else before - captured.payment.points,
+            offline=captured.answered_by is AnsweredBy.STAND_IN,
+            print_state=job.state.value if job else "",
+            print_trouble=job.trouble if job else "",
+        )
+
+
+def _unit_name(policy: Policy | None) -> tuple[str, str]:
+    return (policy.unit_name, policy.unit_name_en) if policy else ("积分", "points")
+
+
+def _line(line: BasketLine) -> LineView:
+    return LineView(
+        line_no=line.line_no,
+        item_id=line.item.item_id if line.item else None,
+        name=line.name,
+        unit=line.unit,
+        quantity=format_quantity(line.quantity_milli),
+        quantity_milli=line.quantity_milli,
+        weighed=line.item.weighed if line.item else False,
+        unit_price_fen=line.unit_price_fen,
+        unit_price_points=line.unit_price_points,
+        amount_fen=line.amount_fen,
+        amount_points=line.amount_points,
+    )
+
+
+def _notice(notice: Notice | None) -> NoticeView | None:
+    if notice is None:
+        return None
+    return NoticeView(
+        code=notice.code.value,
+        level=notice.level.value,
+        figures=notice.figures,
+        decline=notice.decline,
+    )

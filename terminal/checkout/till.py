@@ -1,0 +1,499 @@
+"""The till: one sale at a time, asked for once, told once.
+
+Every method may be called from any thread. What the cashier does wrong becomes a notice;
+what the disk does wrong becomes a notice too, and then nothing is acknowledged. The
+answer of the pool is waited for without the lock, so the page stays alive and the sale
+can be cancelled meanwhile.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+from protocol.business_day import business_date
+from protocol.codes import ResidentCode
+from protocol.documents import Item, Policy
+from protocol.evidence import proof_grade
+from protocol.messages import Approved, AuthoriseRequest
+from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, Points, parse_yuan
+from protocol.reasons import Declined
+from protocol.redemption import (
+    PointsWanted,
+    Tender,
+    TenderProblem,
+    points_wanted,
+    tender,
+)
+from protocol.sales import (
+    AnsweredBy,
+    Payment,
+    ReversalReason,
+    SaleCaptured,
+    SaleReversed,
+    TerminalStarted,
+)
+from terminal.checkout.asking import Asking, is_answer_to, terms_of
+from terminal.checkout.current import CurrentSale, receipt_facts
+from terminal.domain.basket import Basket
+from terminal.domain.changes import Changes
+from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
+from terminal.domain.ports import (
+    Clock,
+    Ids,
+    Pool,
+    Receipts,
+    SaleRow,
+    Store,
+    StoreFaultError,
+    TerminalIdentity,
+    Unreachable,
+)
+from terminal.domain.print_job import JobKind
+from terminal.domain.sale import SaleEvent, SaleState, advance
+from terminal.domain.scan import (
+    BarcodeScan,
+    DamagedCodeScan,
+    PaymentScan,
+    ResidentScan,
+    classify,
+)
+
+TYPED_AMOUNT_CATEGORY = "amount"
+
+_AMOUNT_NOTICES = {
+    AmountProblem.NOT_A_NUMBER: NoticeCode.AMOUNT_NOT_A_NUMBER,
+    AmountProblem.ZERO: NoticeCode.AMOUNT_ZERO,
+    AmountProblem.NEGATIVE: NoticeCode.AMOUNT_NEGATIVE,
+    AmountProblem.TOO_MANY_DECIMALS: NoticeCode.AMOUNT_TOO_MANY_DECIMALS,
+    AmountProblem.TOO_LARGE: NoticeCode.AMOUNT_TOO_LARGE,
+}
+
+
+class Till:
+    """One terminal's till."""
+
+    def __init__(
+        self,
+        *,
+        identity: TerminalIdentity,
+        store: Store,
+        pool: Pool,
+        receipts: Receipts,
+        clock: Clock,
+        ids: Ids,
+        changes: Changes,
+        wake_workers: Callable[[], None],
+    ) -> None:
+        self._identity = identity
+        self._store = store
+        self._asking = Asking(identity, store, clock)
+        self._pool = pool
+        self._receipts = receipts
+        self._clock = clock
+        self._ids = ids
+        self._changes = changes
+        self._wake_workers = wake_workers
+        self._lock = threading.RLock()
+        self._notice: Notice | None = None
+        self._stopped = False
+        self._sale = self._new_sale(Basket())
+
+    def snapshot(self) -> tuple[CurrentSale, Notice | None]:
+        """The sale on the page and what there is to say, read together."""
+        with self._lock:
+            return self._sale, self._notice
+
+    def start(self, version: str) -> None:
+        """Reverse what a stop left undecided, and tell the cashier how it ended.
+
+        Raises:
+            StoreFaultError: the disk is not fit to sell with.
+        """
+        with self._lock:
+            unfinished = self._store.unfinished()
+            moment = self._clock.moment()
+            with self._store.working() as work:
+                work.journal(TerminalStarted(version=version), moment)
+                for row in unfinished:
+                    reason = ReversalReason.INTERRUPTED
+                    work.journal(SaleReversed(sale_id=row.sale_id, reason=reason), moment)
+                    work.save_sale(replace(row, state=SaleState.REVERSED))
+            if unfinished:
+                self._say(NoticeCode.INTERRUPTED, NoticeLevel.ASK)
+            self._wake_workers()
+
+    def stop_selling(self) -> None:
+        """The journal is forked: no further sale until a person has looked."""
+        with self._lock:
+            self._stopped = True
+            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
+
+    def add_item(self, item_id: str, quantity_milli: int = QUANTITY_ONE_MILLI) -> None:
+        """Put a catalogue item into the basket."""
+        with self._lock:
+            catalogue = self._store.documents().catalogue
+            items = catalogue.items if catalogue else ()
+            item = next((x for x in items if x.item_id == item_id), None)
+            self._add(item, item_id, quantity_milli)
+
+    def add_amount(self, text: str, name: str) -> None:
+        """Put an amount in yuan, as typed, into the basket; ``name`` is what the receipt says."""
+        with self._lock:
+            amount = parse_yuan(text)
+            if isinstance(amount, AmountProblem):
+                self._say(_AMOUNT_NOTICES[amount], NoticeLevel.REFUSED)
+            elif self._may_edit():
+                basket = self._sale.basket.with_amount(amount, name, TYPED_AMOUNT_CATEGORY)
+                self._put(basket)
+
+    def set_quantity(self, line_no: int, quantity_milli: int) -> None:
+        """Change a line's quantity in thousandths; 0 takes the line out."""
+        with self._lock:
+            if not self._may_edit():
+                return
+            if quantity_milli < 0 or self._sale.basket.line(line_no) is None:
+                self._say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
+                return
+            self._put(self._sale.basket.with_quantity(line_no, quantity_milli))
+
+    def clear(self) -> None:
+        """Empty the basket and begin with the next customer; gives held points back first."""
+        with self._lock:
+            if self._sale.state in {SaleState.AUTHORISING, SaleState.AUTHORISED}:
+                if not self._reverse():
+                    return
+                self._sale = self._new_sale(Basket())
+                self._say(NoticeCode.CANCELLED, NoticeLevel.GOOD)
+                return
+            self._sale = self._new_sale(Basket())
+            self._notice = None
+            self._changes.note()
+
+    def scan(self, text: str) -> None:
+        """Take what the scanner read: an item, a resident's code, or something to explain."""
+        scan = classify(text)
+        match scan:
+            case BarcodeScan(barcode):
+                self._scan_barcode(barcode)
+            case ResidentScan(code):
+                self.show_code(code)
+            case PaymentScan(brand):
+                self.say(NoticeCode.PAYMENT_CODE, NoticeLevel.REFUSED, {"brand": brand.value})
+            case DamagedCodeScan():
+                self.say(NoticeCode.DAMAGED_CODE, NoticeLevel.REFUSED)
+            case _:
+                self.say(NoticeCode.UNKNOWN_SCAN, NoticeLevel.REFUSED)
+
+    def show_code(self, code: ResidentCode) -> None:
+        """A resident shows a code: ask whether points may be taken, and wait for the answer."""
+        with self._lock:
+            request = self._ask(code)
+        if request is None:
+            return
+        answer = self._pool.authorise(request)
+        with self._lock:
+            self._take_answer(request, answer)
+
+    def _ask(self, code: ResidentCode) -> AuthoriseRequest | None:
+        """First durable commit: the sale's id is on disk before anything is sent."""
+        policy = self._store.documents().policy
+        if self._sale.state is SaleState.CAPTURED:
+            self._sale = self._new_sale(Basket())
+        wanted = self._wanted(policy)
+        if policy is None or wanted is None or not self._may_ask(wanted):
+            return None
+        request = self._asking.question(self._sale.sale_id, code, wanted, policy)
+        if isinstance(request, Declined):
+            self._say_declined(request)
+            return None
+        state = advance(self._sale.state, SaleEvent.ASK)
+        try:
+            with self._store.working() as work:
+                work.save_sale(self._row(state))
+        except StoreFaultError:
+            self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
+            return None
+        self._sale = replace(self._sale, state=state, code=code)
+        self._say(NoticeCode.ASKING, NoticeLevel.ASK)
+        return request
+
+    def _take_answer(
+        self, request: AuthoriseRequest, answer: Approved | Declined | Unreachable
+    ) -> None:
+        sale = self._sale
+        if (
+            sale.sale_id != request.sale_id
+            or sale.state is not SaleState.AUTHORISING
+            or sale.code is None
+        ):
+            return  # cancelled while we waited; its reversal is in the outbox
+        answered_by = AnsweredBy.SERVER
+        if isinstance(answer, Unreachable) or not is_answer_to(request, answer):
+            answer = self._asking.own_answer(request, sale.code, self._store.documents())
+            answered_by = AnsweredBy.STAND_IN
+        if isinstance(answer, Declined):
+            self._take_decline(answer, answered_by)
+            return
+        self._sale = replace(
+            sale,
+            state=advance(sale.state, SaleEvent.APPROVED),
+            approval=answer,
+            answered_by=answered_by,
+            points_chosen=answer.points,
+        )
+        self._notice = None
+        self._changes.note()
+
+    def _take_decline(self, declined: Declined, answered_by: AnsweredBy) -> None:
+        state = advance(self._sale.state, SaleEvent.DECLINED)
+        row = replace(self._row(state), decline_reason=declined.reason.value)
+        try:
+            with self._store.working() as work:
+                if answered_by is AnsweredBy.STAND_IN:
+                    # The server may hold points all the same: only its answer was lost.
+                    work.journal(self._reversal(), self._clock.moment())
+                work.save_sale(row)
+        except StoreFaultError:
+            # Still AUTHORISING on disk: the next start reverses it, which holds nothing either.
+            self._sale = self._new_sale(self._sale.basket)
+            self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
+            return
+        self._sale = self._new_sale(self._sale.basket)
+        self._say_declined(declined)
+
+    def choose_points(self, points: int) -> None:
+        """Take fewer points than were approved; the rest is paid in money."""
+        with self._lock:
+            sale = self._sale
+            if sale.state is not SaleState.AUTHORISED or sale.approval is None:
+                self._say(NoticeCode.CODE_NEEDED, NoticeLevel.REFUSED)
+                return
+            lowest = sale.basket.due().goods_points
+            if not lowest <= points <= sale.approval.points:
+                self._say(
+                    NoticeCode.POINTS_OUT_OF_RANGE,
+                    NoticeLevel.REFUSED,
+                    {"lowest": lowest, "highest": sale.approval.points},
+                )
+                return
+            self._sale = replace(sale, points_chosen=points)
+            self._notice = None
+            self._changes.note()
+
+    def tender_now(self) -> Tender | None:
+        """How the basket would be paid now; None where it cannot be completed yet."""
+        with self._lock:
+            policy = self._store.documents().policy
+            if policy is None:
+                return None
+            points = Points(self._sale.points_chosen)
+            answer = tender(self._sale.basket.due(), terms_of(policy), points)
+            return None if isinstance(answer, TenderProblem) else answer
+
+    def complete(self, sale_id: UUID) -> None:
+        """Second durable commit: the sale is done. A second press of the button changes nothing."""
+        with self._lock:
+            sale = self._sale
+            if sale.sale_id != sale_id:
+                self._say(NoticeCode.OTHER_SALE, NoticeLevel.REFUSED)
+                return
+            if sale.state is SaleState.CAPTURED:
+                return
+            if not self._may_complete():
+                return
+            policy = self._store.documents().policy
+            payment = self.tender_now()
+            if policy is None or payment is None:
+                self._say(NoticeCode.CODE_NEEDED, NoticeLevel.REFUSED)
+                return
+            self._capture(policy, payment)
+
+    def _capture(self, policy: Policy, payment: Tender) -> None:
+        sale, moment = self._sale, self._clock.moment()
+        state = advance(sale.state, SaleEvent.COMPLETE)
+        evidence = (
+            self._asking.evidence(sale.sale_id, sale.code, payment.points) if sale.code else None
+        )
+        catalogue = self._store.documents().catalogue
+        account = sale.approval.account if sale.approval else None
+        before = sale.approval.balance_points if sale.approval else None
+        try:
+            with self._store.working() as work:
+                captured = SaleCaptured(
+                    sale_id=sale.sale_id,
+                    receipt_no=work.next_receipt_no(),
+                    business_date=business_date(moment.at, policy.cut_off_hour),
+                    lines=sale.basket.frozen_lines(catalogue.version if catalogue else 0),
+                    payment=Payment(
+                        points_for_goods=payment.points_for_goods,
+                        points_for_money=payment.points_for_money,
+                        cash_fen=payment.cash_fen,
+                        waived_fen=payment.waived_fen,
+                        rounded_up_fen=payment.rounded_up_fen,
+                    ),
+                    answered_by=sale.answered_by,
+                    account=account,
+                    evidence=evidence,
+                    proof_grade=proof_grade(evidence) if evidence else None,
+                )
+                work.journal(captured, moment)
+                work.save_sale(
+                    replace(
+                        self._row(state),
+                        receipt_no=captured.receipt_no,
+                        points=payment.points,
+                        cash_fen=payment.cash_fen,
+                    )
+                )
+                facts = receipt_facts(
+                    self._identity, policy, occurred_at=moment.at, balance_before_points=before
+                )
+                document = self._receipts.sale(captured, facts)
+                work.queue_print(JobKind.SALE, captured.receipt_no, document, 0)
+        except StoreFaultError:
+            self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
+            return
+        self._sale = replace(sale, state=state, captured=captured, code=None)
+        self._say(NoticeCode.COMPLETED, NoticeLevel.GOOD)
+        self._wake_workers()
+
+    def go_back(self) -> None:
+        """Let the held points go and keep the basket, to change it."""
+        with self._lock:
+            if self._sale.state not in {SaleState.AUTHORISING, SaleState.AUTHORISED}:
+                return
+            if self._reverse():
+                self._sale = self._new_sale(self._sale.basket)
+                self._say(NoticeCode.CANCELLED, NoticeLevel.GOOD)
+
+    def _reverse(self) -> bool:
+        moment = self._clock.moment()
+        state = advance(self._sale.state, SaleEvent.CANCEL)
+        try:
+            with self._store.working() as work:
+                work.journal(self._reversal(), moment)
+                work.save_sale(self._row(state))
+        except StoreFaultError:
+            self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
+            return False
+        self._wake_workers()
+        return True
+
+    def say(
+        self,
+        code: NoticeCode,
+        level: NoticeLevel,
+        figures: dict[str, str | int] | None = None,
+    ) -> None:
+        """Show a notice on the page."""
+        with self._lock:
+            self._say(code, level, figures)
+
+    def _say(
+        self,
+        code: NoticeCode,
+        level: NoticeLevel,
+        figures: dict[str, str | int] | None = None,
+    ) -> None:
+        self._notice = Notice(code, level, figures or {})
+        self._changes.note()
+
+    def _say_declined(self, declined: Declined) -> None:
+        needs_points = int(self._sale.basket.due().goods_points > 0)
+        self._notice = Notice(
+            NoticeCode.DECLINED, NoticeLevel.REFUSED, {"needs_points": needs_points}, declined
+        )
+        self._changes.note()
+
+    def _new_sale(self, basket: Basket) -> CurrentSale:
+        moment = self._clock.moment()
+        return CurrentSale(self._ids.new(moment.at), moment.at, basket=basket)
+
+    def _reversal(self) -> SaleReversed:
+        return SaleReversed(sale_id=self._sale.sale_id, reason=ReversalReason.CANCELLED)
+
+    def _row(self, state: SaleState) -> SaleRow:
+        sale = self._sale
+        return SaleRow(
+            sale_id=sale.sale_id,
+            state=state,
+            opened_at=sale.opened_at,
+            account=sale.approval.account if sale.approval else None,
+            points=0,
+            total_fen=sale.basket.due().money_fen,
+            stood_in=sale.answered_by is AnsweredBy.STAND_IN,
+            balance_points=sale.approval.balance_points if sale.approval else None,
+        )
+
+    def _scan_barcode(self, barcode: str) -> None:
+        with self._lock:
+            catalogue = self._store.documents().catalogue
+            items = catalogue.items if catalogue else ()
+            item = next((x for x in items if x.barcode == barcode), None)
+            self._add(item, barcode, QUANTITY_ONE_MILLI)
+
+    def _add(self, item: Item | None, shown_as: str, quantity_milli: int) -> None:
+        if item is None:
+            self._say(NoticeCode.ITEM_UNKNOWN, NoticeLevel.REFUSED, {"item": shown_as[:32]})
+        elif quantity_milli <= 0:
+            self._say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
+        elif self._may_edit():
+            self._put(self._sale.basket.with_item(item, quantity_milli))
+
+    def _put(self, basket: Basket) -> None:
+        if not basket.within_limits():
+            self._say(NoticeCode.BASKET_TOO_LARGE, NoticeLevel.REFUSED)
+            return
+        self._sale = replace(self._sale, basket=basket)
+        self._notice = None
+        self._changes.note()
+
+    def _may_edit(self) -> bool:
+        """Whether the basket may change; after a completed sale a new one begins."""
+        if self._stopped:
+            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
+            return False
+        if self._store.documents().policy is None:
+            self._say(NoticeCode.NOT_READY, NoticeLevel.ALARM)
+            return False
+        if self._sale.state is SaleState.CAPTURED:
+            self._sale = self._new_sale(Basket())
+        if self._sale.state is not SaleState.OPEN:
+            self._say(NoticeCode.BASKET_LOCKED, NoticeLevel.REFUSED)
+            return False
+        return True
+
+    def _wanted(self, policy: Policy | None) -> PointsWanted | None:
+        if policy is None:
+            self._say(NoticeCode.NOT_READY, NoticeLevel.ALARM)
+            return None
+        return points_wanted(self._sale.basket.due(), terms_of(policy))
+
+    def _may_ask(self, wanted: PointsWanted) -> bool:
+        sale = self._sale
+        if self._stopped:
+            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
+        elif sale.state is SaleState.AUTHORISING:
+            self._say(NoticeCode.ASKING, NoticeLevel.ASK)
+        elif sale.state is not SaleState.OPEN:
+            self._say(NoticeCode.BASKET_LOCKED, NoticeLevel.REFUSED)
+        elif not sale.basket.lines:
+            self._say(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)
+        elif wanted.required + wanted.optional == 0:
+            self._say(NoticeCode.CODE_NOT_NEEDED, NoticeLevel.ASK)
+        else:
+            return True
+        return False
+
+    def _may_complete(self) -> bool:
+        sale = self._sale
+        if self._stopped:
+            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
+        elif sale.state is SaleState.AUTHORISING:
+            self._say(NoticeCode.ASKING, NoticeLevel.ASK)
+        elif not sale.basket.lines:
+            self._say(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)
+        else:
+            return True
+        return False

@@ -1,0 +1,89 @@
+"""What the page shows: one value, made anew for every change. It decides nothing."""
+
+from msgspec import Struct
+
+from protocol.reasons import Declined
+
+
+class NoticeView(Struct, frozen=True, kw_only=True):
+    """A notice's code, level and figures; the page has the words."""
+
+    code: str
+    level: str
+    figures: dict[str, str | int]
+    decline: Declined | None
+
+
+class LineView(Struct, frozen=True, kw_only=True):
+    """One basket line. ``quantity`` is ready to show; ``amount_*`` are whole numbers."""
+
+    line_no: int
+    item_id: str | None
+    name: str
+    unit: str
+    quantity: str
+    quantity_milli: int
+    weighed: bool
+    unit_price_fen: int | None
+    unit_price_points: int | None
+    amount_fen: int
+    amount_points: int
+
+
+class PaymentView(Struct, frozen=True, kw_only=True):
+    """How the basket is paid with the points chosen now."""
+
+    points: int
+    points_min: int
+    points_max: int
+    cash_fen: int
+    waived_fen: int
+    rounded_up_fen: int
+    balance_before_points: int | None
+    balance_after_points: int | None
+    offline: bool
+
+
+class CompletedView(Struct, frozen=True, kw_only=True):
+    """The sale that was just completed, and what is known of its receipt's paper."""
+
+    receipt_no: str
+    total_fen: int
+    points: int
+    cash_fen: int
+    waived_fen: int
+    rounded_up_fen: int
+    balance_before_points: int | None
+    balance_after_points: int | None
+    offline: bool
+    print_state: str
+    print_trouble: str
+
+
+class TillView(Struct, frozen=True, kw_only=True):
+    """Everything on the cashier's page.
+
+    ``state`` is a :class:`terminal.domain.sale.SaleState`; ``points_possible`` is the
+    most that points could pay of this basket (0: no code is needed).
+    """
+
+    version: int
+    sale_id: str
+    state: str
+    lines: tuple[LineView, ...]
+    due_fen: int
+    goods_points: int
+    points_possible: int
+    payment: PaymentView | None
+    completed: CompletedView | None
+    notice: NoticeView | None
+    shop_name: str
+    merchant_name: str
+    unit_name: str
+    unit_name_en: str
+    untold: int
+    directory_age_min: int | None
+    server: str
+    printer: str
+    scanner: str
+    clock_state: str

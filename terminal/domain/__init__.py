@@ -1,0 +1,1 @@
+"""What a till knows: baskets, sales and their states, scans, limits. No Flask, SQL, HTTP or serial."""

@@ -1,0 +1,137 @@
+"""The shopping basket before it becomes a sale."""
+
+from dataclasses import dataclass, replace
+
+from protocol.documents import Item
+from protocol.money import QUANTITY_ONE_MILLI, Fen, Points, price_of
+from protocol.redemption import Due
+from protocol.sales import SaleLine
+
+MAX_LINES = 200
+MAX_QUANTITY_MILLI = 999 * QUANTITY_ONE_MILLI
+MAX_BASKET_FEN = 5_000_000
+MAX_BASKET_POINTS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class BasketLine:
+    """One line: a catalogue item, or an amount that the cashier typed (no item)."""
+
+    line_no: int
+    item: Item | None
+    name: str
+    category: str
+    unit: str
+    quantity_milli: int
+    unit_price_fen: int | None
+    unit_price_points: int | None
+
+    @property
+    def amount_fen(self) -> int:
+        return price_of(self.unit_price_fen or 0, self.quantity_milli)
+
+    @property
+    def amount_points(self) -> int:
+        return price_of(self.unit_price_points or 0, self.quantity_milli)
+
+    @property
+    def is_free(self) -> bool:
+        """A line that costs nothing; it is counted, and needs no code."""
+        return self.amount_fen == 0 and self.amount_points == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """Lines in the order in which they were entered; every change makes a new basket."""
+
+    lines: tuple[BasketLine, ...] = ()
+    next_line_no: int = 1
+
+    def due(self) -> Due:
+        return Due(
+            money_fen=Fen(sum(line.amount_fen for line in self.lines)),
+            goods_points=Points(sum(line.amount_points for line in self.lines)),
+        )
+
+    def line(self, line_no: int) -> BasketLine | None:
+        return next((line for line in self.lines if line.line_no == line_no), None)
+
+    def with_item(self, item: Item, quantity_milli: int) -> "Basket":
+        """Add an item; the same counted item again adds to its line, a weighed one does not."""
+        for line in self.lines:
+            if line.item == item and not item.weighed:
+                return self.with_quantity(line.line_no, line.quantity_milli + quantity_milli)
+        return self._appended(
+            BasketLine(
+                line_no=self.next_line_no,
+                item=item,
+                name=item.name,
+                category=item.category,
+                unit=item.unit,
+                quantity_milli=quantity_milli,
+                unit_price_fen=item.price_fen,
+                unit_price_points=item.price_points,
+            )
+        )
+
+    def with_amount(self, amount_fen: Fen, name: str, category: str) -> "Basket":
+        """Add an amount of money that has no item."""
+        return self._appended(
+            BasketLine(
+                line_no=self.next_line_no,
+                item=None,
+                name=name,
+                category=category,
+                unit="",
+                quantity_milli=QUANTITY_ONE_MILLI,
+                unit_price_fen=amount_fen,
+                unit_price_points=None,
+            )
+        )
+
+    def with_quantity(self, line_no: int, quantity_milli: int) -> "Basket":
+        """Change a line's quantity; 0 takes the line out."""
+        if quantity_milli == 0:
+            return replace(self, lines=tuple(x for x in self.lines if x.line_no != line_no))
+        return replace(
+            self,
+            lines=tuple(
+                replace(x, quantity_milli=quantity_milli) if x.line_no == line_no else x
+                for x in self.lines
+            ),
+        )
+
+    def within_limits(self) -> bool:
+        """Whether this basket is one that a neighbourhood shop could mean."""
+        due = self.due()
+        return (
+            len(self.lines) <= MAX_LINES
+            and due.money_fen <= MAX_BASKET_FEN
+            and due.goods_points <= MAX_BASKET_POINTS
+            and all(x.quantity_milli <= MAX_QUANTITY_MILLI for x in self.lines)
+        )
+
+    def frozen_lines(self, catalogue_version: int) -> tuple[SaleLine, ...]:
+        """The lines as the sale's record keeps them, numbered from 1 without gaps."""
+        return tuple(
+            SaleLine(
+                line_no=number,
+                item_id=line.item.item_id if line.item else None,
+                barcode=line.item.barcode if line.item else None,
+                name=line.name,
+                category=line.category,
+                quantity_milli=line.quantity_milli,
+                unit=line.unit,
+                unit_price_fen=line.unit_price_fen,
+                unit_price_points=line.unit_price_points,
+                amount_fen=line.amount_fen,
+                amount_points=line.amount_points,
+                reimbursement_fen=line.item.reimbursement_fen if line.item else 0,
+                fulfilment=line.item.fulfilment if line.item else SaleLine.fulfilment,
+                catalogue_version=catalogue_version,
+            )
+            for number, line in enumerate(self.lines, 1)
+        )
+
+    def _appended(self, line: BasketLine) -> "Basket":
+        return Basket(lines=(*self.lines, line), next_line_no=self.next_line_no + 1)

@@ -1,0 +1,70 @@
+"""What the till has to say to the cashier: a code and its figures; the page has the words."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from protocol.reasons import Declined
+
+
+class NoticeLevel(StrEnum):
+    """How a notice looks and sounds."""
+
+    GOOD = "good"
+    ASK = "ask"
+    REFUSED = "refused"
+    ALARM = "alarm"
+
+
+class NoticeCode(StrEnum):
+    """Every sentence that the till can say. Each has its words in Chinese and English."""
+
+    DECLINED = "declined"
+    """``decline`` says why."""
+    PAYMENT_CODE = "payment_code"
+    DAMAGED_CODE = "damaged_code"
+    UNKNOWN_SCAN = "unknown_scan"
+    SCAN_TOO_LONG = "scan_too_long"
+    ITEM_UNKNOWN = "item_unknown"
+    AMOUNT_NOT_A_NUMBER = "amount_not_a_number"
+    AMOUNT_ZERO = "amount_zero"
+    AMOUNT_NEGATIVE = "amount_negative"
+    AMOUNT_TOO_MANY_DECIMALS = "amount_too_many_decimals"
+    AMOUNT_TOO_LARGE = "amount_too_large"
+    QUANTITY_WRONG = "quantity_wrong"
+    BASKET_EMPTY = "basket_empty"
+    BASKET_TOO_LARGE = "basket_too_large"
+    BASKET_LOCKED = "basket_locked"
+    """Points are held for this basket: complete it, or go back first."""
+    CODE_NOT_NEEDED = "code_not_needed"
+    CODE_NEEDED = "code_needed"
+    """There are goods priced in points, and nobody has shown a code."""
+    ASKING = "asking"
+    POINTS_OUT_OF_RANGE = "points_out_of_range"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    """A sale was cut off by a stop of the terminal: it was not completed, no points were taken."""
+    LAST_COMPLETED = "last_completed"
+    """The terminal was stopped; the last sale before that was completed."""
+    OTHER_SALE = "other_sale"
+    """The button belonged to a sale that is no longer on this page."""
+    RECEIPT_UNKNOWN = "receipt_unknown"
+    ALREADY_REFUNDED = "already_refunded"
+    REFUNDED = "refunded"
+    REPRINT_QUEUED = "reprint_queued"
+    NOT_READY = "not_ready"
+    """No policy or catalogue from the pool yet."""
+    STORE_FAULT = "store_fault"
+    """The disk did not take the sale: nothing is acknowledged."""
+    STOPPED = "stopped"
+    """The server found this terminal's journal forked: no sale until a person has looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to say. ``figures`` fill the sentence."""
+
+    code: NoticeCode
+    level: NoticeLevel
+    figures: dict[str, str | int] = field(default_factory=dict)
+    decline: Declined | None = None

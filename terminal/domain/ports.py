@@ -1,0 +1,205 @@
+"""What the use cases need from outside, as contracts; ``bootstrap`` chooses who fulfils them."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from drivers.document import Document
+from protocol.documents import Catalogue, Directory, Policy
+from protocol.journal import ClockState
+from protocol.messages import Approved, AuthoriseRequest
+from protocol.reasons import Declined
+from protocol.sales import Happening, SaleCaptured, SaleRefunded
+from terminal.domain.print_job import JobKind, PrintJob
+from terminal.domain.sale import SaleState
+from terminal.domain.stand_in import Exposure
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalIdentity:
+    """Who this terminal is, from its enrolment. ``root_key`` is the pool's public key."""
+
+    terminal: str
+    epoch: int
+    pool: str
+    root_key: str
+    shop: str
+    shop_name: str
+    merchant_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One reading of the clocks: wall time (aware UTC), machine time, and how far to trust it."""
+
+    at: datetime
+    monotonic_ms: int
+    clock_state: ClockState
+
+
+class Clock(Protocol):
+    """The terminal's clocks."""
+
+    def moment(self) -> Moment:
+        """Both clocks, read together."""
+
+
+class Ids(Protocol):
+    """Where ids come from."""
+
+    def new(self, at: datetime) -> UUID:
+        """A UUID version 7 for this time; never the same twice."""
+
+
+class UnreachableReason(StrEnum):
+    """Why the server gave no answer that can be believed."""
+
+    NO_CONNECTION = "no_connection"
+    TIMED_OUT = "timed_out"
+    NONSENSE = "nonsense"
+    """It answered, and what it said is no answer of this protocol."""
+    REFUSED = "refused"
+    """It does not accept this terminal's requests (not enrolled there, clock too far off)."""
+    NOT_ASKED = "not_asked"
+    """It failed a moment ago; the queue does not wait for it again just yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No answer. The terminal stands in."""
+
+    reason: UnreachableReason
+
+
+class Pool(Protocol):
+    """The pool server as a sale needs it."""
+
+    def authorise(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
+        """Ask whether points may be taken; answers within the configured time, always."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolDocuments:
+    """The newest verified documents; None where none has come yet."""
+
+    policy: Policy | None
+    catalogue: Catalogue | None
+    directory: Directory | None
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRow:
+    """A sale as the terminal looks it up later."""
+
+    sale_id: UUID
+    state: SaleState
+    opened_at: datetime
+    receipt_no: str | None = None
+    account: str | None = None
+    points: int = 0
+    total_fen: int = 0
+    cash_fen: int = 0
+    stood_in: bool = False
+    balance_points: int | None = None
+    decline_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaleSummary:
+    """One row of the list of past sales."""
+
+    row: SaleRow
+    told: bool
+    parked: bool
+    refunded: bool
+    print_state: str
+
+
+class Work(Protocol):
+    """One durable step: everything in it is on disk when it ends, or none of it."""
+
+    def next_receipt_no(self) -> str:
+        """The next number of this terminal's receipts, without gaps."""
+
+    def journal(self, happening: Happening, at: Moment) -> None:
+        """Append a record to the chain and to the outbox."""
+
+    def save_sale(self, row: SaleRow) -> None:
+        """Insert the sale, or bring its row up to date."""
+
+    def mark_refunded(self, sale_id: UUID) -> None:
+        """Note that a sale's goods came back whole."""
+
+    def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
+        """Add a print job; returns its number."""
+
+
+class Store(Protocol):
+    """The terminal's disk, as the use cases see it.
+
+    Raises:
+        StoreFaultError: from any method, when the disk did not do what was asked.
+    """
+
+    def working(self) -> AbstractContextManager[Work]:
+        """Open one durable step. One at a time; others wait."""
+
+    def documents(self) -> PoolDocuments:
+        """The documents in use."""
+
+    def exposure(self, account: str) -> Exposure:
+        """What the directory in use cannot know of yet."""
+
+    def unfinished(self) -> Sequence[SaleRow]:
+        """Sales that were AUTHORISING when the terminal stopped."""
+
+    def recent_sales(self, limit: int) -> Sequence[SaleSummary]:
+        """Completed sales, newest first."""
+
+    def captured(self, receipt_no: str) -> tuple[SaleSummary, SaleCaptured, datetime] | None:
+        """A completed sale, its record and when it happened."""
+
+    def refund_of(self, sale_id: UUID) -> SaleRefunded | None:
+        """The refund of a sale, if its goods came back."""
+
+    def job_of(self, receipt_no: str) -> PrintJob | None:
+        """The newest print job of a receipt."""
+
+    def retry_job(self, job_no: int) -> None:
+        """Queue a failed job again."""
+
+    def untold(self) -> int:
+        """How many records the server has not been told yet."""
+
+
+class StoreFaultError(Exception):
+    """The disk failed: full, read-only, broken. Nothing of the step counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptFacts:
+    """What a receipt says beside the sale itself. Points are the resident's, None if unknown."""
+
+    occurred_at: datetime
+    shop_name: str
+    merchant_name: str
+    pool_name: str
+    unit_name: str
+    unit_name_en: str
+    fen_per_point: int | None
+    balance_before_points: int | None
+    copy_no: int
+
+
+class Receipts(Protocol):
+    """Turns what happened into what stands on paper."""
+
+    def sale(self, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
+        """The receipt of a completed sale."""
+
+    def refund(self, refund: SaleRefunded, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
+        """The receipt of goods that came back."""

@@ -1,0 +1,1 @@
+"""The pool server as the till sees it: ask, tell, fetch."""

@@ -1,0 +1,1 @@
+"""One worker for each device, one that tells the server."""
