@@ -228,7 +228,7 @@ def _allowed_single(shape: shapes.Type | None) -> tuple[str, str]:
         case shapes.FloatType():
             return f"数字{_bounds(shape)}", f"a number{_bounds(shape)}"
         case shapes.StrType():
-            form = f" {shape.pattern}" if shape.pattern else ""
+            form = f" ({shape.pattern})" if shape.pattern else ""
             length = f" ({shape.min_length}…{shape.max_length})" if shape.max_length else ""
             return f"带引号的文字{form}{length}", f"text in quotes{form}{length}"
         case shapes.BoolType():

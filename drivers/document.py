@@ -27,7 +27,10 @@ class Align(enum.StrEnum):
 
 
 class Size(enum.StrEnum):
-    """How large characters are: normal, twice as high, or twice as high and wide."""
+    """How large characters are: normal, twice as high, or twice as high and wide.
+
+    A BIG line that would not fit the paper is set TALL.
+    """
 
     NORMAL = "normal"
     TALL = "tall"
@@ -195,27 +198,35 @@ def lay_out(document: Document, columns: int) -> tuple[Block, ...]:
 
 
 def _text_lines(element: Text, columns: int) -> list[Line]:
-    room = columns // element.size.wide
-    return [
-        Line(line, element.align, element.size, element.bold)
-        for paragraph in clean_lines(element.text)
-        for line in wrap(paragraph, room)
-    ]
+    lines: list[Line] = []
+    for paragraph in clean_lines(element.text):
+        size = _fitting(element.size, cells(paragraph), columns)
+        lines.extend(
+            Line(line, element.align, size, element.bold)
+            for line in wrap(paragraph, columns // size.wide)
+        )
+    return lines
+
+
+def _fitting(size: Size, used_cells: int, columns: int) -> Size:
+    """Give up width before a large line would be broken in two; height stays."""
+    return Size.TALL if size is Size.BIG and 2 * used_cells > columns else size
 
 
 def _column_lines(element: Columns, columns: int) -> list[Line]:
-    room = columns // element.size.wide
     figures = clean_line(element.right)
     if element.middle is not None:
         middle = pad_left(clean_line(element.middle), element.middle_cells)
         figures = middle + pad_left(" " + figures, element.right_cells)
     left = clean_line(element.left)
+    size = _fitting(element.size, cells(left) + 1 + cells(figures), columns)
+    room = columns // size.wide
     lines = [left] if cells(left) + 1 + cells(figures) <= room else wrap(left, room)
     if cells(lines[-1]) + (1 if lines[-1] else 0) + cells(figures) <= room:
         lines[-1] = pad_between(lines[-1], figures, room)
     else:
         lines.extend(pad_left(part, room) for part in wrap(figures.strip(" "), room))
-    return [Line(line, Align.LEFT, element.size, element.bold) for line in lines]
+    return [Line(line, Align.LEFT, size, element.bold) for line in lines]
 
 
 def to_plain_text(document: Document, columns: int) -> str:

@@ -39,7 +39,10 @@ CHROMIUM_ARGS: Final = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
-FONT_NAMES: Final = ("*wqy-zenhei*", "*NotoSansCJK-Regular*", "*NotoSansMonoCJK*", "*uming*")
+FONTS: Final = (
+    Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
+    Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc"),
+)
 
 _skipped = pytest.StashKey[dict[str, int]]()
 _failed = pytest.StashKey[bool]()
@@ -71,11 +74,7 @@ def _find_postgres() -> Path | None:
 
 
 def _find_font() -> Path | None:
-    for folder in (Path("/usr/share/fonts"), Path("/usr/local/share/fonts")):
-        for name in FONT_NAMES:
-            for file in sorted(folder.rglob(name)):
-                return file
-    return None
+    return next((file for file in FONTS if file.exists()), None)
 
 
 CHROMIUM: Final = Part("Chromium", "chromium", _find_chromium)

@@ -146,7 +146,9 @@ def _print_qr(printing: _Printing, data: str) -> None:
     printing.set_align(Align.CENTER)
     painter = None if printing.profile.native_qr else printing.painter()
     if painter is None:
-        printing.out += native_qr(data.encode(), printing.profile.dots)
+        # The printer's own symbol has no quiet zone; an empty line on both sides is one.
+        symbol = native_qr(data.encode(), printing.profile.dots)
+        printing.out += LINE_FEED + symbol + LINE_FEED
         return
     for command in raster_command(painter.paint_qr(data, printing.profile.dots)):
         printing.out += command

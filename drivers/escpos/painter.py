@@ -40,7 +40,7 @@ class PillowPainter:
         at_cell = {Align.LEFT: 0, Align.CENTER: spare // 2, Align.RIGHT: spare}[line.align]
         for char in line.text:
             glyph = char if self._has(char) else REPLACEMENT
-            at = (at_cell * CELL_DOTS, _BASELINE_DOTS)
+            at = (at_cell * CELL_DOTS + self._nudge(glyph), _BASELINE_DOTS)
             draw.text(at, glyph, font=self._font, fill=1, anchor="ls")
             if line.bold:
                 draw.text((at[0] + 1, at[1]), glyph, font=self._font, fill=1, anchor="ls")
@@ -62,6 +62,12 @@ class PillowPainter:
         small.putdata([int(dark) for row in matrix for dark in row])
         side = (modules * module_dots, modules * module_dots)
         return _raster(small.resize(side, Image.Resampling.NEAREST))
+
+    def _nudge(self, glyph: str) -> int:
+        """Give the dots that bring a glyph which leans out of its cell back into it."""
+        left, _, right, _ = self._font.getbbox(glyph, anchor="ls")
+        over = right - char_cells(glyph) * CELL_DOTS
+        return int(-left if left < 0 else -max(0, over))
 
     def _has(self, char: str) -> bool:
         return char == " " or bytes(self._font.getmask(char)) != self._missing

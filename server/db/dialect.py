@@ -49,11 +49,12 @@ def insert_or_ignore(tx: Connection, table: Table, values: Mapping[str, Any]) ->
 
     On PostgreSQL it waits for a transaction that is just inserting the same key.
     """
+    # The returned key, not the row count: drivers differ in counting an insert that did nothing.
     if tx.dialect.name == "sqlite":
         in_sqlite = sqlite.insert(table).values(**values).on_conflict_do_nothing()
-        return tx.execute(in_sqlite).rowcount == 1
+        return tx.execute(in_sqlite.returning(*table.primary_key)).first() is not None
     in_postgres = postgresql.insert(table).values(**values).on_conflict_do_nothing()
-    return tx.execute(in_postgres).rowcount == 1
+    return tx.execute(in_postgres.returning(*table.primary_key)).first() is not None
 
 
 @dataclass(frozen=True, slots=True)

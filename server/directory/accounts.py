@@ -67,9 +67,7 @@ def pool_accounts() -> tuple[AccountPlan, ...]:
 def resident_accounts(account: str) -> tuple[AccountPlan, ...]:
     """The accounts that every resident has; ``account`` is the pseudonym."""
     return (
-        AccountPlan(
-            resident_account(account), "points", "resident", "credit", floor_at_zero=True
-        ),
+        AccountPlan(resident_account(account), "points", "resident", "credit", floor_at_zero=True),
         AccountPlan(
             overdraft_account(account), "points", "offline_overdraft", "debit", floor_at_zero=True
         ),

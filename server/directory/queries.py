@@ -19,9 +19,9 @@ from server.directory.values import (
     Merchant,
     PoolTerms,
     Resident,
-    Role,
     Shop,
     SignIn,
+    SignInRole,
     Terminal,
     TerminalState,
 )
@@ -74,6 +74,20 @@ def pool_terms(tx: Connection, pool: str) -> PoolTerms:
         ),
         root_key=read_public_key(row.root_key),
     )
+
+
+def cut_off_hour(tx: Connection, pool: str) -> int:
+    """The hour (Asia/Shanghai) at which the pool's business date changes.
+
+    Raises:
+        UnknownPool: it was never adopted.
+    """
+    hour = tx.execute(
+        select(t.pool.c.cut_off_hour).where(t.pool.c.pool == pool)
+    ).scalar_one_or_none()
+    if hour is None:
+        raise UnknownPool(pool)
+    return int(hour)
 
 
 def issuer_keys(tx: Connection, pool: str) -> dict[int, Ed25519PublicKey]:
@@ -178,9 +192,7 @@ def terminal_of(tx: Connection, pool: str, terminal: str) -> Terminal | None:
     """A terminal with the merchant whose shop it stands in."""
     row = tx.execute(
         select(t.terminal, t.shop.c.merchant)
-        .join(
-            t.shop, and_(t.shop.c.pool == t.terminal.c.pool, t.shop.c.shop == t.terminal.c.shop)
-        )
+        .join(t.shop, and_(t.shop.c.pool == t.terminal.c.pool, t.shop.c.shop == t.terminal.c.shop))
         .where(t.terminal.c.pool == pool, t.terminal.c.terminal == terminal)
     ).one_or_none()
     if row is None:
@@ -230,9 +242,7 @@ def items_on_sale(tx: Connection, pool: str) -> list[Item]:
         select(t.item)
         .join(
             newest,
-            and_(
-                t.item.c.item_id == newest.c.item_id, t.item.c.item_version == newest.c.newest
-            ),
+            and_(t.item.c.item_id == newest.c.item_id, t.item.c.item_version == newest.c.newest),
         )
         .where(t.item.c.pool == pool)
         .order_by(t.item.c.position, t.item.c.item_id)
@@ -261,7 +271,11 @@ def sign_in_of(tx: Connection, pool: str, user: str) -> SignIn | None:
     row = tx.execute(
         select(t.sign_in).where(t.sign_in.c.pool == pool, t.sign_in.c.user_name == user)
     ).one_or_none()
-    return SignIn(row.user_name, Role(row.role), row.merchant, row.password_hash) if row else None
+    return (
+        SignIn(row.user_name, SignInRole(row.role), row.merchant, row.password_hash)
+        if row
+        else None
+    )
 
 
 def _resident(row: Row[tuple[object, ...]]) -> Resident:

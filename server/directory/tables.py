@@ -210,7 +210,9 @@ shop = Table(
         name="a_shop_belongs_to_a_merchant",
     ),
     ForeignKeyConstraint(
-        ["pool", "kind"], ["shop_kind.pool", "shop_kind.shop_kind"], name="a_shop_is_of_a_known_kind"
+        ["pool", "kind"],
+        ["shop_kind.pool", "shop_kind.shop_kind"],
+        name="a_shop_is_of_a_known_kind",
     ),
     ForeignKeyConstraint(
         ["pool", "place"], ["place.pool", "place.place"], name="a_shop_lies_in_a_known_place"

@@ -76,7 +76,7 @@ class CardState(StrEnum):
     REVOKED = "revoked"
 
 
-class Role(StrEnum):
+class SignInRole(StrEnum):
     """What a sign-in is for; only a merchant's is bound to a merchant."""
 
     MERCHANT = "merchant"
@@ -207,6 +207,6 @@ class SignIn:
     """Somebody who may sign in; the hash is Argon2's own text."""
 
     user: str
-    role: Role
+    role: SignInRole
     merchant: str | None
     password_hash: str

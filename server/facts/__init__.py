@@ -17,7 +17,7 @@ from server.facts.desk import (
     check_facts,
     read,
 )
-from server.facts.replay import ReplayDiverged, Replayed, replay
+from server.facts.replaying import ReplayDiverged, Replayed, replay
 
 __all__ = [
     "MAX_BODY_BYTES",

@@ -19,7 +19,7 @@ from server.ledger.books import (
 )
 from server.ledger.check import check_ledger
 from server.ledger.holds import place_hold, take_hold, void_hold
-from server.ledger.post import post
+from server.ledger.posting import post
 from server.ledger.values import (
     MAX_AMOUNT,
     MAX_LEGS,

@@ -7,9 +7,8 @@ and a capture that comes before its hold uses the key up, so that a late authori
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, update
 
-from server.db import dialect
 from server.ledger.accounts import lock_accounts, lock_pool
 from server.ledger.books import hold_of, live_holds_sum
 from server.ledger.tables import hold as hold_table
@@ -177,11 +176,7 @@ def _insert(tx: Connection, pool: str, hold_key: str, **values: object) -> None:
         "captured_amount": 0,
         "resolved_at": None,
     }
-    inserted = dialect.insert_or_ignore(
-        tx, hold_table, row | {"pool": pool, "hold_key": hold_key} | values
-    )
-    # Only the lock on the pool's row keeps another writer from using the key since we looked.
-    assert inserted, f"{hold_key} was taken while the pool was locked"
+    tx.execute(insert(hold_table).values(row | {"pool": pool, "hold_key": hold_key} | values))
 
 
 def _resolve(

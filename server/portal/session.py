@@ -11,7 +11,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection
 
-from server.directory import SignIn, SignInRole, sign_in_of
+from server.directory.queries import sign_in_of
+from server.directory.values import SignIn, SignInRole
 from server.portal.throttle import Throttle
 
 NAME_MAX = 64
@@ -85,12 +86,9 @@ class Doorkeeper:
             return NotAMerchant()
         language = cookie.get("language")
         cookie.clear()
-        cookie |= {
-            "user": user,
-            "password": _fingerprint(known),
-            "since": now.timestamp(),
-            "seen": now.timestamp(),
-        }
+        cookie["user"] = user
+        cookie["password"] = _fingerprint(known)
+        cookie["since"] = cookie["seen"] = now.timestamp()
         if language is not None:
             cookie["language"] = language
         return SignedIn(user, known.merchant)

@@ -8,6 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol.money import rate_of
+from server.directory.accounts import (
+    merchant_account,
+    redeemed_account,
+    returned_account,
+    takings_account,
+)
 from server.ledger import Asset, TransferRecord
 from server.settlement.values import Share, Totals
 
@@ -20,17 +26,17 @@ _REIMBURSEMENT_CODE = "reimbursement"
 _REIMBURSEMENT_RETURNED_CODE = "reimbursement_returned"
 
 
-class SettlementFault(Exception):
+class SettlementFault(Exception):  # noqa: N818 - a fault, as the house calls what is no refusal
     """The books hold something about a merchant that no statement has a place for."""
 
 
 def accounts_of(merchant: str) -> tuple[tuple[str, Asset], ...]:
     """The accounts whose transfers concern a merchant."""
     return (
-        (f"merchant:{merchant}", Asset.FEN),
-        (f"takings:{merchant}", Asset.FEN),
-        (f"redeemed:{merchant}", Asset.POINTS),
-        (f"returned:{merchant}", Asset.POINTS),
+        (merchant_account(merchant), Asset.FEN),
+        (takings_account(merchant), Asset.FEN),
+        (redeemed_account(merchant), Asset.POINTS),
+        (returned_account(merchant), Asset.POINTS),
     )
 
 

@@ -6,13 +6,15 @@ fact by fact, so nothing is booked while a run reads.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 
 from sqlalchemy import Connection, insert
 
 from protocol.business_day import business_date, closes_at
-from server.directory import Contract, Merchant, contract_on, cut_off_hour, merchants
+from server.directory.accounts import POOL_FUND, merchant_account
+from server.directory.queries import contract_on, merchants, pool_terms
+from server.directory.values import Contract, Merchant
 from server.facts import FactDesk, FactStamp
 from server.ledger import (
     Asset,
@@ -69,6 +71,17 @@ class _Placed:
     late: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Whose statement it is, and of which period."""
+
+    statement: str
+    merchant: str
+    period_from: date
+    period_through: date
+    run: str
+
+
 def settle(tx: Connection, stamp: FactStamp, command: Settle) -> Settled | SettleRefused:
     """Make one statement for each merchant who was registered by the end of the period.
 
@@ -80,7 +93,7 @@ def settle(tx: Connection, stamp: FactStamp, command: Settle) -> Settled | Settl
     if done is not None:
         made = statements_of(tx, stamp.pool, run=done.run)
         return Settled(done.run, done.through, tuple(each.statement for each in made), again=True)
-    hour = cut_off_hour(tx, stamp.pool)
+    hour = pool_terms(tx, stamp.pool).cut_off_hour
     refused = _refuse_day(tx, stamp, command.through, hour)
     if refused is not None:
         return refused
@@ -106,9 +119,7 @@ def settle(tx: Connection, stamp: FactStamp, command: Settle) -> Settled | Settl
     return Settled(command.run, command.through, tuple(made_now), again=False)
 
 
-def _refuse_day(
-    tx: Connection, stamp: FactStamp, through: date, hour: int
-) -> SettleRefused | None:
+def _refuse_day(tx: Connection, stamp: FactStamp, through: date, hour: int) -> SettleRefused | None:
     if stamp.recorded_at < closes_at(through, hour):
         return SettleRefused(
             reason=SettleProblem.PERIOD_OPEN,
@@ -131,18 +142,23 @@ def _settle_merchant(
     tx: Connection, stamp: FactStamp, command: Settle, merchant: Merchant, first_day: date
 ) -> str | SettleRefused:
     before = statements_of(tx, stamp.pool, merchant=merchant.merchant)
-    if before:
-        first_day = date.fromordinal(before[0].period_through.toordinal() + 1)
     opened = before[0].settled_below if before else 1
-    placed_before = placed_numbers(tx, stamp.pool, merchant.merchant, first=opened)
-    found = transfers_concerning(tx, stamp.pool, merchant.merchant, first=opened)
+    frame = _Frame(
+        statement=statement_id(merchant.merchant, command.through),
+        merchant=merchant.merchant,
+        period_from=before[0].period_through + timedelta(days=1) if before else first_day,
+        period_through=command.through,
+        run=command.run,
+    )
+    placed_before = placed_numbers(tx, stamp.pool, frame.merchant, first=opened)
+    found = transfers_concerning(tx, stamp.pool, frame.merchant, first=opened)
     unplaced = [each for each in found if each.transfer_no not in placed_before]
     placed = []
     for transfer in unplaced:
-        if transfer.business_date > command.through:
+        if transfer.business_date > frame.period_through:
             continue
         day = _terms_day(tx, stamp.pool, transfer)
-        contract = contract_on(tx, stamp.pool, merchant.merchant, day)
+        contract = contract_on(tx, stamp.pool, frame.merchant, day)
         if contract is None:
             return SettleRefused(
                 reason=SettleProblem.NO_CONTRACT,
@@ -151,27 +167,14 @@ def _settle_merchant(
                 merchant=merchant.merchant,
                 day=day,
             )
-        placed.append(_Placed(transfer, contract, late=transfer.business_date < first_day))
-    statement_name = statement_id(merchant.merchant, command.through)
-    shares = _shares(placed, merchant.merchant)
-    placed += _book_shares(tx, stamp, command, merchant.merchant, placed, shares)
-    later = [each.transfer_no for each in unplaced if each.business_date > command.through]
-    last_seen = max((each.transfer.transfer_no for each in placed), default=opened - 1)
-    _write(
-        tx,
-        stamp.pool,
-        placed,
-        shares,
-        {
-            "statement": statement_name,
-            "merchant": merchant.merchant,
-            "period_from": first_day,
-            "period_through": command.through,
-            "run": command.run,
-            "settled_below": min(later, default=last_seen + 1),
-        },
-    )
-    return statement_name
+        late = transfer.business_date < frame.period_from
+        placed.append(_Placed(transfer, contract, late=late))
+    shares = _shares(placed, frame.merchant)
+    placed += _book_shares(tx, stamp, frame, placed, shares)
+    later = [each.transfer_no for each in unplaced if each.business_date > frame.period_through]
+    last_placed = max((each.transfer.transfer_no for each in placed), default=opened - 1)
+    _write(tx, stamp.pool, frame, placed, shares, settled_below=min(later, default=last_placed + 1))
+    return frame.statement
 
 
 def _terms_day(tx: Connection, pool: str, transfer: TransferRecord) -> date:
@@ -198,30 +201,25 @@ def _shares(placed: list[_Placed], merchant: str) -> list[Share]:
 
 
 def _book_shares(
-    tx: Connection,
-    stamp: FactStamp,
-    command: Settle,
-    merchant: str,
-    placed: list[_Placed],
-    shares: list[Share],
+    tx: Connection, stamp: FactStamp, frame: _Frame, placed: list[_Placed], shares: list[Share]
 ) -> list[_Placed]:
     """Book what the merchant owes the pool; the transfers go into the same statement."""
     due = [share for share in shares if share.share_fen != 0]
     if not due:
         return []
-    owed, fund = f"merchant:{merchant}", "pool_fund"
+    owed, fund = merchant_account(frame.merchant), POOL_FUND
     draft = EntryDraft(
-        key=SHARE_KEY + statement_id(merchant, command.through),
-        kind="share",
+        key=SHARE_KEY + frame.statement,
+        kind=SHARE_CODE,
         occurred_at=stamp.recorded_at,
-        business_date=command.through,
+        business_date=frame.period_through,
         legs=tuple(
             Leg(Asset.FEN, SHARE_CODE, owed, fund, share.share_fen)
             if share.share_fen > 0
             else Leg(Asset.FEN, SHARE_CODE, fund, owed, -share.share_fen)
             for share in due
         ),
-        memo=command.run,
+        memo=frame.run,
     )
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     if not isinstance(posted, Posted):
@@ -237,42 +235,25 @@ def _book_shares(
 def _write(
     tx: Connection,
     pool: str,
+    frame: _Frame,
     placed: list[_Placed],
     shares: list[Share],
-    frame: dict[str, object],
+    *,
+    settled_below: int,
 ) -> None:
-    totals = totals_of(str(frame["merchant"]), (each.transfer for each in placed))
+    totals = totals_of(frame.merchant, (each.transfer for each in placed))
     tx.execute(
         insert(statement).values(
             pool=pool,
-            **frame,
-            sales_count=totals.sales_count,
-            refunds_count=totals.refunds_count,
-            takings_fen=totals.takings_fen,
-            takings_returned_fen=totals.takings_returned_fen,
-            redeemed_points=totals.redeemed_points,
-            returned_points=totals.returned_points,
-            reimbursement_fen=totals.reimbursement_fen,
-            reimbursement_returned_fen=totals.reimbursement_returned_fen,
-            share_fen=totals.share_fen,
+            **asdict(frame),
+            **asdict(totals),
             net_fen=totals.net_fen,
+            settled_below=settled_below,
         )
     )
-    own = {"pool": pool, "statement": frame["statement"]}
+    own = {"pool": pool, "statement": frame.statement}
     if shares:
-        tx.execute(
-            insert(statement_share),
-            [
-                own
-                | {
-                    "contract": share.contract,
-                    "share_bp": share.share_bp,
-                    "takings_fen": share.takings_fen,
-                    "share_fen": share.share_fen,
-                }
-                for share in shares
-            ],
-        )
+        tx.execute(insert(statement_share), [own | asdict(share) for share in shares])
     if placed:
         tx.execute(
             insert(statement_line),

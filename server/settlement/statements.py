@@ -107,9 +107,7 @@ def members_of(tx: Connection, pool: str, statement: Statement) -> list[Member]:
     places = {row.transfer_no: row for row in rows}
     if not places:
         return []
-    found = transfers_concerning(
-        tx, pool, statement.merchant, first=min(places), last=max(places)
-    )
+    found = transfers_concerning(tx, pool, statement.merchant, first=min(places), last=max(places))
     return [
         Member(transfer, places[transfer.transfer_no].late, places[transfer.transfer_no].contract)
         for transfer in found

@@ -72,6 +72,11 @@ statement = Table(
         ["settlement_run.pool", "settlement_run.run"],
         name="a_statement_belongs_to_a_run",
     ),
+    ForeignKeyConstraint(
+        ["pool", "merchant"],
+        ["merchant.pool", "merchant.merchant"],
+        name="a_statement_is_for_a_known_merchant",
+    ),
     CheckConstraint("period_from <= period_through", name="a_period_has_at_least_one_day"),
     CheckConstraint(
         "net_fen = reimbursement_fen - reimbursement_returned_fen - share_fen",
@@ -99,6 +104,11 @@ statement_share = Table(
         ["statement.pool", "statement.statement"],
         name="a_share_belongs_to_a_statement",
     ),
+    ForeignKeyConstraint(
+        ["pool", "contract"],
+        ["contract.pool", "contract.contract"],
+        name="a_share_is_owed_under_a_contract",
+    ),
 )
 never_changes(statement_share, "a share is never changed: corrections go into the next statement")
 
@@ -122,6 +132,11 @@ statement_line = Table(
         ["pool", "statement"],
         ["statement.pool", "statement.statement"],
         name="a_line_belongs_to_a_statement",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "contract"],
+        ["contract.pool", "contract.contract"],
+        name="a_line_counts_under_a_contract",
     ),
     Index("lines_by_statement", "pool", "statement", "transfer_no"),
 )

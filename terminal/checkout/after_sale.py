@@ -1,5 +1,6 @@
 """What happens to a sale after it was completed: reprints and goods that come back."""
 
+import threading
 from collections.abc import Callable
 
 from protocol.business_day import business_date
@@ -41,6 +42,7 @@ class AfterSale:
         self._clock = clock
         self._ids = ids
         self._wake_workers = wake_workers
+        self._refunding = threading.Lock()
 
     def reprint(self, receipt_no: str) -> NoticeCode:
         """Print a receipt again.
@@ -81,8 +83,13 @@ class AfterSale:
     def refund(self, receipt_no: str, reason: str) -> NoticeCode:
         """Take a whole sale's goods back: points to the same resident, then money.
 
-        The resident need not be present. Works offline: the sale is in this journal.
+        The resident need not be present. Works offline: the sale is in this journal. A second
+        press of the button gives nothing back twice.
         """
+        with self._refunding:
+            return self._refund(receipt_no, reason)
+
+    def _refund(self, receipt_no: str, reason: str) -> NoticeCode:
         found = self._store.captured(receipt_no)
         policy = self._store.documents().policy
         if found is None or policy is None:
@@ -103,7 +110,7 @@ class AfterSale:
                 reason=reason[:MAX_REASON_CHARS],
             )
             work.journal(refund, moment)
-            work.mark_refunded(sale.sale_id)
+            work.mark_refunded(sale.sale_id, refund.receipt_no)
             facts = receipt_facts(
                 self._identity, policy, occurred_at=moment.at, balance_before_points=None
             )

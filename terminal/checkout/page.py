@@ -65,6 +65,7 @@ class Page:
             notice=_notice(notice),
             shop_name=self._identity.shop_name,
             merchant_name=self._identity.merchant_name,
+            pool_name=policy.pool_name if policy else "",
             unit_name=_unit_name(policy)[0],
             unit_name_en=_unit_name(policy)[1],
             untold=self._store.untold(),

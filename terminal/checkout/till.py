@@ -18,13 +18,7 @@ from protocol.evidence import proof_grade
 from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, Points, parse_yuan
 from protocol.reasons import Declined
-from protocol.redemption import (
-    PointsWanted,
-    Tender,
-    TenderProblem,
-    points_wanted,
-    tender,
-)
+from protocol.redemption import PointsWanted, Tender, TenderProblem, points_wanted, tender
 from protocol.sales import (
     AnsweredBy,
     Payment,
@@ -291,8 +285,12 @@ class Till:
             answer = tender(self._sale.basket.due(), terms_of(policy), points)
             return None if isinstance(answer, TenderProblem) else answer
 
-    def complete(self, sale_id: UUID) -> None:
-        """Second durable commit: the sale is done. A second press of the button changes nothing."""
+    def complete(self, sale_id: UUID, points_shown: int | None = None) -> None:
+        """Second durable commit: the sale is done. A second press of the button changes nothing.
+
+        ``points_shown`` is what the page said would be taken; where a code was scanned between
+        looking and pressing, nothing happens and the cashier looks again.
+        """
         with self._lock:
             sale = self._sale
             if sale.sale_id != sale_id:
@@ -300,7 +298,7 @@ class Till:
                 return
             if sale.state is SaleState.CAPTURED:
                 return
-            if not self._may_complete():
+            if not self._may_complete(points_shown):
                 return
             policy = self._store.documents().policy
             payment = self.tender_now()
@@ -486,7 +484,7 @@ class Till:
             return True
         return False
 
-    def _may_complete(self) -> bool:
+    def _may_complete(self, points_shown: int | None) -> bool:
         sale = self._sale
         if self._stopped:
             self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
@@ -494,6 +492,8 @@ class Till:
             self._say(NoticeCode.ASKING, NoticeLevel.ASK)
         elif not sale.basket.lines:
             self._say(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)
+        elif points_shown not in {None, sale.points_chosen}:
+            self._say(NoticeCode.OTHER_SALE, NoticeLevel.REFUSED)
         else:
             return True
         return False

@@ -79,6 +79,7 @@ class TillView(Struct, frozen=True, kw_only=True):
     notice: NoticeView | None
     shop_name: str
     merchant_name: str
+    pool_name: str
     unit_name: str
     unit_name_en: str
     untold: int

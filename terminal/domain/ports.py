@@ -131,7 +131,7 @@ class Work(Protocol):
     def save_sale(self, row: SaleRow) -> None:
         """Insert the sale, or bring its row up to date."""
 
-    def mark_refunded(self, sale_id: UUID) -> None:
+    def mark_refunded(self, sale_id: UUID, receipt_no: str) -> None:
         """Note that a sale's goods came back whole."""
 
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
@@ -161,7 +161,7 @@ class Store(Protocol):
         """Completed sales, newest first."""
 
     def captured(self, receipt_no: str) -> tuple[SaleSummary, SaleCaptured, datetime] | None:
-        """A completed sale, its record and when it happened."""
+        """A completed sale by its receipt or its refund's: row, record, and when it happened."""
 
     def refund_of(self, sale_id: UUID) -> SaleRefunded | None:
         """The refund of a sale, if its goods came back."""

@@ -1,8 +1,9 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from server.db import create_all, metadata, open_engine, writing
 from server.ledger import Asset, Normal, open_account
@@ -10,12 +11,28 @@ from server.ledger import Asset, Normal, open_account
 POOL = "guanghui"
 
 
+class Cluster(Protocol):
+    def url(self, database: str) -> str: ...
+    def run(self, statement: str) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def ledger_database(postgres_cluster: Cluster) -> str:
+    """One database for all tests of this folder: making one takes longer than most of them."""
+    postgres_cluster.run("CREATE DATABASE ledger_tests")
+    return postgres_cluster.url("ledger_tests")
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    url = f"sqlite:///{tmp_path}/books.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
-    opened = open_engine(url)
+    """A database with every table of the ledger and nothing in them."""
+    if request.param == "sqlite":
+        opened = open_engine(f"sqlite:///{tmp_path}/books.db")
+    else:
+        opened = open_engine(request.getfixturevalue("ledger_database"))
+        with opened.begin() as tx:
+            tx.execute(text("DROP SCHEMA public CASCADE"))
+            tx.execute(text("CREATE SCHEMA public"))
     create_all(opened, metadata)
     yield opened
     opened.dispose()

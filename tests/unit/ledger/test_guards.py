@@ -13,6 +13,19 @@ POOL = "guanghui"
 NOON = datetime(2025, 3, 1, 4, 0, tzinfo=UTC)
 LATER = datetime(2025, 3, 1, 5, 0, tzinfo=UTC)
 
+AN_EMPTY_TRANSFER = """
+INSERT INTO transfer SELECT pool, 9, entry_no, 9, asset, code, debit_account, credit_account, 0
+FROM transfer
+"""
+A_GREEDY_CAPTURE = """
+INSERT INTO hold SELECT pool, 's2', account, asset, 5, 'captured', 6, placed_at, expires_at,
+placed_at FROM hold
+"""
+AN_ENTRY_AGAIN = """
+INSERT INTO entry SELECT pool, 2, key, kind, input_hash, occurred_at, recorded_at, business_date,
+fact_no, memo FROM entry
+"""
+
 
 @pytest.fixture
 def booked(books: Engine) -> Engine:
@@ -42,16 +55,8 @@ def booked(books: Engine) -> Engine:
             "a_floored_account_never_goes_below_zero",
         ),
         ("UPDATE account SET debits = 1 WHERE account = 'bank'", "a_hot_account_is_only_folded"),
-        (
-            "INSERT INTO transfer SELECT pool, 9, entry_no, 9, asset, code, debit_account,"
-            " credit_account, 0 FROM transfer",
-            "a_transfer_moves_more_than_nothing",
-        ),
-        (
-            "INSERT INTO hold SELECT pool, 's2', account, asset, 5, 'captured', 6, placed_at,"
-            " expires_at, placed_at FROM hold",
-            "a_hold_captures_at_most_what_it_held",
-        ),
+        (AN_EMPTY_TRANSFER, "a_transfer_moves_more_than_nothing"),
+        (A_GREEDY_CAPTURE, "a_hold_captures_at_most_what_it_held"),
     ],
 )
 def test_a_change_that_breaks_the_books_is_refused(
@@ -70,10 +75,6 @@ def test_a_row_cannot_be_replaced_or_its_table_emptied(booked: Engine) -> None:
 
 
 def test_a_natural_key_cannot_be_booked_twice(booked: Engine) -> None:
-    again = (
-        "INSERT INTO entry SELECT pool, 2, key, kind, input_hash, occurred_at, recorded_at,"
-        " business_date, fact_no, memo FROM entry"
-    )
-    with pytest.raises(DBAPIError, match=r"entry\.key|a_natural_key_is_booked_once"):
-        with writing(booked) as tx:
-            tx.execute(text(again))
+    sentence = pytest.raises(DBAPIError, match=r"entry\.key|a_natural_key_is_booked_once")
+    with sentence, writing(booked) as tx:
+        tx.execute(text(AN_ENTRY_AGAIN))

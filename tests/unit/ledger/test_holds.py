@@ -157,25 +157,27 @@ def test_an_authorise_asked_again_finds_its_own_hold(with_100: Engine) -> None:
         assert left(tx) == 40
 
 
-@pytest.mark.parametrize("moves", list(product("PTV", repeat=4)))
-def test_in_any_order_a_hold_resolves_at_most_once(books: Engine, moves: tuple[str, ...]) -> None:
-    if books.dialect.name == "postgresql" and moves[0] == moves[1]:
-        pytest.skip("the orders that differ are enough for the slower database")
+def test_in_any_order_a_hold_resolves_at_most_once(books: Engine) -> None:
+    moves = {
+        "place": lambda tx, key: place(tx, key, 60),
+        "take": lambda tx, key: take(tx, key, 50),
+        "void": void,
+    }
     with writing(books) as tx:
-        award(tx, 100)
-        resolved = []
-        for at, move in enumerate(moves):
-            before = hold_of(tx, POOL, "s1")
-            {"P": lambda: place(tx, "s1", 60), "T": lambda: take(tx, "s1", 60)}.get(
-                move, lambda: void(tx, "s1")
-            )()
-            after = hold_of(tx, POOL, "s1")
-            assert after is not None
-            if before is not None and before.state is not HoldState.HELD:
-                assert after == before, f"move {at} of {moves} changed a resolved hold"
-            if before != after and after.state is not HoldState.HELD:
-                resolved.append(after.state)
-        assert len(resolved) <= 1
+        award(tx, 10_000)
+        for order in product(moves, repeat=4):
+            key = " ".join(order)
+            resolved = []
+            for move in order:
+                before = hold_of(tx, POOL, key)
+                moves[move](tx, key)
+                after = hold_of(tx, POOL, key)
+                assert after is not None
+                if before is not None and before.state is not HoldState.HELD:
+                    assert after == before, f"{key}: {move} changed a resolved hold"
+                if before != after and after.state is not HoldState.HELD:
+                    resolved.append(after.state)
+            assert len(resolved) <= 1, key
         assert list(check_ledger(tx, POOL)) == []
 
 
@@ -186,27 +188,29 @@ def test_the_move_table_leaves_no_resolved_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("balance", "own_held", "others_held", "amount", "covered"),
+    ("standing", "wanted", "covered"),
     [
-        (100, 60, 0, 60, 60),  # the plain case
-        (100, 60, 40, 60, 60),  # others' holds do not touch ours
-        (100, 60, 40, 70, 60),  # beyond our hold only what is free
-        (100, 60, 20, 70, 70),
-        (100, 0, 60, 60, 40),  # stand-in without a hold: others' holds come first
-        (100, 60, 100, 60, 60),  # ours expired and was held again: our sale was first
-        (30, 60, 0, 60, 30),  # ours expired and was spent: never more than there is
-        (0, 0, 0, 60, 0),
+        # (balance, own hold, others' live holds), what the capture asks, what it gets
+        ((100, 60, 0), 60, 60),
+        ((100, 60, 40), 60, 60),  # others' holds do not touch ours
+        ((100, 60, 40), 70, 60),  # beyond our hold only what is free
+        ((100, 60, 20), 70, 70),
+        ((100, 0, 60), 60, 40),  # stand-in without a hold: others' holds come first
+        ((100, 60, 100), 60, 60),  # ours expired and the points are held again: ours was first
+        ((30, 60, 0), 60, 30),  # ours expired and the points are spent: never more than there is
+        ((0, 0, 0), 60, 0),
     ],
 )
 def test_cover_takes_the_own_hold_first_and_then_what_is_free(
-    books: Engine, balance: int, own_held: int, others_held: int, amount: int, covered: int
+    books: Engine, standing: tuple[int, int, int], wanted: int, covered: int
 ) -> None:
+    balance, own_held, others_held = standing
     with writing(books) as tx:
         if balance:
             award(tx, balance)
         if others_held:
             assert place(tx, "other", others_held) == Held(others_held)
-        found = cover(tx, POOL, "resident:a", amount, own_held=own_held, at=NOON)
+        found = cover(tx, POOL, "resident:a", wanted, own_held=own_held, at=NOON)
     assert found == covered
 
 

@@ -1,0 +1,5 @@
+"""Points in: awards by rule, and what an award clears of an offline overdraft."""
+
+from server.awards.award import Awarded, AwardPoints, AwardProblem, award_of, register
+
+__all__ = ["AwardPoints", "AwardProblem", "Awarded", "award_of", "register"]

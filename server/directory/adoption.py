@@ -1,0 +1,169 @@
+"""Opening a pool: from its preset to one command, and from that to the directory's rows."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, insert, select
+
+from config.pool import PoolPreset
+from protocol.documents import IssuerKey, Item, StandInLimits
+from protocol.redemption import FenRemainder
+from protocol.sales import Fulfilment
+from server.directory import tables as t
+from server.directory.commands import AdoptPool, AwardRulePeriod, PlaceNode, ShopKind
+from server.directory.values import Answer, DirectoryProblem, Done, Refused
+
+FIRST_ITEM_VERSION = 1
+
+
+def adoption_of(
+    preset: PoolPreset, *, root_key: str, issuer_keys: Iterable[IssuerKey]
+) -> AdoptPool:
+    """The command that opens a pool as its preset says; keys are public keys' texts."""
+    return AdoptPool(
+        name=preset.name,
+        name_en=preset.name_en,
+        street=preset.street,
+        unit_name=preset.unit_name,
+        unit_name_en=preset.unit_name_en,
+        merchant_word=preset.merchant_name,
+        fen_per_point=preset.fen_per_point,
+        fen_remainder=FenRemainder(preset.fen_remainder),
+        cut_off_hour=preset.cut_off_hour,
+        hold_s=preset.hold_s,
+        card_cap_points=preset.codes.card_cap_points,
+        card_valid_days=preset.codes.card_valid_days,
+        slot_cap_points=preset.codes.slot_cap_points,
+        slot_minutes=preset.codes.slot_minutes,
+        stand_in=StandInLimits(
+            per_sale_points=preset.standin.per_sale_points,
+            per_resident_points=preset.standin.per_resident_points,
+            per_terminal_soft_points=preset.standin.per_terminal_soft_points,
+            per_terminal_hard_points=preset.standin.per_terminal_hard_points,
+            directory_max_age_h=preset.standin.directory_max_age_h,
+        ),
+        directory_fresh_h=preset.standin.directory_fresh_h,
+        allowance_buckets_points=preset.standin.allowance_buckets_points,
+        root_key=root_key,
+        issuer_keys=tuple(issuer_keys),
+        places=tuple(
+            PlaceNode(place=each.id, place_kind=each.kind, name=each.name, parent=each.parent)
+            for each in preset.places
+        ),
+        shop_kinds=tuple(
+            ShopKind(
+                shop_kind=each.id,
+                name=each.name,
+                name_en=each.name_en,
+                pays_share=each.pays_share,
+                pays_rent=each.pays_rent,
+            )
+            for each in preset.shop_kinds
+        ),
+        award_rules=tuple(
+            AwardRulePeriod(
+                rule_id=each.id,
+                category=each.category,
+                points=each.points,
+                first_day=each.first_day,
+                last_day=each.last_day,
+                same_fact_as=each.same_fact_as,
+            )
+            for each in preset.award_rules
+        ),
+        items=_items(preset),
+    )
+
+
+def _items(preset: PoolPreset) -> tuple[Item, ...]:
+    return tuple(
+        Item(
+            item_id=each.id,
+            name=each.name,
+            name_en=each.name_en,
+            category=each.category,
+            unit=each.unit,
+            barcode=each.barcode,
+            price_fen=each.price_fen,
+            price_points=each.price_points,
+            reimbursement_fen=each.reimbursement_fen or 0,
+            weighed=each.weighed,
+            quick_key=each.quick_key,
+            stock=each.stock,
+            fulfilment=Fulfilment(each.fulfilment),
+        )
+        for each in preset.catalogue
+    )
+
+
+def adopt_pool(tx: Connection, pool: str, command: AdoptPool, at: datetime) -> Answer:
+    """Write the whole pool; one that is there already is not touched."""
+    if tx.execute(select(t.pool.c.pool).where(t.pool.c.pool == pool)).first() is not None:
+        return Refused(
+            DirectoryProblem.CONFLICT,
+            f"积分池 {pool} 已经建立，没有改动 / pool {pool} is there already; nothing was changed",
+        )
+    limits = msgspec.structs.asdict(command.stand_in)
+    tx.execute(
+        insert(t.pool).values(
+            pool=pool,
+            name=command.name,
+            name_en=command.name_en,
+            street=command.street,
+            unit_name=command.unit_name,
+            unit_name_en=command.unit_name_en,
+            merchant_word=command.merchant_word,
+            fen_per_point=command.fen_per_point,
+            fen_remainder=command.fen_remainder.value,
+            cut_off_hour=command.cut_off_hour,
+            hold_s=command.hold_s,
+            card_cap_points=command.card_cap_points,
+            card_valid_days=command.card_valid_days,
+            slot_cap_points=command.slot_cap_points,
+            slot_minutes=command.slot_minutes,
+            **limits,
+            directory_fresh_h=command.directory_fresh_h,
+            allowance_buckets_points=msgspec.json.encode(command.allowance_buckets_points).decode(),
+            root_key=command.root_key,
+            adopted_at=at,
+        )
+    )
+    _write_lists(tx, pool, command)
+    return Done(pool)
+
+
+def _write_lists(tx: Connection, pool: str, command: AdoptPool) -> None:
+    own = {"pool": pool}
+    if command.issuer_keys:
+        rows = [own | msgspec.structs.asdict(each) for each in command.issuer_keys]
+        tx.execute(insert(t.issuer_key), rows)
+    # One by one: a place names the place that it lies in, and stands after it.
+    for node in command.places:
+        tx.execute(
+            insert(t.place).values(
+                pool=pool,
+                place=node.place,
+                kind=node.place_kind,
+                name=node.name,
+                parent=node.parent,
+            )
+        )
+    if command.shop_kinds:
+        rows = [own | msgspec.structs.asdict(each) for each in command.shop_kinds]
+        tx.execute(insert(t.shop_kind), rows)
+    if command.award_rules:
+        rows = [own | msgspec.structs.asdict(each) for each in command.award_rules]
+        tx.execute(insert(t.award_rule), rows)
+    if command.items:
+        numbers = {"item_version": FIRST_ITEM_VERSION}
+        tx.execute(
+            insert(t.item),
+            [
+                own
+                | numbers
+                | msgspec.structs.asdict(each)
+                | {"position": position, "fulfilment": each.fulfilment.value}
+                for position, each in enumerate(command.items, start=1)
+            ],
+        )

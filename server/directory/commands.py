@@ -1,0 +1,217 @@
+"""What can be told to the directory. Each command is a fact and carries everything it needs.
+
+The field ``kind`` names a command, in the fact log and in the lines of an import file.
+"""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from protocol.documents import IssuerKey, Item, StandInLimits
+from protocol.redemption import FenRemainder
+from server.directory.values import SignInRole
+
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
+HexId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=80)]
+KeyText = Annotated[str, Meta(max_length=80)]
+HashHex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
+CodePoints = Annotated[int, Meta(ge=1, le=65_535)]
+Seq = Annotated[int, Meta(ge=1, le=255)]
+"""A card's code has one byte for it."""
+
+
+class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    pass
+
+
+class PlaceNode(Struct, frozen=True, kw_only=True):
+    """A node of 街道 › 社区 › 网格 › 微网格, named after the one it lies in."""
+
+    place: Id
+    place_kind: Name
+    name: Name
+    parent: Id | None = None
+
+
+class ShopKind(Struct, frozen=True, kw_only=True):
+    shop_kind: Id
+    name: Name
+    name_en: Name
+    pays_share: bool
+    pays_rent: bool
+
+
+class AwardRulePeriod(Struct, frozen=True, kw_only=True):
+    """An award rule from ``first_day`` to ``last_day``, both included."""
+
+    rule_id: Id
+    category: Name
+    points: Annotated[int, Meta(ge=1)]
+    first_day: date
+    last_day: date | None = None
+    same_fact_as: Id | None = None
+
+
+class AdoptPool(_Command, frozen=True, tag="adopt_pool"):
+    """Open a pool with its policy, tree, shop kinds, award rules and catalogue.
+
+    ``root_key`` and ``issuer_keys`` are public keys; the private ones stay in key files.
+    """
+
+    name: Name
+    name_en: Name
+    street: Name
+    unit_name: Name
+    unit_name_en: Name
+    merchant_word: Name
+    fen_per_point: Annotated[int, Meta(ge=1)] | None
+    fen_remainder: FenRemainder
+    cut_off_hour: Annotated[int, Meta(ge=0, le=6)]
+    hold_s: Annotated[int, Meta(ge=1, le=3600)]
+    card_cap_points: CodePoints
+    card_valid_days: Annotated[int, Meta(ge=1, le=3650)]
+    slot_cap_points: CodePoints
+    slot_minutes: Annotated[int, Meta(ge=1, le=255)]
+    stand_in: StandInLimits
+    directory_fresh_h: Annotated[int, Meta(ge=1)]
+    allowance_buckets_points: tuple[int, ...]
+    root_key: KeyText
+    issuer_keys: tuple[IssuerKey, ...]
+    places: tuple[PlaceNode, ...]
+    shop_kinds: tuple[ShopKind, ...]
+    award_rules: tuple[AwardRulePeriod, ...]
+    items: tuple[Item, ...]
+
+
+class RegisterPlace(_Command, frozen=True, tag="register_place"):
+    place: Id
+    place_kind: Name
+    name: Name
+    parent: Id
+
+
+class RegisterResident(_Command, frozen=True, tag="register_resident"):
+    """``account`` is a random pseudonym of 16 hex digits, never a phone or identity number."""
+
+    account: HexId
+    name: Name
+    household: Name
+    place: Id
+
+
+class BlockResident(_Command, frozen=True, tag="block_resident"):
+    account: HexId
+    reason: Name
+
+
+class UnblockResident(_Command, frozen=True, tag="unblock_resident"):
+    account: HexId
+    reason: Name
+
+
+class BanRedemption(_Command, frozen=True, tag="ban_redemption"):
+    """No redemption until and including ``until``; earning goes on. None lifts the ban."""
+
+    account: HexId
+    until: date | None
+    reason: Name
+
+
+class IssueCard(_Command, frozen=True, tag="issue_card"):
+    """The first card of a line has ``seq`` 1; a replacement the next one, which voids the last."""
+
+    card_id: HexId
+    account: HexId
+    seq: Seq
+    expires_on: date
+    cap_points: CodePoints
+
+
+class RevokeCard(_Command, frozen=True, tag="revoke_card"):
+    """The line's newest card is lost or withdrawn; a replacement may follow."""
+
+    card_id: HexId
+    reason: Name
+
+
+class RegisterMerchant(_Command, frozen=True, tag="register_merchant"):
+    merchant: Id
+    name: Name
+
+
+class OpenShop(_Command, frozen=True, tag="open_shop"):
+    shop: Id
+    merchant: Id
+    shop_kind: Id
+    name: Name
+    place: Id
+
+
+class AgreeContract(_Command, frozen=True, tag="agree_contract"):
+    """Terms with a merchant; both days are included and contracts never overlap.
+
+    ``share_bp``: basis points of cash takings for the pool. ``reimbursement_bp``: basis
+    points of the redeemed points' value in money that the pool pays.
+    """
+
+    contract: Id
+    merchant: Id
+    share_bp: BasisPoints
+    reimbursement_bp: BasisPoints
+    valid_from: date
+    valid_until: date | None = None
+
+
+class InviteTerminal(_Command, frozen=True, tag="invite_terminal"):
+    """A one-time code was made for a terminal that is to stand in ``shop``.
+
+    ``code_name`` is the code's first half, ``code_hash`` :func:`enrolment.code_hash` of all
+    of it. Inviting a terminal that has not enrolled replaces its code.
+    """
+
+    terminal: Id
+    shop: Id
+    code_name: Annotated[str, Meta(pattern=r"^[A-Z]{4}$")]
+    code_hash: HashHex
+    expires_at: datetime
+    tries: Annotated[int, Meta(ge=1, le=20)]
+
+
+class EnrolTerminal(_Command, frozen=True, tag="enrol_terminal"):
+    """A device showed a code for an invited terminal, and brings its public key."""
+
+    terminal: Id
+    public_key: KeyText
+    code_hash: HashHex
+
+
+class RegisterSignIn(_Command, frozen=True, tag="register_sign_in"):
+    """Somebody may sign in; again with another hash changes the password.
+
+    ``password_hash`` is Argon2id's own text.
+    """
+
+    user: Id
+    role: SignInRole
+    merchant: Id | None
+    password_hash: Annotated[str, Meta(pattern=r"^\$argon2id\$", max_length=255)]
+
+
+DirectoryCommand = (
+    RegisterPlace
+    | RegisterResident
+    | BlockResident
+    | UnblockResident
+    | BanRedemption
+    | IssueCard
+    | RevokeCard
+    | RegisterMerchant
+    | OpenShop
+    | AgreeContract
+    | InviteTerminal
+    | RegisterSignIn
+)
+"""What an operator may import; pools are adopted and terminals enrolled in ways of their own."""

@@ -1,0 +1,193 @@
+"""May this resident's points pay? The answer holds them, or says why not."""
+
+import hashlib
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, insert
+
+from protocol.business_day import business_date
+from protocol.documents import AccountStatus
+from protocol.evidence import Evidence
+from protocol.messages import Approved, AuthoriseAnswer
+from protocol.money import Points
+from protocol.reasons import Declined, DeclineReason
+from server.directory import PoolTerms, pool_terms, resident_of, terminal_of
+from server.directory.accounts import resident_account
+from server.facts import FactStamp
+from server.facts.refused import Refused
+from server.ledger import Held, place_hold, spendable
+from server.redemption import tables as t
+from server.redemption.evidence import judge_question
+from server.redemption.queries import Sale, sale_of
+from server.redemption.states import SaleMove, SaleState, advance
+
+MAX_POINTS = 10**9
+
+
+class Authorise(Struct, frozen=True, kw_only=True):
+    """A terminal's question, as a fact.
+
+    Attributes:
+        proof_holds: what the edge found of a card's proof; False for other evidence.
+        required_points, optional_points: see :class:`protocol.messages.AuthoriseRequest`.
+    """
+
+    terminal: str
+    sale_id: UUID
+    evidence: Evidence
+    proof_holds: bool
+    required_points: int
+    optional_points: int
+    occurred_at: datetime
+
+
+class AuthoriseProblem(StrEnum):
+    """Why a question is not answered at all."""
+
+    CONFLICT = "conflict"
+    UNKNOWN_TERMINAL = "unknown_terminal"
+    BAD_POINTS = "bad_points"
+
+
+def hold_key(sale_id: UUID) -> str:
+    """The key under which a sale's points are held."""
+    return f"sale:{sale_id}"
+
+
+def authorise(
+    tx: Connection, stamp: FactStamp, command: Authorise
+) -> Approved | Declined | Refused:
+    """Answer once for a sale id; the same question again has the same answer.
+
+    Approved: required points and as many of the optional ones as balance and cap give are
+    held. Declined: nothing is held, and the decline stays on record. Refused: the sale id
+    stands for another question, or for a sale that is told already.
+    """
+    terminal = terminal_of(tx, stamp.pool, command.terminal)
+    if terminal is None:
+        return Refused(AuthoriseProblem.UNKNOWN_TERMINAL, "没有这台终端 / no such terminal")
+    if not (
+        0 <= command.required_points <= MAX_POINTS and 0 <= command.optional_points <= MAX_POINTS
+    ):
+        return Refused(AuthoriseProblem.BAD_POINTS, "积分数不对 / these are no numbers of points")
+    question = _question_hash(command)
+    before = sale_of(tx, stamp.pool, command.sale_id)
+    if before is not None:
+        return _answer_again(before, command, question)
+    answer = _answer(tx, stamp, command, pool_terms(tx, stamp.pool))
+    move = SaleMove.APPROVE if isinstance(answer, Approved) else SaleMove.DECLINE
+    state = advance(None, move)
+    assert state is not None
+    tx.execute(
+        insert(t.sale).values(
+            pool=stamp.pool,
+            sale_id=str(command.sale_id),
+            state=state.value,
+            terminal=command.terminal,
+            merchant=terminal.merchant,
+            account=answer.account if isinstance(answer, Approved) else None,
+            question_hash=question,
+            answer=msgspec.json.encode(answer, order="deterministic"),
+            **NOT_YET_PAID,
+        )
+    )
+    return answer
+
+
+NOT_YET_PAID = {
+    "points_for_goods": 0,
+    "points_for_money": 0,
+    "cash_fen": 0,
+    "waived_fen": 0,
+    "rounded_up_fen": 0,
+    "overdraft_points": 0,
+    "reimbursement_fen": 0,
+}
+"""A sale's amounts as long as it is not captured."""
+
+
+def _answer_again(
+    before: Sale, command: Authorise, question: str
+) -> Approved | Declined | Refused:
+    if before.terminal == command.terminal:
+        if before.state is SaleState.REVERSED:
+            return Declined(DeclineReason.SALE_REVERSED)
+        if before.question_hash == question and before.answer is not None:
+            answer: Approved | Declined = msgspec.json.decode(before.answer, type=AuthoriseAnswer)
+            return answer
+    return Refused(
+        AuthoriseProblem.CONFLICT,
+        "这个销售编号已用于另一次询问，请重新开单"
+        " / this sale id stands for another question; start a new sale",
+    )
+
+
+def _answer(
+    tx: Connection, stamp: FactStamp, command: Authorise, terms: PoolTerms
+) -> Approved | Declined:
+    at = stamp.recorded_at
+    shown = judge_question(tx, terms, command.evidence, at, proof_holds=command.proof_holds)
+    if isinstance(shown, Declined):
+        return shown
+    declined = _may_redeem(tx, terms, shown.account, at)
+    if declined is not None:
+        return declined
+    required, optional = command.required_points, command.optional_points
+    if required + optional == 0:
+        return Declined(DeclineReason.NOTHING_TO_REDEEM)
+    if required > shown.cap_points:
+        return Declined(
+            DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(shown.cap_points)
+        )
+    account = resident_account(shown.account)
+    available = spendable(tx, stamp.pool, account, at)
+    if required > available:
+        return Declined(
+            DeclineReason.INSUFFICIENT_POINTS, missing_points=Points(required - available)
+        )
+    points = required + min(optional, available - required, shown.cap_points - required)
+    if points == 0:  # nothing but optional points, and not one of them is there
+        return Declined(DeclineReason.INSUFFICIENT_POINTS, missing_points=Points(1))
+    held_until = at + timedelta(seconds=terms.hold_s)
+    outcome = place_hold(
+        tx,
+        stamp.pool,
+        hold_key(command.sale_id),
+        account,
+        points,
+        placed_at=at,
+        expires_at=held_until,
+    )
+    assert isinstance(outcome, Held), f"{command.sale_id}: {outcome}"
+    return Approved(shown.account, Points(points), Points(available), held_until)
+
+
+def _may_redeem(
+    tx: Connection, terms: PoolTerms, account: str, at: datetime
+) -> Declined | None:
+    resident = resident_of(tx, terms.pool, account)
+    if resident is None:
+        return Declined(DeclineReason.RESIDENT_UNKNOWN)
+    if resident.status is AccountStatus.BLOCKED:
+        return Declined(DeclineReason.RESIDENT_BLOCKED)
+    banned_until = resident.banned_until
+    if banned_until is not None and business_date(at, terms.cut_off_hour) <= banned_until:
+        return Declined(DeclineReason.REDEMPTION_BANNED, until=banned_until)
+    return None
+
+
+def _question_hash(command: Authorise) -> str:
+    """SHA-256 of what makes a question this one; when it was asked does not."""
+    what = (
+        "question/1",
+        command.terminal,
+        command.sale_id,
+        command.evidence,
+        command.required_points,
+        command.optional_points,
+    )
+    return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()

@@ -1,0 +1,31 @@
+"""What became of one happening when it was to be booked."""
+
+from dataclasses import dataclass
+
+from protocol.messages import OutcomeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """In the books; ``overdraft_points`` of it the resident's points did not cover."""
+
+    overdraft_points: int = 0
+
+    @property
+    def outcome(self) -> OutcomeKind:
+        return OutcomeKind.OVERDRAFT if self.overdraft_points else OutcomeKind.POSTED
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """In the books already, with the same content; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Not booked; waits for a person. ``says`` tells why, in Chinese and English."""
+
+    says: str
+
+
+Booking = Booked | Duplicate | Parked

@@ -1,0 +1,130 @@
+"""Whether what was shown proves that the resident was there, from the database alone.
+
+A card's proof needs the pool's master secret, which no handler has: the edge checks it
+(:func:`card_proof_holds`) and hands the verdict in with the command.
+"""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from protocol.codes import SLOT_GRACE, SlotCode, card_proof, parse_payload, verify_code
+from protocol.evidence import CardEvidence, Evidence, SlotEvidence
+from protocol.journal import ClockState, Envelope
+from protocol.reasons import Declined, DeclineReason
+from protocol.sales import SaleCaptured
+from server.directory import CardState, PoolTerms, card_of, issuer_keys
+
+_CARD_ID_CHARS = 16
+_PROOF_CHARS = 64
+_MAX_SEQ = 255
+_MAX_POINTS = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whose code was shown, and the most points a sale that this kind of code may take."""
+
+    account: str
+    cap_points: int
+
+
+def card_proof_holds(
+    evidence: CardEvidence,
+    *,
+    sale_id: UUID,
+    points: int,
+    terminal: str,
+    secret_of: Callable[[str, int], bytes],
+) -> bool:
+    """Whether the card's secret was at hand at this terminal for this sale and these points.
+
+    ``secret_of(card_id, seq)`` derives a card's secret (:meth:`PoolKeys.card_secret`).
+    """
+    if not _is_hex(evidence.card_id, _CARD_ID_CHARS) or not _is_hex(
+        evidence.proof_hex, _PROOF_CHARS
+    ):
+        return False
+    if not 0 <= evidence.seq <= _MAX_SEQ or not 0 <= points <= _MAX_POINTS:
+        return False
+    secret = secret_of(evidence.card_id, evidence.seq)
+    expected = card_proof(secret, sale_id, points, terminal)
+    return hmac.compare_digest(expected, bytes.fromhex(evidence.proof_hex))
+
+
+def judge_question(
+    tx: Connection,
+    terms: PoolTerms,
+    evidence: Evidence,
+    at: datetime,
+    *,
+    proof_holds: bool,
+) -> Shown | Declined:
+    """Judge what a terminal has in front of it now; ``at`` is the server's time."""
+    if isinstance(evidence, SlotEvidence):
+        code = _slot(evidence)
+        if code is None:
+            return Declined(DeclineReason.CODE_UNREADABLE)
+        declined = verify_code(code, issuer_keys(tx, terms.pool), terms.tag, at)
+        if declined is not None:
+            return declined
+        return Shown(code.account.hex(), min(code.cap, terms.slot_cap_points))
+    card = card_of(tx, terms.pool, evidence.card_id)
+    if card is None or card.state is CardState.REVOKED or card.seq != evidence.seq:
+        return Declined(DeclineReason.CODE_REVOKED)
+    if not proof_holds:
+        return Declined(DeclineReason.CODE_FORGED)
+    if at.date() > card.expires_on:
+        last_day = card.expires_on
+        ended = datetime(last_day.year, last_day.month, last_day.day, tzinfo=UTC)
+        return Declined(DeclineReason.CODE_EXPIRED, expired_at=ended)
+    return Shown(card.account, min(card.cap_points, terms.card_cap_points))
+
+
+def sale_is_proven(
+    tx: Connection,
+    terms: PoolTerms,
+    sale: SaleCaptured,
+    envelope: Envelope,
+    *,
+    proof_holds: bool | None,
+    was_authorised: bool,
+) -> bool:
+    """Whether a captured sale's evidence is the account's own.
+
+    A card that was revoked since, or a slot that ran out while its hold lived, is no reason
+    to doubt: what counts is that the code was real when it was shown.
+    """
+    if sale.evidence is None or sale.account is None:
+        return False
+    if isinstance(sale.evidence, CardEvidence):
+        card = card_of(tx, terms.pool, sale.evidence.card_id)
+        return card is not None and card.account == sale.account and proof_holds is True
+    code = _slot(sale.evidence)
+    if code is None or code.account.hex() != sale.account:
+        return False
+    # The signature first, at a moment that is surely in the code's time; then the time.
+    if verify_code(code, issuer_keys(tx, terms.pool), terms.tag, code.starts_at) is not None:
+        return False
+    if was_authorised:
+        return True
+    leeway = SLOT_GRACE + timedelta(seconds=terms.hold_s)
+    in_time = code.starts_at - SLOT_GRACE <= envelope.occurred_at <= code.ends_at + leeway
+    return in_time and envelope.clock_state is not ClockState.UNKNOWN
+
+
+def _slot(evidence: SlotEvidence) -> SlotCode | None:
+    try:
+        payload = bytes.fromhex(evidence.payload_hex)
+    except ValueError:
+        return None
+    code = parse_payload(payload)
+    return code if isinstance(code, SlotCode) else None
+
+
+def _is_hex(text: str, length: int) -> bool:
+    return len(text) == length and all(each in "0123456789abcdef" for each in text)

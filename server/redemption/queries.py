@@ -1,0 +1,240 @@
+"""Reading sales, refunds and chains; bounded by the pool that is given."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, select
+
+from protocol.journal import GENESIS
+from protocol.messages import OutcomeKind, RecordOutcome
+from protocol.sales import Fulfilment, Payment, RefundLine, SaleLine
+from server.redemption import tables as t
+from server.redemption.states import SaleState
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A sale as the server has it. Lines are there once it is captured."""
+
+    sale_id: UUID
+    state: SaleState
+    terminal: str
+    merchant: str
+    account: str | None
+    question_hash: str | None
+    answer: bytes | None
+    content_hash: str | None
+    receipt_no: str | None
+    occurred_at: datetime | None
+    business_date: date | None
+    answered_by: str | None
+    proof_grade: str | None
+    payment: Payment
+    overdraft_points: int
+    reimbursement_fen: int
+    fen_per_point: int | None
+    contract: str | None
+    reimbursement_bp: int | None
+    epoch: int | None
+    seq: int | None
+    lines: tuple[SaleLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """What came back of a sale, at one time. ``reimbursement_fen`` went back to the pool."""
+
+    refund_id: UUID
+    sale_id: UUID
+    terminal: str
+    merchant: str
+    content_hash: str
+    receipt_no: str
+    occurred_at: datetime
+    business_date: date
+    payment: Payment
+    reimbursement_fen: int
+    epoch: int
+    seq: int
+    lines: tuple[RefundLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The newest record of a terminal's epoch; seq 0 and the genesis hash before the first."""
+
+    epoch: int
+    seq: int
+    hash_hex: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """A record's place in its chain, what became of it, and the fact with its bytes."""
+
+    hash_hex: str
+    prev_hash: str
+    outcome: RecordOutcome
+    fact_no: int
+
+
+def sale_of(tx: Connection, pool: str, sale_id: UUID) -> Sale | None:
+    """The sale with its lines, or None if the server never heard of it."""
+    row = tx.execute(
+        select(t.sale).where(t.sale.c.pool == pool, t.sale.c.sale_id == str(sale_id))
+    ).one_or_none()
+    if row is None:
+        return None
+    lines = tx.execute(
+        select(t.sale_line)
+        .where(t.sale_line.c.pool == pool, t.sale_line.c.sale_id == str(sale_id))
+        .order_by(t.sale_line.c.line_no)
+    )
+    return Sale(
+        sale_id=sale_id,
+        state=SaleState(row.state),
+        terminal=row.terminal,
+        merchant=row.merchant,
+        account=row.account,
+        question_hash=row.question_hash,
+        answer=bytes(row.answer) if row.answer is not None else None,
+        content_hash=row.content_hash,
+        receipt_no=row.receipt_no,
+        occurred_at=row.occurred_at,
+        business_date=row.business_date,
+        answered_by=row.answered_by,
+        proof_grade=row.proof_grade,
+        payment=_payment(row),
+        overdraft_points=row.overdraft_points,
+        reimbursement_fen=row.reimbursement_fen,
+        fen_per_point=row.fen_per_point,
+        contract=row.contract,
+        reimbursement_bp=row.reimbursement_bp,
+        epoch=row.epoch,
+        seq=row.seq,
+        lines=tuple(_sale_line(each) for each in lines),
+    )
+
+
+def refund_of(tx: Connection, pool: str, refund_id: UUID) -> Refund | None:
+    row = tx.execute(
+        select(t.refund).where(t.refund.c.pool == pool, t.refund.c.refund_id == str(refund_id))
+    ).one_or_none()
+    return _refund(tx, pool, row) if row else None
+
+
+def refunds_of(tx: Connection, pool: str, sale_id: UUID) -> list[Refund]:
+    """Everything that came back of a sale, in the order of booking."""
+    rows = tx.execute(
+        select(t.refund)
+        .where(t.refund.c.pool == pool, t.refund.c.sale_id == str(sale_id))
+        .order_by(t.refund.c.occurred_at, t.refund.c.refund_id)
+    ).all()
+    return [_refund(tx, pool, row) for row in rows]
+
+
+def chain_head(tx: Connection, pool: str, terminal: str, epoch: int) -> ChainHead:
+    """How far the server has a terminal's chain."""
+    newest = (
+        select(func.max(t.journal_record.c.seq))
+        .where(
+            t.journal_record.c.pool == pool,
+            t.journal_record.c.terminal == terminal,
+            t.journal_record.c.epoch == epoch,
+        )
+        .scalar_subquery()
+    )
+    row = tx.execute(
+        select(t.journal_record.c.seq, t.journal_record.c.hash).where(
+            t.journal_record.c.pool == pool,
+            t.journal_record.c.terminal == terminal,
+            t.journal_record.c.epoch == epoch,
+            t.journal_record.c.seq == newest,
+        )
+    ).one_or_none()
+    return ChainHead(epoch, row.seq, row.hash) if row else ChainHead(epoch, 0, GENESIS)
+
+
+def chain_link(
+    tx: Connection, pool: str, terminal: str, *, epoch: int, seq: int
+) -> ChainLink | None:
+    """The record that stands at a place of a chain, or None."""
+    row = tx.execute(
+        select(t.journal_record).where(
+            t.journal_record.c.pool == pool,
+            t.journal_record.c.terminal == terminal,
+            t.journal_record.c.epoch == epoch,
+            t.journal_record.c.seq == seq,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    outcome = RecordOutcome(
+        epoch=row.epoch,
+        seq=row.seq,
+        outcome=OutcomeKind(row.outcome),
+        overdraft_points=row.overdraft_points,
+        says=row.says,
+    )
+    return ChainLink(row.hash, row.prev_hash, outcome, row.fact_no)
+
+
+def _payment(row: Row[tuple[object, ...]]) -> Payment:
+    return Payment(
+        points_for_goods=row.points_for_goods,
+        points_for_money=row.points_for_money,
+        cash_fen=row.cash_fen,
+        waived_fen=row.waived_fen,
+        rounded_up_fen=row.rounded_up_fen,
+    )
+
+
+def _sale_line(row: Row[tuple[object, ...]]) -> SaleLine:
+    return SaleLine(
+        line_no=row.line_no,
+        item_id=row.item_id,
+        barcode=row.barcode,
+        name=row.name,
+        category=row.category,
+        quantity_milli=row.quantity_milli,
+        unit=row.unit,
+        unit_price_fen=row.unit_price_fen,
+        unit_price_points=row.unit_price_points,
+        amount_fen=row.amount_fen,
+        amount_points=row.amount_points,
+        reimbursement_fen=row.reimbursement_fen,
+        fulfilment=Fulfilment(row.fulfilment),
+        catalogue_version=row.catalogue_version,
+    )
+
+
+def _refund(tx: Connection, pool: str, row: Row[tuple[object, ...]]) -> Refund:
+    lines = tx.execute(
+        select(t.refund_line)
+        .where(t.refund_line.c.pool == pool, t.refund_line.c.refund_id == row.refund_id)
+        .order_by(t.refund_line.c.line_no)
+    )
+    return Refund(
+        refund_id=UUID(row.refund_id),
+        sale_id=UUID(row.sale_id),
+        terminal=row.terminal,
+        merchant=row.merchant,
+        content_hash=row.content_hash,
+        receipt_no=row.receipt_no,
+        occurred_at=row.occurred_at,
+        business_date=row.business_date,
+        payment=_payment(row),
+        reimbursement_fen=row.reimbursement_fen,
+        epoch=row.epoch,
+        seq=row.seq,
+        lines=tuple(
+            RefundLine(
+                line_no=each.line_no,
+                quantity_milli=each.quantity_milli,
+                amount_fen=each.amount_fen,
+                amount_points=each.amount_points,
+            )
+            for each in lines
+        ),
+    )

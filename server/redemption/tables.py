@@ -1,0 +1,211 @@
+"""Sales, refunds and the terminals' chains as the server has them."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from server.db import POOL_ID_MAX, UtcDateTime, metadata
+from server.db.dialect import Guard, guard, never_changes
+from server.directory.values import ID_MAX
+
+_UUID_CHARS = 36
+_HASH_HEX = 64
+
+
+def _pool_column() -> Column[str]:
+    return Column("pool", String(POOL_ID_MAX), nullable=False)
+
+
+# I4: one row, and so one outcome, for each sale id. `question_hash` and `answer` (JSON) are set
+# when the terminal asked; what stands from `receipt_no` on is set when the sale was captured.
+# `fen_per_point` and `reimbursement_bp` are frozen: a refund gives back at these.
+sale = Table(
+    "sale",
+    metadata,
+    _pool_column(),
+    Column("sale_id", String(_UUID_CHARS), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("terminal", String(ID_MAX), nullable=False),
+    Column("merchant", String(ID_MAX), nullable=False),
+    Column("account", String(16), nullable=True),
+    Column("question_hash", String(_HASH_HEX), nullable=True),
+    Column("answer", LargeBinary, nullable=True),
+    Column("content_hash", String(_HASH_HEX), nullable=True),
+    Column("receipt_no", Text, nullable=True),
+    Column("occurred_at", UtcDateTime, nullable=True),
+    Column("business_date", Date, nullable=True),
+    Column("answered_by", String(16), nullable=True),
+    Column("proof_grade", String(4), nullable=True),
+    Column("amounts_source", String(16), nullable=True),
+    Column("points_for_goods", BigInteger, nullable=False),
+    Column("points_for_money", BigInteger, nullable=False),
+    Column("cash_fen", BigInteger, nullable=False),
+    Column("waived_fen", BigInteger, nullable=False),
+    Column("rounded_up_fen", BigInteger, nullable=False),
+    Column("overdraft_points", BigInteger, nullable=False),
+    Column("reimbursement_fen", BigInteger, nullable=False),
+    Column("fen_per_point", Integer, nullable=True),
+    Column("contract", String(ID_MAX), nullable=True),
+    Column("reimbursement_bp", Integer, nullable=True),
+    Column("epoch", Integer, nullable=True),
+    Column("seq", BigInteger, nullable=True),
+    PrimaryKeyConstraint("pool", "sale_id", name="a_sale_has_one_outcome"),
+    UniqueConstraint("pool", "terminal", "epoch", "seq", name="a_record_tells_one_sale"),
+    ForeignKeyConstraint(
+        ["pool", "terminal"],
+        ["terminal.pool", "terminal.terminal"],
+        name="a_sale_is_made_at_a_known_terminal",
+    ),
+    CheckConstraint(
+        "state IN ('authorised', 'declined', 'reversed', 'captured')",
+        name="a_sale_is_in_a_known_state",
+    ),
+    CheckConstraint(
+        "(state = 'captured') = (content_hash IS NOT NULL)", name="a_captured_sale_has_content"
+    ),
+    CheckConstraint(
+        "(question_hash IS NULL) = (answer IS NULL)", name="a_question_has_its_answer"
+    ),
+    Index("sales_by_merchant", "pool", "merchant", "business_date"),
+)
+guard(
+    sale,
+    Guard("sale", "sale_is_never_deleted", "DELETE", "a sale is never deleted"),
+    Guard(
+        "sale",
+        "sale_outcome_stands",
+        "UPDATE",
+        "a captured or reversed sale is never changed",
+        "OLD.state IN ('captured', 'reversed')",
+    ),
+)
+
+# As sold: a refund goes by these prices and rates.
+sale_line = Table(
+    "sale_line",
+    metadata,
+    _pool_column(),
+    Column("sale_id", String(_UUID_CHARS), nullable=False),
+    Column("line_no", Integer, nullable=False),
+    Column("item_id", Text, nullable=True),
+    Column("barcode", Text, nullable=True),
+    Column("name", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("quantity_milli", BigInteger, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("unit_price_fen", BigInteger, nullable=True),
+    Column("unit_price_points", BigInteger, nullable=True),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("amount_points", BigInteger, nullable=False),
+    Column("reimbursement_fen", BigInteger, nullable=False),
+    Column("fulfilment", String(16), nullable=False),
+    Column("catalogue_version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "sale_id", "line_no", name="a_sales_lines_are_numbered"),
+    ForeignKeyConstraint(
+        ["pool", "sale_id"], ["sale.pool", "sale.sale_id"], name="a_line_belongs_to_a_sale"
+    ),
+    CheckConstraint("quantity_milli > 0", name="a_line_sells_something"),
+)
+never_changes(sale_line, "a sold line is never changed: refund it")
+
+refund = Table(
+    "refund",
+    metadata,
+    _pool_column(),
+    Column("refund_id", String(_UUID_CHARS), nullable=False),
+    Column("sale_id", String(_UUID_CHARS), nullable=False),
+    Column("terminal", String(ID_MAX), nullable=False),
+    Column("merchant", String(ID_MAX), nullable=False),
+    Column("content_hash", String(_HASH_HEX), nullable=False),
+    Column("receipt_no", Text, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("business_date", Date, nullable=False),
+    Column("points_for_goods", BigInteger, nullable=False),
+    Column("points_for_money", BigInteger, nullable=False),
+    Column("cash_fen", BigInteger, nullable=False),
+    Column("waived_fen", BigInteger, nullable=False),
+    Column("rounded_up_fen", BigInteger, nullable=False),
+    Column("reimbursement_fen", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "refund_id", name="a_refund_is_booked_once"),
+    UniqueConstraint("pool", "terminal", "epoch", "seq", name="a_record_tells_one_refund"),
+    ForeignKeyConstraint(
+        ["pool", "sale_id"], ["sale.pool", "sale.sale_id"], name="a_refund_gives_back_of_a_sale"
+    ),
+    Index("refunds_by_sale", "pool", "sale_id"),
+)
+never_changes(refund, "a refund is never changed")
+
+refund_line = Table(
+    "refund_line",
+    metadata,
+    _pool_column(),
+    Column("refund_id", String(_UUID_CHARS), nullable=False),
+    Column("sale_id", String(_UUID_CHARS), nullable=False),
+    Column("line_no", Integer, nullable=False),
+    Column("quantity_milli", BigInteger, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("amount_points", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "refund_id", "line_no", name="a_refund_names_a_line_once"),
+    ForeignKeyConstraint(
+        ["pool", "refund_id"],
+        ["refund.pool", "refund.refund_id"],
+        name="a_line_belongs_to_a_refund",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "sale_id", "line_no"],
+        ["sale_line.pool", "sale_line.sale_id", "sale_line.line_no"],
+        name="a_refund_gives_back_sold_lines",
+    ),
+    CheckConstraint("quantity_milli > 0", name="a_refund_line_gives_something_back"),
+)
+never_changes(refund_line, "a refund is never changed")
+
+# I5: each terminal's chain, link by link, with the one outcome of each record. The record's
+# bytes stand in the fact log under `fact_no`.
+journal_record = Table(
+    "journal_record",
+    metadata,
+    _pool_column(),
+    Column("terminal", String(ID_MAX), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(_HASH_HEX), nullable=False),
+    Column("prev_hash", String(_HASH_HEX), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("overdraft_points", BigInteger, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "terminal", "epoch", "seq", name="a_record_has_one_place"),
+    UniqueConstraint("pool", "fact_no", name="a_fact_is_one_record"),
+    ForeignKeyConstraint(
+        ["pool", "terminal"],
+        ["terminal.pool", "terminal.terminal"],
+        name="a_record_is_a_known_terminals",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "fact_no"], ["fact.pool", "fact.fact_no"], name="a_record_is_a_fact"
+    ),
+    CheckConstraint(
+        "outcome IN ('posted', 'duplicate', 'overdraft', 'parked')",
+        name="a_record_has_a_known_outcome",
+    ),
+    CheckConstraint(
+        "(outcome = 'overdraft') = (overdraft_points > 0)", name="an_overdraft_says_how_much"
+    ),
+    Index("records_by_outcome", "pool", "outcome"),
+)
+never_changes(journal_record, "a record of a terminal's chain is never changed")

@@ -1,0 +1,162 @@
+"""Lays receipts out for people of seventy: what was bought, what points paid, what is to pay."""
+
+from drivers.document import Align, Columns, Cut, Document, Element, Feed, Rule, Size, Text
+from protocol.business_day import SHANGHAI
+from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan
+from protocol.sales import AnsweredBy, RefundLine, SaleCaptured, SaleLine, SaleRefunded
+from terminal.domain.ports import ReceiptFacts
+from terminal.receipts.words import Words
+
+
+class ReceiptComposer:
+    """Composes receipts in one language; see :class:`terminal.domain.ports.Receipts`."""
+
+    def __init__(self, words: Words, *, english_units: bool) -> None:
+        self._words = words
+        self._english_units = english_units
+
+    def sale(self, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
+        """The receipt of a completed sale."""
+        words, unit = self._words, self._unit(facts)
+        body: list[Element] = [*self._head(words.sale, sale.receipt_no, facts), Rule()]
+        for line in sale.lines:
+            body.extend(self._line(line, unit))
+        body.append(Rule())
+        body.extend(self._totals(sale, facts))
+        body.append(Rule(heavy=True))
+        to_pay = words.to_pay.format(format_yuan(sale.payment.cash_fen))
+        body.append(Text(to_pay, align=Align.CENTER, size=Size.BIG, bold=True))
+        body.append(Rule(heavy=True))
+        if sale.payment.points > 0:
+            body.extend(self._points(sale, facts))
+        return Document((*body, *self._foot(facts)))
+
+    def refund(self, refund: SaleRefunded, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
+        """The receipt of goods that came back."""
+        words, unit = self._words, self._unit(facts)
+        body: list[Element] = [
+            *self._head(words.refund, refund.receipt_no, facts),
+            Columns(words.original, sale.receipt_no),
+            Rule(),
+        ]
+        sold = {line.line_no: line for line in sale.lines}
+        for line in refund.lines:
+            body.extend(self._line(_returned(sold[line.line_no], line), unit))
+        body.append(Rule(heavy=True))
+        if refund.payment.points > 0:
+            body.append(
+                Columns(
+                    words.points_back.format(unit=unit),
+                    f"{refund.payment.points}{self._spaced(unit)}",
+                    size=Size.TALL,
+                    bold=True,
+                )
+            )
+        cash = words.money_back.format(format_yuan(refund.payment.cash_fen))
+        body.append(Text(cash, align=Align.CENTER, size=Size.BIG, bold=True))
+        body.append(Rule(heavy=True))
+        return Document((*body, *self._foot(facts)))
+
+    def _head(self, title: str, receipt_no: str, facts: ReceiptFacts) -> list[Element]:
+        words = self._words
+        at = facts.occurred_at.astimezone(SHANGHAI)
+        head: list[Element] = []
+        if facts.copy_no > 0:
+            copy = words.copy.format(facts.copy_no)
+            head.append(Text(copy, align=Align.CENTER, size=Size.BIG, bold=True))
+        head += [
+            Text(facts.shop_name, align=Align.CENTER, size=Size.BIG, bold=True),
+            Text(title, align=Align.CENTER, size=Size.TALL),
+            Columns(words.merchant, facts.merchant_name),
+            Columns(words.number, receipt_no),
+            Columns(words.time, at.strftime("%Y-%m-%d %H:%M")),
+        ]
+        return head
+
+    def _line(self, line: SaleLine, unit: str) -> list[Element]:
+        words = self._words
+        spaced = self._spaced(unit)
+        if line.unit_price_points is not None:
+            amount = f"{line.amount_points}{spaced}"
+            price = f"{line.unit_price_points}{spaced}"
+        else:
+            amount, price = format_yuan(line.amount_fen), format_yuan(line.unit_price_fen or 0)
+        if line.amount_fen == 0 and line.amount_points == 0:
+            return [Columns(line.name, f"0{spaced} ({words.free})")]
+        if line.quantity_milli == QUANTITY_ONE_MILLI:
+            return [Columns(line.name, amount)]
+        quantity = f"  {format_quantity(line.quantity_milli)}{line.unit} × {price}"
+        return [Text(line.name), Columns(quantity, amount)]
+
+    def _totals(self, sale: SaleCaptured, facts: ReceiptFacts) -> list[Element]:
+        words, unit, payment = self._words, self._unit(facts), sale.payment
+        total_fen = sum(line.amount_fen for line in sale.lines)
+        rows: list[Element] = []
+        if total_fen > 0 or payment.points == 0:
+            total = words.yuan.format(format_yuan(total_fen))
+            rows.append(Columns(words.total, total, size=Size.TALL, bold=True))
+        if payment.points_for_goods > 0:
+            goods = f"{payment.points_for_goods}{self._spaced(unit)}"
+            rows.append(
+                Columns(words.goods_points.format(unit=unit), goods, size=Size.TALL, bold=True)
+            )
+        if payment.points_for_money > 0:
+            name = words.by_points.format(points=payment.points_for_money, unit=unit)
+            worth = payment.points_for_money * (facts.fen_per_point or 0)
+            rows.append(Columns(name, words.yuan.format(format_yuan(-worth))))
+        if payment.waived_fen > 0:
+            rows.append(Columns(words.waived, words.yuan.format(format_yuan(-payment.waived_fen))))
+        if payment.rounded_up_fen > 0:
+            rows.append(
+                Columns(words.rounded_up, words.yuan.format(format_yuan(payment.rounded_up_fen)))
+            )
+        return rows
+
+    def _points(self, sale: SaleCaptured, facts: ReceiptFacts) -> list[Element]:
+        words, spaced = self._words, self._spaced(self._unit(facts))
+        before, used = facts.balance_before_points, sale.payment.points
+        known = before is not None
+        rows: list[Element] = [
+            Columns(words.before, f"{before}{spaced}" if known else words.after_sync),
+            Columns(words.used, f"{used}{spaced}", size=Size.TALL, bold=True),
+            Columns(
+                words.after, f"{before - used}{spaced}" if before is not None else words.after_sync
+            ),
+        ]
+        if sale.proof_grade is not None:
+            rows.append(Columns(words.proof, sale.proof_grade.value))
+        if sale.answered_by is AnsweredBy.STAND_IN:
+            rows.append(Text(words.offline))
+        return rows
+
+    def _foot(self, facts: ReceiptFacts) -> tuple[Element, ...]:
+        words = self._words
+        return (
+            Feed(),
+            Text(facts.pool_name, align=Align.CENTER),
+            Text(f"{words.thanks}  {words.keep}", align=Align.CENTER),
+            Feed(3),
+            Cut(),
+        )
+
+    def _unit(self, facts: ReceiptFacts) -> str:
+        return facts.unit_name_en if self._english_units else facts.unit_name
+
+    def _spaced(self, unit: str) -> str:
+        return f" {unit}" if self._english_units else unit
+
+
+def _returned(sold: SaleLine, returned: RefundLine) -> SaleLine:
+    return SaleLine(
+        line_no=sold.line_no,
+        item_id=sold.item_id,
+        barcode=sold.barcode,
+        name=sold.name,
+        category=sold.category,
+        quantity_milli=returned.quantity_milli,
+        unit=sold.unit,
+        unit_price_fen=sold.unit_price_fen,
+        unit_price_points=sold.unit_price_points,
+        amount_fen=returned.amount_fen,
+        amount_points=returned.amount_points,
+    )

@@ -1,0 +1,91 @@
+"""The words of receipts, Chinese and English. Points carry the pool's own unit name."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language. ``{}`` takes a figure."""
+
+    sale: str
+    refund: str
+    copy: str
+    number: str
+    original: str
+    time: str
+    merchant: str
+    total: str
+    goods_points: str
+    by_points: str
+    waived: str
+    rounded_up: str
+    to_pay: str
+    money_back: str
+    points_back: str
+    before: str
+    used: str
+    after: str
+    after_sync: str
+    offline: str
+    proof: str
+    free: str
+    thanks: str
+    keep: str
+    yuan: str
+
+
+CHINESE = Words(
+    sale="消费小票",
+    refund="退货单",
+    copy="补打 第{}次",
+    number="单号",
+    original="原单号",
+    time="时间",
+    merchant="商户",
+    total="合计",
+    goods_points="{unit}兑换",
+    by_points="{unit}抵扣 {points}{unit}",
+    waived="抹零",
+    rounded_up="进位",
+    to_pay="还需付 {} 元",
+    money_back="退现金 {} 元",
+    points_back="退回{unit}",
+    before="使用前",
+    used="本次用",
+    after="使用后",
+    after_sync="联网后更新",
+    offline="离线办理，余额以联网后为准",
+    proof="凭证等级",
+    free="免费",
+    thanks="谢谢惠顾",
+    keep="请保留小票备查",
+    yuan="{} 元",
+)
+
+ENGLISH = Words(
+    sale="Receipt",
+    refund="Refund",
+    copy="REPRINT No. {}",
+    number="No.",
+    original="Refund of",
+    time="Time",
+    merchant="Merchant",
+    total="Total",
+    goods_points="Paid in {unit}",
+    by_points="By {points} {unit}",
+    waived="Rounding waived",
+    rounded_up="Rounded up",
+    to_pay="To pay {} yuan",
+    money_back="Cash back {} yuan",
+    points_back="{unit} back",
+    before="Before",
+    used="Used",
+    after="After",
+    after_sync="after sync",
+    offline="Offline: balance after sync",
+    proof="Proof grade",
+    free="free",
+    thanks="Thank you",
+    keep="Please keep this receipt",
+    yuan="{} yuan",
+)

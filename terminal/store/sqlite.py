@@ -1,0 +1,408 @@
+"""The terminal's store on SQLite: one writer at a time, readers beside it."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DBAPIError
+
+from drivers.document import Document, document_to_json
+from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
+from protocol.journal import Envelope, decode_happening
+from protocol.sales import Happening, SaleCaptured, SaleRefunded, SaleReversed
+from terminal.domain.ports import (
+    Moment,
+    PoolDocuments,
+    SaleRow,
+    SaleSummary,
+    StoreFaultError,
+)
+from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob, advance_job
+from terminal.domain.sale import SaleState
+from terminal.domain.stand_in import Exposure
+from terminal.store.disk import open_engine
+from terminal.store.sealer import ChainHead, Sealer
+from terminal.store.tables import counter, document, journal, outbox, print_job, sale
+
+RECEIPT_COUNTER = "receipt"
+
+
+def time_text(at: datetime) -> str:
+    """UTC with microseconds: sorts as text the way it sorts as time."""
+    return at.isoformat(timespec="microseconds")
+
+
+@contextmanager
+def disk_faults() -> Iterator[None]:
+    """Turn what the database layer raises into the port's own fault."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreFaultError(str(error.orig)) from error
+
+
+class SqliteWork:
+    """One durable step; see :class:`terminal.domain.ports.Work`."""
+
+    def __init__(
+        self, connection: Connection, sealer: Sealer, documents: PoolDocuments, terminal: str
+    ) -> None:
+        self._connection = connection
+        self._sealer = sealer
+        self._documents = documents
+        self._terminal = terminal
+        self._place: ChainHead | None = None
+
+    def next_receipt_no(self) -> str:
+        statement = (
+            upsert(counter)
+            .values(name=RECEIPT_COUNTER, value=1)
+            .on_conflict_do_update(
+                index_elements=[counter.c.name], set_={"value": counter.c.value + 1}
+            )
+            .returning(counter.c.value)
+        )
+        number = self._connection.execute(statement).scalar_one()
+        return f"{self._terminal}-{number:06d}"
+
+    def journal(self, happening: Happening, at: Moment) -> None:
+        policy, directory = self._documents.policy, self._documents.directory
+        head, record = self._sealer.seal_next(
+            chain_head(self._connection),
+            happening,
+            at,
+            policy_version=policy.version if policy else 0,
+            directory_version=directory.version if directory else 0,
+        )
+        of_sale = (
+            str(happening.sale_id)
+            if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded)
+            else None
+        )
+        self._connection.execute(
+            insert(journal).values(
+                epoch=head.epoch,
+                seq=head.seq,
+                hash=head.hash_hex,
+                occurred_at=time_text(at.at),
+                kind=happening.__struct_config__.tag,
+                sale_id=of_sale,
+                body=record.body,
+                signature=record.signature,
+            )
+        )
+        self._connection.execute(insert(outbox).values(epoch=head.epoch, seq=head.seq))
+        self._place = head
+
+    def save_sale(self, row: SaleRow) -> None:
+        captured = row.state is SaleState.CAPTURED
+        place = self._place if captured else None
+        values = {
+            "sale_id": str(row.sale_id),
+            "state": row.state.value,
+            "opened_at": time_text(row.opened_at),
+            "captured_at": self._occurred_at(place),
+            "receipt_no": row.receipt_no,
+            "account": row.account,
+            "points": row.points,
+            "total_fen": row.total_fen,
+            "cash_fen": row.cash_fen,
+            "stood_in": int(row.stood_in),
+            "balance_points": row.balance_points,
+            "decline_reason": row.decline_reason,
+            "epoch": place.epoch if place else None,
+            "seq": place.seq if place else None,
+        }
+        statement = upsert(sale).values(**values)
+        self._connection.execute(
+            statement.on_conflict_do_update(index_elements=[sale.c.sale_id], set_=values)
+        )
+
+    def mark_refunded(self, sale_id: UUID, receipt_no: str) -> None:
+        place = self._place
+        if place is None:
+            raise ValueError("a refund is journalled before its sale is marked")
+        self._connection.execute(
+            update(sale)
+            .where(sale.c.sale_id == str(sale_id))
+            .values(refund_epoch=place.epoch, refund_seq=place.seq, refund_receipt_no=receipt_no)
+        )
+
+    def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
+        inserted = self._connection.execute(
+            insert(print_job)
+            .values(
+                kind=kind.value,
+                receipt_no=receipt_no,
+                copy_no=copy_no,
+                state=JobState.QUEUED.value,
+                trouble="",
+                document=document_to_json(document),
+            )
+            .returning(print_job.c.job_no)
+        )
+        return int(inserted.scalar_one())
+
+    def _occurred_at(self, place: ChainHead | None) -> str | None:
+        if place is None:
+            return None
+        occurred_at: str = self._connection.execute(
+            select(journal.c.occurred_at).where(
+                journal.c.epoch == place.epoch, journal.c.seq == place.seq
+            )
+        ).scalar_one()
+        return occurred_at
+
+
+def chain_head(connection: Connection) -> ChainHead | None:
+    """The newest record of the newest epoch; None before the first."""
+    row = connection.execute(
+        select(journal.c.epoch, journal.c.seq, journal.c.hash)
+        .order_by(journal.c.epoch.desc(), journal.c.seq.desc())
+        .limit(1)
+    ).first()
+    return ChainHead(row.epoch, row.seq, row.hash) if row else None
+
+
+class SqliteStore:
+    """The till's side of the disk; :mod:`terminal.store.spool` and ``outbox`` are the workers'.
+
+    Raises:
+        StoreFaultError: from any method, when the disk did not do what was asked.
+    """
+
+    def __init__(self, path: Path, sealer: Sealer) -> None:
+        with disk_faults():
+            self.engine = open_engine(path)
+        self._writing_engine = self.engine.execution_options(huidian_writes=True)
+        self._sealer = sealer
+        self._lock = threading.Lock()
+        self._documents = self._load_documents()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One write transaction, durable when it ends. One at a time in this process."""
+        with self._lock, disk_faults(), self._writing_engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot."""
+        with disk_faults(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def working(self) -> Iterator[SqliteWork]:
+        with self.writing() as connection:
+            yield SqliteWork(
+                connection, self._sealer, self._documents, self._sealer.identity.terminal
+            )
+
+    def documents(self) -> PoolDocuments:
+        return self._documents
+
+    def save_document(self, signed: SignedDocument, opened: Policy | Catalogue | Directory) -> None:
+        """Keep a verified document, if it is newer than the one in use."""
+        old = _by_kind(self._documents, signed.kind)
+        if old is not None and old.version >= opened.version:
+            return
+        values = {
+            "kind": signed.kind.value,
+            "version": opened.version,
+            "body": signed.body,
+            "signature": signed.signature,
+        }
+        with self.writing() as connection:
+            statement = upsert(document).values(**values)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=[document.c.kind], set_=values)
+            )
+        self._documents = self._load_documents()
+
+    def last_time(self) -> datetime | None:
+        """When the newest record happened, by the terminal's own clock."""
+        with self.reading() as connection:
+            newest = connection.execute(select(func.max(journal.c.occurred_at))).scalar()
+        return datetime.fromisoformat(newest) if newest else None
+
+    def exposure(self, account: str) -> Exposure:
+        directory = self._documents.directory
+        made_at = time_text(directory.made_at) if directory else ""
+        untold = (
+            select(outbox.c.seq)
+            .where(outbox.c.epoch == sale.c.epoch, outbox.c.seq == sale.c.seq)
+            .exists()
+        )
+        points = select(func.coalesce(func.sum(sale.c.points), 0)).where(
+            sale.c.state == SaleState.CAPTURED.value
+        )
+        with self.reading() as connection:
+            resident = connection.execute(
+                points.where(sale.c.account == account, or_(sale.c.captured_at >= made_at, untold))
+            ).scalar_one()
+            terminal = connection.execute(
+                points.join_from(
+                    outbox,
+                    sale,
+                    (outbox.c.epoch == sale.c.epoch) & (outbox.c.seq == sale.c.seq),
+                ).where(sale.c.stood_in == 1)
+            ).scalar_one()
+        return Exposure(resident_points=resident, terminal_points=terminal)
+
+    def unfinished(self) -> Sequence[SaleRow]:
+        with self.reading() as connection:
+            rows = connection.execute(
+                select(sale).where(sale.c.state == SaleState.AUTHORISING.value)
+            ).all()
+        return [_sale_row(row) for row in rows]
+
+    def recent_sales(self, limit: int) -> Sequence[SaleSummary]:
+        with self.reading() as connection:
+            rows = connection.execute(
+                select(sale)
+                .where(sale.c.state == SaleState.CAPTURED.value)
+                .order_by(sale.c.epoch.desc(), sale.c.seq.desc())
+                .limit(limit)
+            ).all()
+            return [_summary(connection, row) for row in rows]
+
+    def captured(self, receipt_no: str) -> tuple[SaleSummary, SaleCaptured, datetime] | None:
+        with self.reading() as connection:
+            row = connection.execute(
+                select(sale).where(
+                    or_(sale.c.receipt_no == receipt_no, sale.c.refund_receipt_no == receipt_no)
+                )
+            ).first()
+            if row is None:
+                return None
+            happening = _happening(connection, row.epoch, row.seq)
+            if not isinstance(happening, SaleCaptured):
+                raise StoreFaultError(f"the journal has no sale at {row.epoch}/{row.seq}")
+            return _summary(connection, row), happening, datetime.fromisoformat(row.captured_at)
+
+    def refund_of(self, sale_id: UUID) -> SaleRefunded | None:
+        with self.reading() as connection:
+            row = connection.execute(select(sale).where(sale.c.sale_id == str(sale_id))).first()
+            if row is None or row.refund_seq is None:
+                return None
+            happening = _happening(connection, row.refund_epoch, row.refund_seq)
+        return happening if isinstance(happening, SaleRefunded) else None
+
+    def job_of(self, receipt_no: str) -> PrintJob | None:
+        with self.reading() as connection:
+            row = connection.execute(
+                select(print_job)
+                .where(print_job.c.receipt_no == receipt_no)
+                .order_by(print_job.c.job_no.desc())
+                .limit(1)
+            ).first()
+        return print_job_of(row) if row else None
+
+    def retry_job(self, job_no: int) -> None:
+        with self.writing() as connection:
+            move_job(connection, job_no, JobEvent.RETRY, "")
+
+    def untold(self) -> int:
+        with self.reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(outbox)).scalar_one())
+
+    def _load_documents(self) -> PoolDocuments:
+        with self.reading() as connection:
+            bodies = {row.kind: row.body for row in connection.execute(select(document))}
+        policy = bodies.get(DocumentKind.POLICY.value)
+        catalogue = bodies.get(DocumentKind.CATALOGUE.value)
+        directory = bodies.get(DocumentKind.DIRECTORY.value)
+        return PoolDocuments(
+            policy=msgspec.json.decode(policy, type=Policy) if policy else None,
+            catalogue=msgspec.json.decode(catalogue, type=Catalogue) if catalogue else None,
+            directory=msgspec.json.decode(directory, type=Directory) if directory else None,
+        )
+
+
+def move_job(connection: Connection, job_no: int, event: JobEvent, trouble: str) -> None:
+    """Move a print job by the table; ``trouble`` is kept with it."""
+    state = connection.execute(
+        select(print_job.c.state).where(print_job.c.job_no == job_no)
+    ).scalar_one()
+    moved = advance_job(JobState(state), event)
+    connection.execute(
+        update(print_job)
+        .where(print_job.c.job_no == job_no)
+        .values(state=moved.value, trouble=trouble)
+    )
+
+
+def print_job_of(row: Row[tuple[object, ...]]) -> PrintJob:
+    """A spool row as a value."""
+    return PrintJob(
+        job_no=row.job_no,
+        kind=JobKind(row.kind),
+        receipt_no=row.receipt_no,
+        copy_no=row.copy_no,
+        state=JobState(row.state),
+        document_json=row.document,
+        trouble=row.trouble,
+    )
+
+
+def _by_kind(documents: PoolDocuments, kind: DocumentKind) -> Policy | Catalogue | Directory | None:
+    match kind:
+        case DocumentKind.POLICY:
+            return documents.policy
+        case DocumentKind.CATALOGUE:
+            return documents.catalogue
+        case DocumentKind.DIRECTORY:
+            return documents.directory
+
+
+def _happening(connection: Connection, epoch: int, seq: int) -> Happening | None:
+    body = connection.execute(
+        select(journal.c.body).where(journal.c.epoch == epoch, journal.c.seq == seq)
+    ).scalar_one()
+    return decode_happening(msgspec.json.decode(body, type=Envelope).happening)
+
+
+def _sale_row(row: Row[tuple[object, ...]]) -> SaleRow:
+    return SaleRow(
+        sale_id=UUID(row.sale_id),
+        state=SaleState(row.state),
+        opened_at=datetime.fromisoformat(row.opened_at),
+        receipt_no=row.receipt_no,
+        account=row.account,
+        points=row.points,
+        total_fen=row.total_fen,
+        cash_fen=row.cash_fen,
+        stood_in=bool(row.stood_in),
+        balance_points=row.balance_points,
+        decline_reason=row.decline_reason,
+    )
+
+
+def _summary(connection: Connection, row: Row[tuple[object, ...]]) -> SaleSummary:
+    told = connection.execute(
+        select(journal.c.told_at, journal.c.outcome).where(
+            journal.c.epoch == row.epoch, journal.c.seq == row.seq
+        )
+    ).one()
+    job_state = connection.execute(
+        select(print_job.c.state)
+        .where(print_job.c.receipt_no == row.receipt_no)
+        .order_by(print_job.c.job_no.desc())
+        .limit(1)
+    ).scalar()
+    return SaleSummary(
+        row=_sale_row(row),
+        told=told.told_at is not None,
+        parked=told.outcome == "parked",
+        refunded=row.refund_seq is not None,
+        print_state=job_state or "",
+    )

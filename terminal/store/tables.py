@@ -1,0 +1,110 @@
+"""The terminal's tables. Times are text in UTC, sortable; ids are text; hashes are hex."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("epoch", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("occurred_at", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("sale_id", String(36)),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("told_at", String(32)),
+    Column("outcome", String(16)),
+    Column("says", String(400)),
+    PrimaryKeyConstraint("epoch", "seq", name="a_record_has_one_place_in_the_chain"),
+    CheckConstraint("seq >= 1 and epoch >= 1", name="the_chain_counts_from_one"),
+    Index("records_of_a_sale", "sale_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("epoch", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    PrimaryKeyConstraint("epoch", "seq", name="a_record_is_told_once"),
+    ForeignKeyConstraint(
+        ["epoch", "seq"], ["journal.epoch", "journal.seq"], name="only_records_are_told"
+    ),
+)
+
+sale = Table(
+    "sale",
+    metadata,
+    Column("sale_id", String(36), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("opened_at", String(32), nullable=False),
+    Column("captured_at", String(32)),
+    Column("receipt_no", String(32)),
+    Column("account", String(16)),
+    Column("points", Integer, nullable=False),
+    Column("total_fen", Integer, nullable=False),
+    Column("cash_fen", Integer, nullable=False),
+    Column("stood_in", Integer, nullable=False),
+    Column("balance_points", Integer),
+    Column("decline_reason", String(32), nullable=False),
+    Column("epoch", Integer),
+    Column("seq", Integer),
+    Column("refund_epoch", Integer),
+    Column("refund_seq", Integer),
+    Column("refund_receipt_no", String(32)),
+    PrimaryKeyConstraint("sale_id", name="a_sale_has_one_row"),
+    UniqueConstraint("receipt_no", name="a_receipt_number_is_given_once"),
+    UniqueConstraint("refund_receipt_no", name="a_refunds_receipt_number_is_given_once"),
+    CheckConstraint(
+        "(state = 'captured') = (receipt_no is not null)",
+        name="a_completed_sale_has_a_receipt_number",
+    ),
+    Index("sales_of_an_account", "account", "captured_at"),
+    Index("sales_by_state", "state"),
+)
+
+print_job = Table(
+    "print_job",
+    metadata,
+    Column("job_no", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("receipt_no", String(32), nullable=False),
+    Column("copy_no", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("trouble", String(32), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("jobs_of_a_receipt", "receipt_no", "job_no"),
+    Index("jobs_by_state", "state", "job_no"),
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)

@@ -1,0 +1,31 @@
+"""Takes scans from the scanner to the till, one after the other."""
+
+from drivers.ports import Scan, Scanner, ScannerState, ScanOverflow
+from terminal.checkout.till import Till
+from terminal.domain.changes import Surroundings
+from terminal.domain.notice import NoticeCode, NoticeLevel
+
+READ_FOR_S = 0.5
+
+
+class ScanRound:
+    """One round of the scanner's worker. What was scanned is never logged."""
+
+    def __init__(self, *, scanner: Scanner, till: Till, surroundings: Surroundings) -> None:
+        self._scanner = scanner
+        self._till = till
+        self._surroundings = surroundings
+
+    def __call__(self) -> float:
+        """Wait for a scan and hand it on. Returns how long to rest, in seconds."""
+        event = self._scanner.read_scan(READ_FOR_S)
+        state = self._scanner.state()
+        self._surroundings.note(scanner="" if state is ScannerState.READY else state.value)
+        match event:
+            case Scan(text=text):
+                self._till.scan(text)
+            case ScanOverflow():
+                self._till.say(NoticeCode.SCAN_TOO_LONG, NoticeLevel.REFUSED)
+            case None:
+                pass
+        return 0.0

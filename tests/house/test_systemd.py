@@ -1,0 +1,72 @@
+"""The units hold no logic, so what they promise can be read off them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from config.server import ServerSettings
+from config.terminal import TerminalSettings
+
+UNITS: Final = Path(__file__).resolve().parents[2] / "systemd"
+# Fails above an exposure of 1.5 of 10.
+JUDGE: Final = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15"]
+
+
+def settings_of(unit: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in (UNITS / unit).read_text(encoding="utf-8").splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd to judge by")
+@pytest.mark.parametrize("unit", ["huidian-terminal.service", "huidian-server.service"])
+def test_a_unit_is_hardened(unit: str) -> None:
+    judged = subprocess.run(
+        [*JUDGE, str(UNITS / unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+@pytest.mark.parametrize(
+    ("unit", "port"),
+    [
+        ("huidian-terminal.service", TerminalSettings(data_dir=Path("/")).listen_port),
+        ("huidian-server.service", ServerSettings(data_dir=Path("/")).listen_port),
+    ],
+)
+def test_a_unit_may_bind_the_port_of_its_settings_and_no_other(unit: str, port: int) -> None:
+    settings = settings_of(unit)
+    assert settings["SocketBindDeny"] == ["any"]
+    assert settings["SocketBindAllow"] == [f"ipv4:tcp:{port}"]
+
+
+@pytest.mark.parametrize("name", ["terminal", "server"])
+def test_a_unit_starts_the_program_with_the_users_and_folders_that_are_made_for_it(
+    name: str,
+) -> None:
+    settings = settings_of(f"huidian-{name}.service")
+    start = f"/opt/huidian/bin/huidian-{name} run --config /etc/huidian/{name}.toml"
+    assert settings["ExecStart"] == [start]
+    assert settings["User"] == [f"huidian-{name}"]
+    assert settings["StateDirectory"] == [f"huidian-{name}"]
+    for kind in ("sysusers", "tmpfiles"):
+        made = (UNITS / f"huidian-{name}.{kind}.conf").read_text(encoding="utf-8")
+        assert f"huidian-{name}" in made
+
+
+def test_the_example_settings_use_the_names_that_udev_gives() -> None:
+    rules = (UNITS / "70-huidian-devices.rules").read_text(encoding="utf-8")
+    example = UNITS.parent / "config" / "examples" / "terminal.toml"
+    text = example.read_text(encoding="utf-8")
+    for name in ("huidian/printer", "huidian/scanner"):
+        assert f'SYMLINK+="{name}"' in rules
+        assert f"/dev/{name}" in text

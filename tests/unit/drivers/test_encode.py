@@ -1,0 +1,197 @@
+from io import BytesIO
+
+import pytest
+import zxingcpp
+from escpos.printer import Dummy
+from PIL import Image
+
+from drivers.document import (
+    Align,
+    Beep,
+    Columns,
+    Cut,
+    Document,
+    Drawer,
+    Element,
+    Feed,
+    Line,
+    Qr,
+    Size,
+    Text,
+)
+from drivers.escpos.encode import EncodedJob, encode_document, native_qr
+from drivers.escpos.painter import PillowPainter
+from drivers.escpos.profile import ChineseEncoding, PrinterProfile, usual_dots
+from drivers.escpos.raster import FRAGMENT_ROWS, Painter, Raster, raster_command
+from drivers.fonts import KNOWN_FONTS, FontFile
+from drivers.heavy import painter_or_none
+
+BEGIN, END = b"\x1b@\x1c&", b"\x1b@"
+INSTALLED_FONTS = [font for font in KNOWN_FONTS if font.path.is_file()]
+needs_font = pytest.mark.skipif(
+    not INSTALLED_FONTS, reason="no Chinese font: apt-get install fonts-wqy-zenhei"
+)
+
+
+def no_painter() -> Painter | None:
+    return None
+
+
+def encode(*elements: Element, profile: PrinterProfile | None = None) -> EncodedJob:
+    return encode_document(Document(elements), profile or PrinterProfile(), no_painter)
+
+
+def body(*elements: Element) -> bytes:
+    data = encode(*elements).data
+    assert data.startswith(BEGIN)
+    assert data.endswith(END)
+    return data[len(BEGIN) : -len(END)]
+
+
+def test_chinese_goes_out_as_gbk_in_chinese_mode() -> None:
+    assert encode(Text("合计：¥12.50")).data == (
+        b"\x1b@\x1c&\xba\xcf\xbc\xc6\xa3\xba\xa3\xa412.50\n\x1b@"
+    )
+
+
+@pytest.mark.parametrize(
+    ("char", "bytes_sent"),
+    [("“", "a1b0"), ("”", "a1b1"), ("…", "a1ad"), ("—", "a1aa"), ("×", "a1c1"), ("①", "a2d9"),
+     ("℃", "a1e6"), ("№", "a1ed"), ("¥", "a3a4"), ("￥", "a3a4"), ("·", "a1a4"), ("－", "a3ad")],
+)  # fmt: skip
+def test_each_sign_has_the_code_of_the_rom(char: str, bytes_sent: str) -> None:
+    assert body(Text(char)) == bytes.fromhex(bytes_sent) + b"\n"
+
+
+def test_sizes_alignment_and_bold_are_sent_where_they_change() -> None:
+    assert body(
+        Text("甲", Align.CENTER, Size.BIG, bold=True),
+        Text("乙", Align.CENTER, Size.BIG, bold=True),
+        Text("丙", size=Size.TALL),
+    ) == (
+        b"\x1ba\x01\x1d!\x11\x1bE\x01\xbc\xd7\n\xd2\xd2\n"
+        b"\x1ba\x00\x1d!\x01\x1bE\x00\xb1\xfb\n\x1d!\x00"
+    )
+
+
+def test_columns_are_spaces_counted_by_gbk_bytes() -> None:
+    assert body(Columns("“盐”", "5.00")) == (b"\xa1\xb0\xd1\xce\xa1\xb1" + b" " * 22 + b"5.00\n")
+
+
+def test_an_item_name_cannot_open_the_drawer_or_print_elsewhere() -> None:
+    evil = "糖\x1bp\x00\x19\xfa\x1b@\x10\x14\x01\x00\x05\n\x1dV\x00"
+    data = body(Columns(evil, "1.00"), Text(evil))
+    assert not set(data) & (set(range(0x20)) - {0x0A})
+
+
+def test_cut_drawer_beep_and_feed_are_the_usual_commands() -> None:
+    assert body(Feed(2), Beep(3), Drawer(), Cut()) == (
+        b"\n\n\x1bB\x03\x02\x1bp\x00\x19\xfa\n\n\n\x1dVB\x00"
+    )
+
+
+def test_a_printer_without_a_knife_feeds_to_the_tear_bar() -> None:
+    data = encode(Cut(), profile=PrinterProfile(cutter=False)).data
+    assert data == BEGIN + b"\n" * 5 + END
+
+
+@pytest.mark.parametrize("text", ["小䶮", "𠮷田", "小馆🍜", "שלום"])
+def test_without_a_font_a_character_outside_gbk_is_a_box_and_counted(text: str) -> None:
+    job = encode(Text(text))
+    outside = sum(1 for char in text if char not in "小田馆")
+    assert job.replaced_chars == outside
+    assert job.data.count(b"\xa1\xf5") == outside
+    assert b"?" not in job.data
+
+
+@needs_font
+def test_a_line_with_a_rare_name_is_drawn_and_the_others_stay_text() -> None:
+    document = Document((Text("积分"), Columns("居民", "小䶮"), Text("元")))
+    job = encode_document(document, PrinterProfile(), painter_or_none)
+    assert (job.raster_lines, job.replaced_chars) == (1, 0)
+    start = job.data.index(b"\x1dv0\x00")
+    assert job.data[:start] == BEGIN + "积分".encode("gbk") + b"\n"
+    assert job.data[start + 4 : start + 8] == bytes([48, 0, 30, 0])
+    assert job.data[start + 8 + 48 * 30 :] == "元".encode("gbk") + b"\n" + END
+
+
+@needs_font
+@pytest.mark.parametrize("columns", [32, 48])
+def test_a_printer_without_chinese_gets_every_line_as_a_picture(columns: int) -> None:
+    profile = PrinterProfile(columns, usual_dots(columns), encoding=ChineseEncoding.RASTER)
+    document = Document((Text("广惠小店", Align.CENTER, Size.BIG), Columns("应付", "2.60 元")))
+    job = encode_document(document, profile, painter_or_none)
+    assert job.raster_lines == 2
+    assert "应付".encode("gbk") not in job.data
+    assert job.data.count(b"\x1dv0\x00" + bytes([columns * 12 // 8, 0])) == 2
+
+
+@needs_font
+@pytest.mark.parametrize("font", INSTALLED_FONTS, ids=lambda font: font.package)
+def test_every_character_is_drawn_on_its_own_cells(font: FontFile) -> None:
+    painter = PillowPainter(font)
+    for size in Size:
+        room = 32 // size.wide
+        for at in (0, room - 2):
+            raster = painter.paint_line(Line(" " * at + "积", size=size), 32)
+            assert (raster.row_bytes, raster.rows) == (48, 30 * size.high)
+            ink = columns_with_ink(raster)
+            assert min(ink) >= at * 12 * size.wide
+            assert max(ink) < (at + 2) * 12 * size.wide
+
+
+@needs_font
+@pytest.mark.parametrize("font", INSTALLED_FONTS, ids=lambda font: font.package)
+def test_a_character_that_no_font_has_is_drawn_as_a_box(font: FontFile) -> None:
+    painter = PillowPainter(font)
+    assert painter.paint_line(Line("\U0001f35c"), 32) == painter.paint_line(Line("□"), 32)
+    assert painter.paint_line(Line("龦"), 32) != painter.paint_line(Line("□"), 32)
+
+
+def columns_with_ink(raster: Raster) -> set[int]:
+    return {
+        x
+        for x in range(raster.row_bytes * 8)
+        for y in range(raster.rows)
+        if raster.data[y * raster.row_bytes + x // 8] >> (7 - x % 8) & 1
+    }
+
+
+def test_a_tall_picture_is_cut_into_pieces_that_a_small_buffer_holds() -> None:
+    raster = Raster(2, FRAGMENT_ROWS + 5, bytes(range(256)) + bytes(10))
+    first, second = raster_command(raster)
+    assert first == b"\x1dv0\x00\x02\x00\x80\x00" + raster.data[:256]
+    assert second == b"\x1dv0\x00\x02\x00\x05\x00" + bytes(10)
+
+
+def test_the_qr_commands_are_those_of_python_escpos() -> None:
+    builder = Dummy()
+    builder.qr("HD1:R:0001-000027", ec=1, size=6, native=True)
+    assert native_qr(b"HD1:R:0001-000027", 384) == builder.output
+
+
+@pytest.mark.parametrize(("length", "dots"), [(10, 384), (200, 384), (666, 384), (666, 576)])
+def test_a_qr_code_fits_the_paper_with_its_quiet_zone(length: int, dots: int) -> None:
+    command = native_qr(b"x" * length, dots)
+    module_dots = command[command.index(b"1C") + 2]
+    code = zxingcpp.create_barcode(
+        b"x" * length, zxingcpp.BarcodeFormat.QRCode, ec_level="M"
+    ).to_image(scale=1)
+    assert (code.shape[0]) * module_dots <= dots
+    assert module_dots >= 3
+
+
+@needs_font
+def test_an_image_qr_can_be_read() -> None:
+    painter = painter_or_none()
+    assert painter is not None
+    raster = painter.paint_qr("HD1:R:0001-000027:原点", 384)
+    picture = Image.frombytes("1", (raster.row_bytes * 8, raster.rows), raster.data)
+    paper = Image.eval(picture.convert("L"), lambda dot: 255 - dot)
+    assert [code.text for code in zxingcpp.read_barcodes(paper)] == ["HD1:R:0001-000027:原点"]
+    data = encode_document(
+        Document((Qr("HD1"),)), PrinterProfile(native_qr=False), painter_or_none
+    ).data
+    assert b"\x1d(k" not in data
+    assert b"\x1dv0\x00" in data
+    assert BytesIO(data).read(4) == BEGIN
