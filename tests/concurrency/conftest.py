@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-# Without these imports `metadata` would have no tables yet.
 import server.facts
-import server.ledger
+import server.ledger  # noqa: F401 - puts its tables into `metadata`
 from server.db import create_all, metadata, open_engine
 
 
@@ -30,7 +29,3 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
 def engine(request: pytest.FixtureRequest) -> Engine:
     opened: Engine = request.getfixturevalue(f"{request.param}_engine")
     return opened
-
-
-assert server.facts
-assert server.ledger

@@ -238,7 +238,7 @@ class Books(RuleBasedStateMachine):
 def test_random_books_agree_with_the_model(engine: Engine) -> None:
     machine: Any = type("BooksHere", (Books,), {"engine": engine})
     examples = 40 if engine.dialect.name == "sqlite" else 12
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it untyped
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,
