@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import select
+import termios
 from typing import Final
 
 import serial
@@ -12,6 +13,8 @@ from drivers.transport.lines import FlowControl, LineSettings
 from drivers.transport.link import LinkDownError
 
 _HELD_BY_ANOTHER: Final = frozenset({errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK})
+# The faces of a tty that was unplugged: pyserial lets them all through, and closes itself on some.
+_GONE: Final = (OSError, termios.error, TypeError, ValueError)
 
 
 class PyserialPort:
@@ -40,8 +43,8 @@ class PyserialPort:
                 write_timeout=0,
                 exclusive=True,
             )
-        except OSError as error:
-            busy = error.errno in _HELD_BY_ANOTHER
+        except (OSError, termios.error) as error:
+            busy = getattr(error, "errno", None) in _HELD_BY_ANOTHER
             trouble = PrinterTrouble.BUSY if busy else PrinterTrouble.OFFLINE
             raise LinkDownError(trouble, str(error)) from error
 
@@ -52,7 +55,7 @@ class PyserialPort:
             if not ready:
                 return b""
             return bytes(self._port.read(max(1, self._port.in_waiting)))
-        except (OSError, TypeError, ValueError) as error:  # pyserial's faces of an unplugged tty
+        except _GONE as error:
             raise LinkDownError(PrinterTrouble.LINK_LOST, str(error)) from error
 
     def write_some(self, data: bytes, timeout_s: float) -> int:
@@ -62,17 +65,17 @@ class PyserialPort:
             if not ready:
                 return 0
             return self._port.write(data) or 0
-        except (OSError, TypeError, ValueError) as error:  # as in read_some
+        except _GONE as error:
             raise LinkDownError(PrinterTrouble.LINK_LOST, str(error)) from error
 
     def unsent_bytes(self) -> int:
         """Give the bytes that wait in the kernel."""
         try:
             return int(self._port.out_waiting)
-        except (OSError, TypeError, ValueError) as error:  # as in read_some
+        except _GONE as error:
             raise LinkDownError(PrinterTrouble.LINK_LOST, str(error)) from error
 
     def close(self) -> None:
         """Close the tty."""
-        with contextlib.suppress(OSError, TypeError, ValueError):
+        with contextlib.suppress(*_GONE):
             self._port.close()

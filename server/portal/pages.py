@@ -12,7 +12,7 @@ from pathlib import Path
 from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
-from flask_babel import Babel, gettext
+from flask_babel import Babel
 from sqlalchemy import Connection, Engine
 from werkzeug.exceptions import HTTPException
 
@@ -20,7 +20,7 @@ from server.db import reading
 from server.directory.queries import merchant_of, pool_terms
 from server.portal.sales import line_detail, receipt_numbers
 from server.portal.session import Doorkeeper, NotAMerchant, SignedIn, SignInOutcome, Wait
-from server.portal.wording import Wording
+from server.portal.wording import Wording, gettext
 from server.settlement import lines_of, shares_of, statement_of, statements_of
 
 LANGUAGES = ("zh", "en")

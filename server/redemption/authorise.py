@@ -110,9 +110,7 @@ NOT_YET_PAID = {
 """A sale's amounts as long as it is not captured."""
 
 
-def _answer_again(
-    before: Sale, command: Authorise, question: str
-) -> Approved | Declined | Refused:
+def _answer_again(before: Sale, command: Authorise, question: str) -> Approved | Declined | Refused:
     if before.terminal == command.terminal:
         if before.state is SaleState.REVERSED:
             return Declined(DeclineReason.SALE_REVERSED)
@@ -140,9 +138,7 @@ def _answer(
     if required + optional == 0:
         return Declined(DeclineReason.NOTHING_TO_REDEEM)
     if required > shown.cap_points:
-        return Declined(
-            DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(shown.cap_points)
-        )
+        return Declined(DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(shown.cap_points))
     account = resident_account(shown.account)
     available = spendable(tx, stamp.pool, account, at)
     if required > available:
@@ -163,12 +159,15 @@ def _answer(
         expires_at=held_until,
     )
     assert isinstance(outcome, Held), f"{command.sale_id}: {outcome}"
-    return Approved(shown.account, Points(points), Points(available), held_until)
+    return Approved(
+        account=shown.account,
+        points=Points(points),
+        balance_points=Points(available),
+        held_until=held_until,
+    )
 
 
-def _may_redeem(
-    tx: Connection, terms: PoolTerms, account: str, at: datetime
-) -> Declined | None:
+def _may_redeem(tx: Connection, terms: PoolTerms, account: str, at: datetime) -> Declined | None:
     resident = resident_of(tx, terms.pool, account)
     if resident is None:
         return Declined(DeclineReason.RESIDENT_UNKNOWN)

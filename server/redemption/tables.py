@@ -75,9 +75,7 @@ sale = Table(
     CheckConstraint(
         "(state = 'captured') = (content_hash IS NOT NULL)", name="a_captured_sale_has_content"
     ),
-    CheckConstraint(
-        "(question_hash IS NULL) = (answer IS NULL)", name="a_question_has_its_answer"
-    ),
+    CheckConstraint("(question_hash IS NULL) = (answer IS NULL)", name="a_question_has_its_answer"),
     Index("sales_by_merchant", "pool", "merchant", "business_date"),
 )
 guard(

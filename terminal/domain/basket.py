@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from protocol.documents import Item
 from protocol.money import QUANTITY_ONE_MILLI, Fen, Points, price_of
 from protocol.redemption import Due
-from protocol.sales import SaleLine
+from protocol.sales import Fulfilment, SaleLine
 
 MAX_LINES = 200
 MAX_QUANTITY_MILLI = 999 * QUANTITY_ONE_MILLI
@@ -127,7 +127,7 @@ class Basket:
                 amount_fen=line.amount_fen,
                 amount_points=line.amount_points,
                 reimbursement_fen=line.item.reimbursement_fen if line.item else 0,
-                fulfilment=line.item.fulfilment if line.item else SaleLine.fulfilment,
+                fulfilment=line.item.fulfilment if line.item else Fulfilment.AT_ONCE,
                 catalogue_version=catalogue_version,
             )
             for number, line in enumerate(self.lines, 1)

@@ -57,11 +57,12 @@ class PtyBridge:
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):
+            link = self._plug.fileno()
             while True:
-                ready, _, _ = select.select([self._plug, self._far_end, self._stop_reader], [], [])
+                ready, _, _ = select.select([link, self._far_end, self._stop_reader], [], [])
                 if self._stop_reader in ready:
                     break
-                if self._plug in ready:
+                if link in ready:
                     data = self._plug.recv(4096)
                     if not data:
                         break

@@ -1,0 +1,312 @@
+"""Booking a sale that happened: points to the merchant, money from the pool, takings noted.
+
+The goods are gone, so a sale by the rules always posts: what the resident's points do not
+cover is an offline overdraft, never a negative balance, and the merchant is paid.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from msgspec import Raw
+from sqlalchemy import Connection, insert, update
+
+from protocol.journal import Envelope
+from protocol.money import price_of, rate_of
+from protocol.sales import SaleCaptured, SaleLine
+from server.directory import (
+    Contract,
+    PoolTerms,
+    Terminal,
+    contract_on,
+    resident_of,
+    was_sold_at,
+)
+from server.directory.accounts import (
+    POOL_FUND,
+    TAKINGS_CONTRA,
+    merchant_account,
+    overdraft_account,
+    redeemed_account,
+    resident_account,
+    takings_account,
+)
+from server.facts import FactStamp
+from server.ledger import Asset, EntryDraft, Leg, Posted, Taken, cover, post, take_hold
+from server.redemption import tables as t
+from server.redemption.authorise import hold_key
+from server.redemption.booked import Booked, Booking, Duplicate, Parked
+from server.redemption.evidence import sale_is_proven
+from server.redemption.queries import Sale, sale_of
+from server.redemption.states import SaleMove, SaleState, advance
+from server.redemption.sums import lines_problem, payment_problem, time_problem
+
+SALE_KEY = "sale:"
+REDEMPTION_CODE = "redemption"
+OVERDRAWN_CODE = "redemption_overdrawn"
+REIMBURSEMENT_CODE = "reimbursement"
+TAKINGS_CODE = "takings"
+
+_PRACTICE = "练习模式的单据，不入账 / made in practice mode, not booked"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A happening with the record that tells it.
+
+    ``proof_holds`` is what the edge found of a card's proof, None where there is none.
+    """
+
+    stamp: FactStamp
+    terms: PoolTerms
+    terminal: Terminal
+    envelope: Envelope
+    proof_holds: bool | None
+
+    @property
+    def content_hash(self) -> str:
+        """What makes a happening this one, whichever record tells it."""
+        return content_hash(self.envelope.happening)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worth:
+    """What a sale costs the pool, in fen, and the contract that says so."""
+
+    reimbursement_fen: int
+    contract: Contract | None
+
+
+def content_hash(happening: Raw) -> str:
+    """Hex SHA-256 of a happening's bytes."""
+    return hashlib.sha256(b"HUIDIAN1/happening\0" + bytes(happening)).hexdigest()
+
+
+def goods_reimbursement_fen(lines: tuple[SaleLine, ...]) -> int:
+    """What goods priced in points cost the pool, at the rates frozen in the lines."""
+    return sum(
+        price_of(line.reimbursement_fen, line.quantity_milli)
+        for line in lines
+        if line.unit_price_points is not None
+    )
+
+
+def money_reimbursement_fen(points: int, fen_per_point: int | None, reimbursement_bp: int) -> int:
+    """What points that paid money cost the pool."""
+    return rate_of(points * (fen_per_point or 0), reimbursement_bp)
+
+
+def book_sale(tx: Connection, told: Told, sale: SaleCaptured) -> Booking:
+    """Book a captured sale once; what cannot be booked is parked and changes nothing."""
+    before = sale_of(tx, told.terms.pool, sale.sale_id)
+    if before is not None and before.state is SaleState.CAPTURED:
+        if before.content_hash == told.content_hash:
+            return Duplicate()
+        return Parked(
+            "这个销售编号已入账，内容不同 / this sale id is booked already, with other content"
+        )
+    problem = _problem(tx, told, sale, before)
+    if problem is not None:
+        return Parked(problem)
+    worth = _worth(tx, told, sale)
+    if isinstance(worth, Parked):
+        return worth
+    covered = _cover(tx, told, sale, before)
+    overdraft = sale.payment.points - covered
+    _write(tx, told, sale, before, worth=worth, overdraft=overdraft)
+    _post(tx, told, sale, worth=worth, covered=covered)
+    return Booked(overdraft)
+
+
+def _problem(tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None) -> str | None:
+    """Why this sale cannot be booked, or None."""
+    if sale.practice:
+        return _PRACTICE
+    state = before.state if before else None
+    if advance(state, SaleMove.CAPTURE) is None:
+        return "这笔销售已撤销，不能再入账 / this sale was reversed before"
+    if before is not None and before.terminal != told.terminal.terminal:
+        return "这个销售编号属于另一台终端 / this sale id is another terminal's"
+    stamp, terms = told.stamp, told.terms
+    problem = (
+        time_problem(
+            told.envelope.occurred_at, sale.business_date, stamp.recorded_at, terms.cut_off_hour
+        )
+        or lines_problem(sale.lines)
+        or payment_problem(sale.lines, sale.payment, terms.redemption)
+    )
+    if problem is not None:
+        return problem
+    for line in sale.lines:
+        if line.unit_price_points is not None and not _is_ours(tx, terms.pool, line):
+            return (
+                f"第 {line.line_no} 行“{line.name[:40]}”不在积分池的商品目录中，或价格不同"
+                f" / line {line.line_no} is not in the pool's catalogue at this price"
+            )
+    return _resident_problem(tx, told, sale, before)
+
+
+def _is_ours(tx: Connection, pool: str, line: SaleLine) -> bool:
+    """Points prices belong to the pool; any version of its catalogue will do."""
+    if line.item_id is None or line.unit_price_points is None:
+        return False
+    return was_sold_at(
+        tx,
+        pool,
+        line.item_id,
+        price_points=line.unit_price_points,
+        reimbursement_fen=line.reimbursement_fen,
+    )
+
+
+def _resident_problem(
+    tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None
+) -> str | None:
+    if sale.account is not None and resident_of(tx, told.terms.pool, sale.account) is None:
+        return "没有这位居民 / this resident is not registered"
+    authorised = before is not None and before.state is SaleState.AUTHORISED
+    if authorised and before is not None and before.account != sale.account:
+        return "居民与预留积分时不同 / the points were held for another resident"
+    if sale.payment.points == 0:
+        return None
+    if sale.account is None:
+        return "用了积分却没有居民 / points were taken from nobody"
+    proven = sale_is_proven(
+        tx,
+        told.terms,
+        sale,
+        told.envelope,
+        proof_holds=told.proof_holds,
+        was_authorised=authorised,
+    )
+    return None if proven else "居民码凭证验证不通过 / the resident's code does not verify"
+
+
+def _worth(tx: Connection, told: Told, sale: SaleCaptured) -> _Worth | Parked:
+    contract = contract_on(tx, told.terms.pool, told.terminal.merchant, sale.business_date)
+    goods_fen = goods_reimbursement_fen(sale.lines)
+    if sale.payment.points_for_money == 0:
+        return _Worth(goods_fen, contract)
+    if contract is None:
+        return Parked(
+            f"商户 {told.terminal.merchant} 在 {sale.business_date} 没有合约，请先补签合约"
+            f" / the merchant has no contract on {sale.business_date}"
+        )
+    money_fen = money_reimbursement_fen(
+        sale.payment.points_for_money, told.terms.fen_per_point, contract.reimbursement_bp
+    )
+    return _Worth(goods_fen + money_fen, contract)
+
+
+def _cover(tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None) -> int:
+    """How many points the resident's balance bears: the sale's own hold first."""
+    points = sale.payment.points
+    if points == 0 and before is None:
+        return 0
+    pool, at = told.terms.pool, told.stamp.recorded_at
+    taken = take_hold(tx, pool, hold_key(sale.sale_id), points, at=at)
+    if points == 0 or sale.account is None:
+        return 0
+    held = taken.held if isinstance(taken, Taken) else 0
+    return cover(tx, pool, resident_account(sale.account), points, own_held=held, at=at)
+
+
+def _post(tx: Connection, told: Told, sale: SaleCaptured, *, worth: _Worth, covered: int) -> None:
+    merchant = told.terminal.merchant
+    redeemed = redeemed_account(merchant)
+    legs: list[Leg] = []
+    overdraft = sale.payment.points - covered
+    if sale.account is not None and covered:
+        resident = resident_account(sale.account)
+        legs.append(Leg(Asset.POINTS, REDEMPTION_CODE, resident, redeemed, covered))
+    if sale.account is not None and overdraft:
+        owed = overdraft_account(sale.account)
+        legs.append(Leg(Asset.POINTS, OVERDRAWN_CODE, owed, redeemed, overdraft))
+    if worth.reimbursement_fen:
+        credit = merchant_account(merchant)
+        fen = worth.reimbursement_fen
+        legs.append(Leg(Asset.FEN, REIMBURSEMENT_CODE, POOL_FUND, credit, fen))
+    if sale.payment.cash_fen:
+        credit = takings_account(merchant)
+        fen = sale.payment.cash_fen
+        legs.append(Leg(Asset.FEN, TAKINGS_CODE, TAKINGS_CONTRA, credit, fen))
+    if not legs:  # free goods move nothing; the sale is on record all the same
+        return
+    draft = EntryDraft(
+        key=f"{SALE_KEY}{sale.sale_id}",
+        kind="sale",
+        occurred_at=told.envelope.occurred_at,
+        business_date=sale.business_date,
+        legs=tuple(legs),
+        memo=sale.receipt_no,
+    )
+    stamp = told.stamp
+    posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
+    assert isinstance(posted, Posted), f"{draft.key}: {posted}"
+
+
+def _write(
+    tx: Connection,
+    told: Told,
+    sale: SaleCaptured,
+    before: Sale | None,
+    *,
+    worth: _Worth,
+    overdraft: int,
+) -> None:
+    pool, sale_id = told.terms.pool, str(sale.sale_id)
+    state = advance(before.state if before else None, SaleMove.CAPTURE)
+    assert state is not None
+    contract = worth.contract
+    values = {
+        "state": state.value,
+        "terminal": told.terminal.terminal,
+        "merchant": told.terminal.merchant,
+        "account": sale.account,
+        "content_hash": told.content_hash,
+        "receipt_no": sale.receipt_no,
+        "occurred_at": told.envelope.occurred_at,
+        "business_date": sale.business_date,
+        "answered_by": sale.answered_by.value,
+        "proof_grade": sale.proof_grade.value if sale.proof_grade else None,
+        "amounts_source": sale.amounts_source.value,
+        "points_for_goods": sale.payment.points_for_goods,
+        "points_for_money": sale.payment.points_for_money,
+        "cash_fen": sale.payment.cash_fen,
+        "waived_fen": sale.payment.waived_fen,
+        "rounded_up_fen": sale.payment.rounded_up_fen,
+        "overdraft_points": overdraft,
+        "reimbursement_fen": worth.reimbursement_fen,
+        "fen_per_point": told.terms.fen_per_point,
+        "contract": contract.contract if contract else None,
+        "reimbursement_bp": contract.reimbursement_bp if contract else None,
+        "epoch": told.envelope.epoch,
+        "seq": told.envelope.seq,
+    }
+    if before is None:
+        tx.execute(insert(t.sale).values(pool=pool, sale_id=sale_id, **values))
+    else:
+        own_row = (t.sale.c.pool == pool, t.sale.c.sale_id == sale_id)
+        tx.execute(update(t.sale).where(*own_row).values(**values))
+    tx.execute(insert(t.sale_line), [_line(pool, sale.sale_id, line) for line in sale.lines])
+
+
+def _line(pool: str, sale_id: UUID, line: SaleLine) -> dict[str, object]:
+    return {
+        "pool": pool,
+        "sale_id": str(sale_id),
+        "line_no": line.line_no,
+        "item_id": line.item_id,
+        "barcode": line.barcode,
+        "name": line.name,
+        "category": line.category,
+        "quantity_milli": line.quantity_milli,
+        "unit": line.unit,
+        "unit_price_fen": line.unit_price_fen,
+        "unit_price_points": line.unit_price_points,
+        "amount_fen": line.amount_fen,
+        "amount_points": line.amount_points,
+        "reimbursement_fen": line.reimbursement_fen,
+        "fulfilment": line.fulfilment.value,
+        "catalogue_version": line.catalogue_version,
+    }

@@ -1,0 +1,188 @@
+"""Taking in a terminal's journal: every authentic record in its place, each with one outcome.
+
+Only a fork, a gap or a false signature stops the transport. A record that cannot be booked is
+stored and parked; it waits for a person and blocks nothing behind it.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, insert
+
+from protocol.evidence import CardEvidence
+from protocol.journal import (
+    Envelope,
+    RecordProblem,
+    SignedRecord,
+    decode_happening,
+    open_record,
+)
+from protocol.keys import read_public_key
+from protocol.messages import OutcomeKind, RecordOutcome
+from protocol.sales import SaleCaptured, SaleRefunded, SaleReversed, TerminalStarted
+from server.directory import Terminal, TerminalState, pool_terms, terminal_of
+from server.facts import FactStamp, Refusal
+from server.redemption import tables as t
+from server.redemption.booked import Booked, Booking, Parked
+from server.redemption.capture import Told, book_sale
+from server.redemption.evidence import card_proof_holds
+from server.redemption.queries import chain_head, chain_link
+from server.redemption.refunding import book_refund
+from server.redemption.reversal import book_reversal
+
+_NUL_IN_JSON = b"\\u0000"
+
+
+class JournalRecord(Struct, frozen=True, kw_only=True):
+    """A record as a terminal sent it, as a fact: the exact bytes and their signature.
+
+    ``proof_holds`` is what the edge found of a card's proof in it; None where there is none.
+    """
+
+    terminal: str
+    record: SignedRecord
+    proof_holds: bool | None
+
+
+class StandsAlready(Struct, Refusal, frozen=True):
+    """This very record is in its place already; its outcome has not changed."""
+
+    outcome: RecordOutcome
+
+
+class Gap(Struct, Refusal, frozen=True):
+    """Records before this one are missing; the next one wanted is ``expected_seq``."""
+
+    expected_seq: int
+
+
+class ForkReason(StrEnum):
+    """How a chain can fail to be one chain."""
+
+    OTHER_RECORD = "other_record"
+    OTHER_PAST = "other_past"
+    OTHER_EPOCH = "other_epoch"
+
+
+class Fork(Struct, Refusal, frozen=True):
+    """Another record stands at this place, or the record names another past."""
+
+    seq: int
+    reason: ForkReason
+
+
+class BadRecord(Struct, Refusal, frozen=True):
+    """These bytes are no authentic record of this terminal."""
+
+    problem: RecordProblem
+
+
+IntakeOutcome = RecordOutcome | StandsAlready | Gap | Fork | BadRecord
+
+
+def record_proof_holds(
+    body: bytes, terminal: str, secret_of: Callable[[str, int], bytes]
+) -> bool | None:
+    """At the edge: whether the card's proof in a record holds; None for a record without one."""
+    try:
+        envelope = msgspec.json.decode(body, type=Envelope)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return None
+    sale = decode_happening(envelope.happening)
+    if not isinstance(sale, SaleCaptured) or not isinstance(sale.evidence, CardEvidence):
+        return None
+    return card_proof_holds(
+        sale.evidence,
+        sale_id=sale.sale_id,
+        points=sale.payment.points,
+        terminal=terminal,
+        secret_of=secret_of,
+    )
+
+
+def book_record(tx: Connection, stamp: FactStamp, command: JournalRecord) -> IntakeOutcome:
+    """Put a record into its terminal's chain and book what it tells.
+
+    The same record again answers with the outcome it got then; nothing is written.
+    """
+    terminal = terminal_of(tx, stamp.pool, command.terminal)
+    if (
+        terminal is None
+        or terminal.state is not TerminalState.ACTIVE
+        or terminal.public_key is None
+    ):
+        return BadRecord(RecordProblem.FOREIGN_TERMINAL)
+    key = read_public_key(terminal.public_key)
+    envelope = open_record(command.record, key, command.terminal)
+    if isinstance(envelope, RecordProblem):
+        return BadRecord(envelope)
+    misplaced = _misplaced(tx, stamp.pool, terminal, envelope, command.record.hash_hex)
+    if misplaced is not None:
+        return misplaced
+    told = Told(stamp, pool_terms(tx, stamp.pool), terminal, envelope, command.proof_holds)
+    outcome = _outcome(envelope, _book(tx, told))
+    tx.execute(
+        insert(t.journal_record).values(
+            pool=stamp.pool,
+            terminal=terminal.terminal,
+            epoch=envelope.epoch,
+            seq=envelope.seq,
+            hash=command.record.hash_hex,
+            prev_hash=envelope.prev_hash,
+            outcome=outcome.outcome.value,
+            overdraft_points=outcome.overdraft_points,
+            says=outcome.says,
+            fact_no=stamp.fact_no,
+        )
+    )
+    return outcome
+
+
+def _misplaced(
+    tx: Connection, pool: str, terminal: Terminal, envelope: Envelope, hash_hex: str
+) -> StandsAlready | Gap | Fork | None:
+    if envelope.epoch != terminal.epoch or envelope.seq < 1:
+        return Fork(envelope.seq, ForkReason.OTHER_EPOCH)
+    head = chain_head(tx, pool, terminal.terminal, envelope.epoch)
+    if envelope.seq <= head.seq:
+        there = chain_link(tx, pool, terminal.terminal, epoch=envelope.epoch, seq=envelope.seq)
+        if there is not None and there.hash_hex == hash_hex:
+            return StandsAlready(there.outcome)
+        return Fork(envelope.seq, ForkReason.OTHER_RECORD)
+    if envelope.seq != head.seq + 1:
+        return Gap(head.seq + 1)
+    if envelope.prev_hash != head.hash_hex:
+        return Fork(envelope.seq, ForkReason.OTHER_PAST)
+    return None
+
+
+def _book(tx: Connection, told: Told) -> Booking:
+    if _NUL_IN_JSON in bytes(told.envelope.happening):  # PostgreSQL keeps no text with NUL
+        return Parked("记录含有不可用的字符 / the record holds characters that cannot be kept")
+    happening = decode_happening(told.envelope.happening)
+    if isinstance(happening, SaleCaptured):
+        return book_sale(tx, told, happening)
+    if isinstance(happening, SaleReversed):
+        return book_reversal(tx, told, happening)
+    if isinstance(happening, SaleRefunded):
+        return book_refund(tx, told, happening)
+    if isinstance(happening, TerminalStarted):
+        return Booked()
+    return Parked("服务器还不认识这类记录 / a kind of record that this server does not know yet")
+
+
+def _outcome(envelope: Envelope, booking: Booking) -> RecordOutcome:
+    kind, overdraft_points, says = OutcomeKind.DUPLICATE, 0, ""
+    if isinstance(booking, Parked):
+        kind, says = OutcomeKind.PARKED, booking.says
+    elif isinstance(booking, Booked):
+        kind, overdraft_points = booking.outcome, booking.overdraft_points
+    return RecordOutcome(
+        epoch=envelope.epoch,
+        seq=envelope.seq,
+        outcome=kind,
+        overdraft_points=overdraft_points,
+        says=says,
+    )

@@ -1,0 +1,229 @@
+"""Booking goods that came back: the sale's entries mirrored, at the sale's own frozen rates.
+
+Points go back to the same resident first, then money. What several refunds of one sale give
+back is counted together, so that all of them never undo more than the sale did, to the fen.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert
+
+from protocol.money import price_of
+from protocol.sales import Payment, SaleRefunded
+from server.directory.accounts import (
+    POOL_FUND,
+    TAKINGS_CONTRA,
+    merchant_account,
+    overdraft_account,
+    resident_account,
+    returned_account,
+    takings_account,
+)
+from server.ledger import Asset, EntryDraft, Leg, Posted, balance, post
+from server.redemption import tables as t
+from server.redemption.booked import Booked, Booking, Duplicate, Parked
+from server.redemption.capture import Told, money_reimbursement_fen
+from server.redemption.queries import Refund, Sale, refund_of, refunds_of, sale_of
+from server.redemption.states import SaleState
+from server.redemption.sums import refund_problem, time_problem
+
+REFUND_KEY = "refund:"
+POINTS_RETURNED_CODE = "points_returned"
+OVERDRAFT_CLEARED_CODE = "overdraft_cleared"
+REIMBURSEMENT_RETURNED_CODE = "reimbursement_returned"
+TAKINGS_RETURNED_CODE = "takings_returned"
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """What came back of a sale altogether: milli units by line, and the payment's parts."""
+
+    quantity_milli: dict[int, int]
+    amount_fen: dict[int, int]
+    amount_points: dict[int, int]
+    payment: Payment
+
+
+def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
+    """Book a refund once; what cannot be booked is parked and changes nothing."""
+    pool = told.terms.pool
+    known = refund_of(tx, pool, refund.refund_id)
+    if known is not None:
+        if known.content_hash == told.content_hash:
+            return Duplicate()
+        return Parked(
+            "这个退货编号已入账，内容不同 / this refund id is booked already, with other content"
+        )
+    sale = sale_of(tx, pool, refund.sale_id)
+    if sale is None or sale.state is not SaleState.CAPTURED:
+        return Parked("找不到原销售 / the sale that this gives back is not in the books")
+    if sale.merchant != told.terminal.merchant:
+        return Parked("原销售属于另一家商户 / the sale was another merchant's")
+    before = _summed(refunds_of(tx, pool, sale.sale_id))
+    after = _with(before, refund)
+    problem = _problem(told, refund, sale, after)
+    if problem is not None:
+        return Parked(problem)
+    reimbursement_fen = _reimbursement_fen(sale, after) - _reimbursement_fen(sale, before)
+    _write(tx, told, refund, reimbursement_fen)
+    _post(tx, told, refund, reimbursement_fen)
+    return Booked()
+
+
+def _problem(told: Told, refund: SaleRefunded, sale: Sale, after: _Back) -> str | None:
+    if refund.account != sale.account:
+        return "退货的居民与原销售不同 / the sale was another resident's"
+    problem = time_problem(
+        told.envelope.occurred_at,
+        refund.business_date,
+        told.stamp.recorded_at,
+        told.terms.cut_off_hour,
+    ) or refund_problem(refund.lines, refund.payment, sale.fen_per_point)
+    if problem is not None:
+        return problem
+    sold = {line.line_no: line for line in sale.lines}
+    for line_no, quantity in after.quantity_milli.items():
+        line = sold.get(line_no)
+        if line is None:
+            return f"原销售没有第 {line_no} 行 / the sale has no line {line_no}"
+        too_much = (
+            quantity > line.quantity_milli
+            or after.amount_fen[line_no] > line.amount_fen
+            or after.amount_points[line_no] > line.amount_points
+        )
+        if too_much:
+            return f"第 {line_no} 行退得比卖得多 / more of line {line_no} came back than was sold"
+    if any(back > paid for back, paid in zip(_parts(after), _paid(sale), strict=True)):
+        return "退款超过原支付 / more is given back than was paid"
+    return None
+
+
+def _summed(refunds: list[Refund]) -> _Back:
+    back = _Back({}, {}, {}, Payment())
+    for refund in refunds:
+        back = _with(back, refund)
+    return back
+
+
+def _with(back: _Back, refund: Refund | SaleRefunded) -> _Back:
+    quantity, fen, points = (
+        dict(back.quantity_milli),
+        dict(back.amount_fen),
+        dict(back.amount_points),
+    )
+    for line in refund.lines:
+        quantity[line.line_no] = quantity.get(line.line_no, 0) + line.quantity_milli
+        fen[line.line_no] = fen.get(line.line_no, 0) + line.amount_fen
+        points[line.line_no] = points.get(line.line_no, 0) + line.amount_points
+    had, gives = back.payment, refund.payment
+    payment = Payment(
+        points_for_goods=had.points_for_goods + gives.points_for_goods,
+        points_for_money=had.points_for_money + gives.points_for_money,
+        cash_fen=had.cash_fen + gives.cash_fen,
+        waived_fen=had.waived_fen + gives.waived_fen,
+        rounded_up_fen=had.rounded_up_fen + gives.rounded_up_fen,
+    )
+    return _Back(quantity, fen, points, payment)
+
+
+def _parts(back: _Back) -> tuple[int, int, int, int, int]:
+    return _amounts(back.payment)
+
+
+def _paid(sale: Sale) -> tuple[int, int, int, int, int]:
+    return _amounts(sale.payment)
+
+
+def _amounts(payment: Payment) -> tuple[int, int, int, int, int]:
+    return (
+        payment.points_for_goods,
+        payment.points_for_money,
+        payment.cash_fen,
+        payment.waived_fen,
+        payment.rounded_up_fen,
+    )
+
+
+def _reimbursement_fen(sale: Sale, back: _Back) -> int:
+    """What the pool gets back once ``back`` has come back, at the sale's frozen rates.
+
+    Taken over all refunds together, so that the last of them leaves no fen over.
+    """
+    goods_fen = sum(
+        price_of(line.reimbursement_fen, back.quantity_milli.get(line.line_no, 0))
+        for line in sale.lines
+        if line.unit_price_points is not None
+    )
+    money_fen = money_reimbursement_fen(
+        back.payment.points_for_money, sale.fen_per_point, sale.reimbursement_bp or 0
+    )
+    return goods_fen + money_fen
+
+
+def _post(tx: Connection, told: Told, refund: SaleRefunded, reimbursement_fen: int) -> None:
+    stamp, merchant = told.stamp, told.terminal.merchant
+    legs: list[Leg] = []
+    points = refund.payment.points
+    if points and refund.account is not None:
+        resident, owed = resident_account(refund.account), overdraft_account(refund.account)
+        returned = returned_account(merchant)
+        legs.append(Leg(Asset.POINTS, POINTS_RETURNED_CODE, returned, resident, points))
+        cleared = min(points, balance(tx, stamp.pool, owed, Asset.POINTS))
+        if cleared:
+            legs.append(Leg(Asset.POINTS, OVERDRAFT_CLEARED_CODE, resident, owed, cleared))
+    if reimbursement_fen:
+        debit = merchant_account(merchant)
+        code = REIMBURSEMENT_RETURNED_CODE
+        legs.append(Leg(Asset.FEN, code, debit, POOL_FUND, reimbursement_fen))
+    if refund.payment.cash_fen:
+        debit, fen = takings_account(merchant), refund.payment.cash_fen
+        legs.append(Leg(Asset.FEN, TAKINGS_RETURNED_CODE, debit, TAKINGS_CONTRA, fen))
+    if not legs:
+        return
+    draft = EntryDraft(
+        key=f"{REFUND_KEY}{refund.refund_id}",
+        kind="refund",
+        occurred_at=told.envelope.occurred_at,
+        business_date=refund.business_date,
+        legs=tuple(legs),
+        memo=str(refund.sale_id),
+    )
+    posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
+    assert isinstance(posted, Posted), f"{draft.key}: {posted}"
+
+
+def _write(tx: Connection, told: Told, refund: SaleRefunded, reimbursement_fen: int) -> None:
+    pool, payment = told.terms.pool, refund.payment
+    own = {"pool": pool, "refund_id": str(refund.refund_id), "sale_id": str(refund.sale_id)}
+    tx.execute(
+        insert(t.refund).values(
+            **own,
+            terminal=told.terminal.terminal,
+            merchant=told.terminal.merchant,
+            content_hash=told.content_hash,
+            receipt_no=refund.receipt_no,
+            occurred_at=told.envelope.occurred_at,
+            business_date=refund.business_date,
+            points_for_goods=payment.points_for_goods,
+            points_for_money=payment.points_for_money,
+            cash_fen=payment.cash_fen,
+            waived_fen=payment.waived_fen,
+            rounded_up_fen=payment.rounded_up_fen,
+            reimbursement_fen=reimbursement_fen,
+            epoch=told.envelope.epoch,
+            seq=told.envelope.seq,
+        )
+    )
+    tx.execute(
+        insert(t.refund_line),
+        [
+            own
+            | {
+                "line_no": line.line_no,
+                "quantity_milli": line.quantity_milli,
+                "amount_fen": line.amount_fen,
+                "amount_points": line.amount_points,
+            }
+            for line in refund.lines
+        ],
+    )

@@ -1,0 +1,1 @@
+"""The cashier's page: it shows and parses; it decides nothing."""

@@ -1,0 +1,40 @@
+"""Who may speak to the page's addresses: this machine's own page, and nothing else.
+
+The listener is on loopback already. That alone keeps out neither another site open in
+the same browser (it can post forms to 127.0.0.1) nor a name that is made to point here.
+"""
+
+import ipaddress
+from typing import Final
+
+from flask import request
+
+CSRF_HEADER: Final = "X-Huidian"
+"""A page of another origin cannot send it: its browser would ask first, and gets no leave."""
+
+JSON: Final = "application/json"
+
+
+def host_is_loopback(host: str) -> bool:
+    """Whether a Host header names this machine: 127.0.0.1, localhost or [::1], any port."""
+    name = host.partition("]")[0].removeprefix("[") if host.startswith("[") else host
+    if not host.startswith("["):
+        name = host.partition(":")[0]
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def foreign_host() -> bool:
+    """Whether this request was meant for another machine (DNS rebinding)."""
+    return not host_is_loopback(request.headers.get("Host", ""))
+
+
+def foreign_post() -> bool:
+    """Whether this request may change something and does not come from our page's program."""
+    if request.method in {"GET", "HEAD"}:
+        return False
+    return request.mimetype != JSON or request.headers.get(CSRF_HEADER) != "1"

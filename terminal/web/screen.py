@@ -1,0 +1,271 @@
+"""The till's view with everything in words, so that the page itself has none to say."""
+
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from protocol.documents import Catalogue, Item
+from protocol.money import format_yuan
+from terminal.checkout.view import CompletedView, LineView, PaymentView, TillView
+from terminal.domain.sale import SaleState
+from terminal.web.device_words import StatusView, print_words, status_views
+from terminal.web.language import language_now, later, say
+from terminal.web.words import Words, notice_words, unit_of
+
+TYPED_AMOUNT_NAME: Final = "其他商品"
+"""What page and receipt call an amount that was typed; receipts speak Chinese."""
+
+_ENGLISH_TYPED_AMOUNT: Final = later("其他商品")
+
+
+class FigureView(Struct, frozen=True, kw_only=True):
+    """One figure with its name, ready to show."""
+
+    label: str
+    text: str
+
+
+class LineTexts(Struct, frozen=True, kw_only=True):
+    """A basket line in words; in the order of ``lines``."""
+
+    name: str
+    price: str
+    amount: str
+
+
+class Screen(TillView, frozen=True, kw_only=True):
+    """A :class:`TillView` and its words in the language of the request.
+
+    Empty text means that there is nothing of the kind to show: without ``cash_text`` the
+    basket cannot be completed without points, without ``confirm_text`` none are approved.
+    """
+
+    boot: str
+    catalogue_version: int
+    notice_text: str
+    notice_next: str
+    statuses: tuple[StatusView, ...]
+    line_texts: tuple[LineTexts, ...]
+    due_text: str
+    points_label: str
+    points_text: str
+    to_pay_text: str
+    hint_text: str
+    cash_text: str
+    confirm_text: str
+    fewer_text: str
+    remainder_text: str
+    figures: tuple[FigureView, ...]
+    receipt_text: str
+    print_text: str
+    print_level: str
+
+
+class CatalogueItem(Struct, frozen=True, kw_only=True):
+    """An item as keys and search show it."""
+
+    item_id: str
+    name: str
+    barcode: str
+    price: str
+    unit: str
+    weighed: bool
+    quick_key: bool
+
+
+class CatalogueScreen(Struct, frozen=True, kw_only=True):
+    """What the shop sells. ``version`` is 0 where no catalogue has come yet."""
+
+    version: int
+    items: tuple[CatalogueItem, ...]
+
+
+def yuan(fen: int) -> str:
+    """7.10 元."""
+    return say(later("{amount} 元"), {"amount": format_yuan(fen)})
+
+
+def amount_text(fen: int, points: int, unit: str) -> str:
+    """What something costs, in money, in points or both."""
+    if points and fen:
+        return f"{yuan(fen)} + {points} {unit}"
+    return f"{points} {unit}" if points else yuan(fen)
+
+
+def price_text(fen: int | None, points: int | None, unit: str) -> str:
+    """A price, or that there is none to pay."""
+    return amount_text(fen or 0, points or 0, unit) if fen or points else say(later("免费"))
+
+
+def catalogue_screen(catalogue: Catalogue | None, view: TillView) -> CatalogueScreen:
+    """The catalogue with names and prices in words."""
+    if catalogue is None:
+        return CatalogueScreen(version=0, items=())
+    unit = unit_of(view)
+    return CatalogueScreen(
+        version=catalogue.version,
+        items=tuple(
+            CatalogueItem(
+                item_id=item.item_id,
+                name=_item_name(item),
+                barcode=item.barcode or "",
+                price=price_text(item.price_fen, item.price_points, unit),
+                unit=item.unit,
+                weighed=item.weighed,
+                quick_key=item.quick_key,
+            )
+            for item in catalogue.items
+        ),
+    )
+
+
+def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
+    """Put the view into words. ``boot`` names this run of the program."""
+    unit = unit_of(view)
+    notice = notice_words(view.notice, view) if view.notice else Words("", "")
+    payment, completed = view.payment, view.completed
+    print_text, print_level = (
+        print_words(completed.print_state, completed.print_trouble) if completed else ("", "")
+    )
+    return Screen(
+        **asdict(view),
+        boot=boot,
+        catalogue_version=catalogue.version if catalogue else 0,
+        notice_text=notice.text,
+        notice_next=notice.next,
+        statuses=status_views(view),
+        line_texts=_line_texts(view, catalogue, unit),
+        due_text=amount_text(view.due_fen, view.goods_points, unit),
+        points_label=_points_label(view, unit),
+        points_text=_points_text(view, unit),
+        to_pay_text=yuan(payment.cash_fen if payment else view.due_fen),
+        hint_text=_hint_text(view, unit),
+        cash_text=_cash_text(view, unit),
+        confirm_text=_confirm_text(view, unit),
+        fewer_text=_fewer_text(view, unit),
+        remainder_text=_remainder_text(completed or payment, unit),
+        figures=_figures(completed or payment, unit),
+        receipt_text=(
+            say(later("小票号 {number}"), {"number": completed.receipt_no}) if completed else ""
+        ),
+        print_text=print_text,
+        print_level=print_level,
+    )
+
+
+def _item_name(item: Item) -> str:
+    return item.name_en if language_now() == "en" and item.name_en else item.name
+
+
+def _line_texts(
+    view: TillView, catalogue: Catalogue | None, unit: str
+) -> tuple[LineTexts, ...]:
+    names = {item.item_id: _item_name(item) for item in catalogue.items} if catalogue else {}
+
+    def words(line: LineView) -> LineTexts:
+        price = price_text(line.unit_price_fen, line.unit_price_points, unit)
+        typed = line.item_id is None
+        name = say(_ENGLISH_TYPED_AMOUNT) if typed else names.get(line.item_id or "", line.name)
+        return LineTexts(
+            name=name,
+            price=f"{price} × {line.quantity} {line.unit}".rstrip(),
+            amount=price_text(line.amount_fen, line.amount_points, unit),
+        )
+
+    return tuple(words(line) for line in view.lines)
+
+
+def _points_label(view: TillView, unit: str) -> str:
+    label = later("{unit}兑换") if view.goods_points else later("{unit}抵扣")
+    return say(label, {"unit": unit})
+
+
+def _points_text(view: TillView, unit: str) -> str:
+    if view.payment is not None and view.payment.points:
+        return f"{view.payment.points} {unit}"
+    if not view.points_possible:
+        return "—"
+    text = later("要用 {points}") if view.goods_points else later("最多 {points}")
+    return say(text, {"points": view.points_possible})
+
+
+def _hint_text(view: TillView, unit: str) -> str:
+    if view.state != SaleState.OPEN:
+        return ""
+    if not view.lines:
+        return say(later("请扫商品，或选商品、输金额"))
+    if not view.points_possible:
+        return ""
+    if view.goods_points:
+        figures: dict[str, str | int] = {"points": view.goods_points, "unit": unit}
+        return say(later("请居民出示居民码（要用 {points} {unit}）"), figures)
+    return say(later("请居民出示居民码"))
+
+
+def _cash_text(view: TillView, unit: str) -> str:
+    if view.state != SaleState.OPEN or view.payment is None or not view.lines:
+        return ""
+    figures: dict[str, str | int] = {"due": format_yuan(view.payment.cash_fen), "unit": unit}
+    if not view.payment.cash_fen:
+        return say(later("免费，直接完成"))
+    if view.points_possible:
+        return say(later("不用{unit}，收现金 {due} 元"), figures)
+    return say(later("收现金 {due} 元"), figures)
+
+
+def _confirm_text(view: TillView, unit: str) -> str:
+    payment = view.payment
+    if view.state != SaleState.AUTHORISED or payment is None:
+        return ""
+    figures: dict[str, str | int] = {
+        "points": payment.points,
+        "due": format_yuan(payment.cash_fen),
+        "unit": unit,
+    }
+    return say(later("用 {points} {unit}，还需付 {due} 元"), figures)
+
+
+def _fewer_text(view: TillView, unit: str) -> str:
+    payment = view.payment
+    if view.state != SaleState.AUTHORISED or payment is None:
+        return ""
+    if payment.points_max <= payment.points_min:
+        return ""
+    figures: dict[str, str | int] = {
+        "lowest": payment.points_min,
+        "highest": payment.points_max,
+        "unit": unit,
+    }
+    return say(later("用多少{unit}？{lowest} 到 {highest}"), figures)
+
+
+def _remainder_text(paid: PaymentView | CompletedView | None, unit: str) -> str:
+    if paid is None:
+        return ""
+    if paid.waived_fen:
+        return say(later("抹零 {amount} 元"), {"amount": format_yuan(paid.waived_fen)})
+    if paid.rounded_up_fen:
+        amount = format_yuan(paid.rounded_up_fen)
+        return say(later("零头进为 1 {unit}，多 {amount} 元"), {"amount": amount, "unit": unit})
+    return ""
+
+
+def _figures(paid: PaymentView | CompletedView | None, unit: str) -> tuple[FigureView, ...]:
+    """Before, used, after, and what remains to pay; only the last where no points were used."""
+    if paid is None:
+        return ()
+    to_pay = FigureView(label=say(later("还需付")), text=yuan(paid.cash_fen))
+    if not paid.points:
+        return (to_pay,)
+    before, after = paid.balance_before_points, paid.balance_after_points
+    unknown = say(later("离线，未知"))
+    return (
+        FigureView(
+            label=say(later("原有{unit}"), {"unit": unit}),
+            text=unknown if before is None else str(before),
+        ),
+        FigureView(label=say(later("本次用")), text=str(paid.points)),
+        FigureView(label=say(later("剩余")), text=unknown if after is None else str(after)),
+        to_pay,
+    )

@@ -1,0 +1,220 @@
+"""What the till has to say, in words: what happened, and what to do next.
+
+Every notice and every reason of a decline has its sentence here, short enough for a
+cashier with a queue. ``{unit}`` is what the pool calls its points.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.money import format_yuan
+from protocol.reasons import Declined, DeclineReason
+from terminal.checkout.view import NoticeView, TillView
+from terminal.domain.notice import NoticeCode
+from terminal.domain.scan import PaymentBrand
+from terminal.web.language import day_text, language_now, later, say
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``text`` says what happened, ``next`` what the cashier does now."""
+
+    text: str
+    next: str
+
+
+NOTICES: Final[dict[NoticeCode, Words]] = {
+    NoticeCode.PAYMENT_CODE: Words(
+        later("这是{brand}付款码，不是居民码。（付款码未保存）"), later("请居民打开{pool}的居民码。")
+    ),
+    NoticeCode.DAMAGED_CODE: Words(
+        later("这个码没有读全。"), later("请擦净、放平再扫一次；还不行，请居民换一个码。")
+    ),
+    NoticeCode.UNKNOWN_SCAN: Words(
+        later("这不是商品条码，也不是居民码。"),
+        later("请扫商品条码；要用{unit}，请居民打开{pool}的居民码。"),
+    ),
+    NoticeCode.SCAN_TOO_LONG: Words(
+        later("扫到的内容太长，不是商品条码，也不是居民码。"),
+        later("请居民打开{pool}的居民码，再扫一次。"),
+    ),
+    NoticeCode.ITEM_UNKNOWN: Words(
+        later("商品目录里没有“{item}”。"), later("请从按键里选商品，或按“金额”输入价钱。")
+    ),
+    NoticeCode.AMOUNT_NOT_A_NUMBER: Words(
+        later("金额要填数字。"), later("请重新输入，例如 7.10。")
+    ),
+    NoticeCode.AMOUNT_ZERO: Words(later("金额不能是 0。"), later("请重新输入价钱。")),
+    NoticeCode.AMOUNT_NEGATIVE: Words(
+        later("金额不能是负数。"), later("要退货，请按“今日交易”，选那一单。")
+    ),
+    NoticeCode.AMOUNT_TOO_MANY_DECIMALS: Words(
+        later("金额最多两位小数。"), later("请重新输入，例如 7.10。")
+    ),
+    NoticeCode.AMOUNT_TOO_LARGE: Words(
+        later("金额太大，一笔最多 50000 元。"), later("请看看是不是多按了，重新输入。")
+    ),
+    NoticeCode.QUANTITY_WRONG: Words(
+        later("数量不对。"), later("请填大于 0 的数，例如 1 或 1.3。")
+    ),
+    NoticeCode.BASKET_EMPTY: Words(later("还没有商品。"), later("请先扫商品，再扫居民码。")),
+    NoticeCode.BASKET_TOO_LARGE: Words(
+        later("数量或金额超过一单的上限。"), later("请改小数量，或分成两单。")
+    ),
+    NoticeCode.BASKET_LOCKED: Words(
+        later("这一单的{unit}已经问好，商品不能再改。"), later("请按“确认”；要改商品，先按“返回修改”。")
+    ),
+    NoticeCode.CODE_NOT_NEEDED: Words(later("这一单不用居民码。"), later("请直接完成这一单。")),
+    NoticeCode.CODE_NEEDED: Words(later("这些商品要用{unit}换。"), later("请居民出示居民码。")),
+    NoticeCode.ASKING: Words(later("正在询问…"), later("请稍等几秒。")),
+    NoticeCode.POINTS_OUT_OF_RANGE: Words(
+        later("这一单只能用 {lowest} 到 {highest} {unit}。"), later("请重新输入。")
+    ),
+    NoticeCode.COMPLETED: Words(later("成交。"), later("请把小票交给居民。")),
+    NoticeCode.CANCELLED: Words(
+        later("已取消，没有用{unit}。"), later("可以改商品，再请居民出示居民码。")
+    ),
+    NoticeCode.INTERRUPTED: Words(
+        later("上次停机时有一单没有完成，没有用{unit}，也没有小票。"), later("请问清居民，重新录入那一单。")
+    ),
+    NoticeCode.LAST_COMPLETED: Words(
+        later("上次停机前的最后一单已经成交。"), later("请不要重复收款；要小票，按“今日交易”补打。")
+    ),
+    NoticeCode.OTHER_SALE: Words(
+        later("页面刚刚变了，这一下没有算数。"), later("请看清现在的金额，再按一次。")
+    ),
+    NoticeCode.RECEIPT_UNKNOWN: Words(
+        later("找不到这张小票。"), later("请按“今日交易”，从里面选。")
+    ),
+    NoticeCode.ALREADY_REFUNDED: Words(
+        later("这一单已经退过货，不能再退。"), later("要小票，可以补打。")
+    ),
+    NoticeCode.REFUNDED: Words(
+        later("退货已办好。"), later("请把要退的现金和退货小票交给居民。")
+    ),
+    NoticeCode.REPRINT_QUEUED: Words(
+        later("小票已交给打印机。"), later("没有出来，请看打印机的纸和盖子。")
+    ),
+    NoticeCode.NOT_READY: Words(
+        later("终端还没有收到积分池的规则和商品。"), later("请看网络，稍等一分钟；还不行，请联系技术员。")
+    ),
+    NoticeCode.STORE_FAULT: Words(
+        later("终端存储出错，这一步没有算数。"),
+        later("请不要交货，再按一次；还不行，请停止收款并联系技术员。"),
+    ),
+    NoticeCode.STOPPED: Words(
+        later("这台终端的流水要核对，已停止收款。"), later("请联系技术员。")
+    ),
+}
+"""All but DECLINED, whose words are in :data:`DECLINES`."""
+
+DECLINES: Final[dict[DeclineReason, Words]] = {
+    DeclineReason.CODE_UNREADABLE: Words(
+        later("没有读出居民码。"), later("请擦净、放平再扫一次。")
+    ),
+    DeclineReason.CODE_FOREIGN: Words(
+        later("这不是{pool}的码。"), later("请居民打开{pool}的居民码，或换{pool}的积分卡。")
+    ),
+    DeclineReason.CODE_FORGED: Words(
+        later("这个码不是真的，或者印坏了。"), later("请居民换手机居民码，或到社区换卡。{instead}")
+    ),
+    DeclineReason.CODE_EXPIRED: Words(
+        later("这个码已经过期。"), later("请居民刷新手机上的码再扫；卡过期了，请到社区换卡。")
+    ),
+    DeclineReason.CODE_NOT_YET_VALID: Words(
+        later("这个码还没到使用的时间。"), later("请居民刷新手机上的码，再扫一次。")
+    ),
+    DeclineReason.CODE_REVOKED: Words(
+        later("这张卡已挂失，或已换了新卡。"), later("请居民出示新卡，或打开手机居民码。{instead}")
+    ),
+    DeclineReason.CODE_CAP_EXCEEDED: Words(
+        later("这种码一次最多用{limit}{unit}，这些商品要更多。"),
+        later("请减少商品，或请居民打开手机居民码。"),
+    ),
+    DeclineReason.CLOCK_UNKNOWN: Words(
+        later("终端的时间不准，不能用手机居民码。"), later("请居民换积分卡。{instead}请联系技术员。")
+    ),
+    DeclineReason.RESIDENT_UNKNOWN: Words(
+        later("{pool}里没有这位居民。"), later("{instead}请居民到社区登记。")
+    ),
+    DeclineReason.RESIDENT_BLOCKED: Words(
+        later("这位居民的{unit}已停用。"), later("{instead}有疑问，请居民问社区。")
+    ),
+    DeclineReason.REDEMPTION_BANNED: Words(
+        later("这位居民暂停兑换至{until}，{unit}照常累计。"), later("{instead}有疑问，请居民问社区。")
+    ),
+    DeclineReason.INSUFFICIENT_POINTS: Words(
+        later("{unit}不够，还差{missing}{unit}。"), later("可减少商品，或请居民换一张卡。")
+    ),
+    DeclineReason.NOTHING_TO_REDEEM: Words(
+        later("这些商品不能用{unit}。"), later("请直接收现金 {due} 元。")
+    ),
+    DeclineReason.OVER_FLOOR_LIMIT: Words(
+        later("现在离线，这位居民这一单最多用{limit}{unit}。"), later("请减少商品，或等网络好了再扫。")
+    ),
+    DeclineReason.OFFLINE_STOPPED: Words(
+        later("离线太久，现在不能用{unit}。"), later("{instead}请看网络，好了再扫居民码。")
+    ),
+    DeclineReason.SALE_REVERSED: Words(later("这一单刚才取消了。"), later("请再扫一次居民码。")),
+}
+
+NO_POINTS: Final = Words(later("没有可用{unit}。"), later("请直接收现金 {due} 元。"))
+NO_POINTS_OFFLINE: Final = Words(
+    later("现在离线，这位居民暂时不能用{unit}。"), later("{instead}网络好了可以再扫居民码。")
+)
+CANCELLED_EMPTY: Final = Words(later("已取消，没有用{unit}。"), later("可以接待下一位。"))
+PAY_CASH: Final = later("可直接收现金 {due} 元。")
+ONLY_POINTS: Final = later("这些商品只能用{unit}换，可以换别的商品。")
+THIS_POOL: Final = later("本积分池")
+
+BRANDS: Final[dict[PaymentBrand, str]] = {
+    PaymentBrand.WECHAT: later("微信"),
+    PaymentBrand.ALIPAY: later("支付宝"),
+    PaymentBrand.UNIONPAY: later("银联"),
+}
+
+
+def unit_of(view: TillView) -> str:
+    """What the pool calls its points, in the language of this request."""
+    return view.unit_name_en if language_now() == "en" else view.unit_name
+
+
+def notice_words(notice: NoticeView, view: TillView) -> Words:
+    """The sentences of a notice, filled with its figures and those of the basket on the page."""
+    figures: dict[str, str | int] = {
+        "unit": unit_of(view),
+        "pool": view.pool_name or say(THIS_POOL),
+        "due": format_yuan(view.due_fen),
+        **notice.figures,
+    }
+    if "brand" in notice.figures:
+        figures["brand"] = say(BRANDS[PaymentBrand(notice.figures["brand"])])
+    code = NoticeCode(notice.code)
+    if notice.decline is not None:
+        needs_points = bool(notice.figures.get("needs_points"))
+        figures |= _decline_figures(notice.decline, figures, needs_points)
+        words = _decline_words(notice.decline, needs_points)
+    elif code is NoticeCode.CANCELLED and not view.lines:
+        words = CANCELLED_EMPTY
+    else:
+        words = NOTICES[code]
+    return Words(say(words.text, figures), say(words.next, figures))
+
+
+def _decline_words(decline: Declined, needs_points: bool) -> Words:
+    if decline.reason is DeclineReason.INSUFFICIENT_POINTS and not needs_points:
+        return NO_POINTS
+    if decline.reason is DeclineReason.OVER_FLOOR_LIMIT and decline.limit_points == 0:
+        return NO_POINTS_OFFLINE
+    return DECLINES[decline.reason]
+
+
+def _decline_figures(
+    decline: Declined, figures: dict[str, str | int], needs_points: bool
+) -> dict[str, str | int]:
+    return {
+        "missing": decline.missing_points,
+        "limit": decline.limit_points,
+        "until": day_text(decline.until) if decline.until else "",
+        "instead": say(ONLY_POINTS if needs_points else PAY_CASH, figures),
+    }

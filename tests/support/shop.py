@@ -1,0 +1,277 @@
+"""A till on a real SQLite file; only the pool's answers, the clocks and the ids are made up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocol.codes import make_card, make_slot, to_digits
+from protocol.documents import (
+    AccountStatus,
+    Catalogue,
+    Directory,
+    DirectoryCard,
+    DirectoryEntry,
+    IssuerKey,
+    Item,
+    Policy,
+    StandInLimits,
+    sign_document,
+)
+from protocol.ids import uuid7
+from protocol.keys import pool_tag, public_key_text
+from protocol.messages import Approved, AuthoriseRequest
+from protocol.money import Points
+from protocol.reasons import Declined
+from protocol.redemption import FenRemainder
+from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.page import Page
+from terminal.checkout.till import Till
+from terminal.domain.changes import Changes, Surroundings
+from terminal.domain.clock import ShopClock
+from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
+from terminal.receipts.composer import ReceiptComposer
+from terminal.receipts.words import CHINESE
+from terminal.store.outbox import Outbox
+from terminal.store.sealer import Sealer
+from terminal.store.spool import Spool
+from terminal.store.sqlite import SqliteStore
+
+NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
+ROOT = Ed25519PrivateKey.from_private_bytes(b"r" * 32)
+CARD_ISSUER = Ed25519PrivateKey.from_private_bytes(b"c" * 32)
+SLOT_ISSUER = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
+TERMINAL_KEY = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
+TAG = pool_tag(ROOT.public_key())
+ZHANG, WANG, BANNED, BLOCKED = (
+    "00000000000000a1",
+    "00000000000000a2",
+    "00000000000000a3",
+    "00000000000000a4",
+)
+WANGS_CARD = "00000000000000c2"
+SECRET = b"0123456789abcdef"
+
+ITEMS = (
+    Item(
+        item_id="bun", name="馒头", name_en="Bun", category="食品", unit="个",
+        barcode="6900000000014", price_fen=50, quick_key=True,
+    ),
+    Item(
+        item_id="greens", name="青菜", name_en="Greens", category="蔬菜", unit="kg",
+        price_fen=460, weighed=True,
+    ),
+    Item(
+        item_id="fresh", name="时令青菜", name_en="Fresh greens", category="蔬菜", unit="kg",
+        price_fen=360, weighed=True,
+    ),
+    Item(
+        item_id="rice", name="大米", name_en="Rice", category="礼品", unit="袋",
+        price_points=15, reimbursement_fen=2800,
+    ),
+    Item(
+        item_id="oil", name="菜籽油", name_en="Oil", category="礼品", unit="桶",
+        price_points=40, reimbursement_fen=9500,
+    ),
+    Item(
+        item_id="pressure", name="血压测量", name_en="Blood pressure", category="服务", unit="次",
+        price_fen=0,
+    ),
+)  # fmt: skip
+
+
+class PoolAnswers:
+    """Stands where the network is: gives the answers that a test lays out, in order."""
+
+    def __init__(self) -> None:
+        self.asked: list[AuthoriseRequest] = []
+        self.answers: list[Approved | Declined | Unreachable] = []
+        self.while_asking: Callable[[], None] = lambda: None
+
+    def authorise(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
+        self.asked.append(request)
+        self.while_asking()
+        if self.answers:
+            return self.answers.pop(0)
+        return Unreachable(UnreachableReason.NO_CONNECTION)
+
+    def approve(self, points: int, balance: int, account: str = ZHANG) -> None:
+        self.answers.append(
+            Approved(
+                account=account,
+                points=Points(points),
+                balance_points=Points(balance),
+                held_until=NOON + timedelta(minutes=5),
+            )
+        )
+
+
+class Ids:
+    """Counts, so that a failing test can be read."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def new(self, at: datetime) -> UUID:
+        self._count += 1
+        return uuid7(at, self._count.to_bytes(10, "big"))
+
+
+@dataclass
+class Wall:
+    """A clock that a test moves."""
+
+    at: datetime = NOON
+    monotonic_ms: int = 1000
+
+
+def policy(fen_remainder: FenRemainder = FenRemainder.WAIVE, version: int = 1) -> Policy:
+    return Policy(
+        version=version,
+        made_at=NOON - timedelta(hours=1),
+        pool="guanghui",
+        pool_name="惠积分",
+        unit_name="积分",
+        unit_name_en="points",
+        fen_per_point=10,
+        fen_remainder=fen_remainder,
+        cut_off_hour=3,
+        hold_s=300,
+        card_cap_points=50,
+        slot_cap_points=400,
+        stand_in=StandInLimits(
+            per_sale_points=100,
+            per_resident_points=150,
+            per_terminal_soft_points=200,
+            per_terminal_hard_points=300,
+            directory_max_age_h=72,
+        ),
+        issuer_keys=(
+            IssuerKey(kid=1, public_key=public_key_text(CARD_ISSUER.public_key())),
+            IssuerKey(kid=2, public_key=public_key_text(SLOT_ISSUER.public_key())),
+        ),
+    )
+
+
+def directory(version: int = 1, made_at: datetime = NOON - timedelta(minutes=10)) -> Directory:
+    return Directory(
+        version=version,
+        made_at=made_at,
+        entries=(
+            DirectoryEntry(account=ZHANG, allowance_points=100),
+            DirectoryEntry(
+                account=WANG,
+                allowance_points=50,
+                cards=(DirectoryCard(card_id=WANGS_CARD, seq=1),),
+            ),
+            DirectoryEntry(account=BANNED, allowance_points=100, banned_until=date(2026, 12, 31)),
+            DirectoryEntry(account=BLOCKED, allowance_points=100, status=AccountStatus.BLOCKED),
+        ),
+    )
+
+
+def slot_text(account: str = ZHANG, cap: int = 400, starts_at: datetime = NOON) -> str:
+    return to_digits(
+        make_slot(
+            SLOT_ISSUER,
+            TAG,
+            kid=2,
+            account=bytes.fromhex(account),
+            starts_at=starts_at,
+            minutes=30,
+            cap=Points(cap),
+            batch=1,
+            index=1,
+        )
+    )
+
+
+def card_text(card_id: str = WANGS_CARD, seq: int = 1, cap: int = 50) -> str:
+    return to_digits(
+        make_card(
+            CARD_ISSUER,
+            TAG,
+            kid=1,
+            card_id=bytes.fromhex(card_id),
+            secret=SECRET,
+            seq=seq,
+            expires_on=date(2028, 1, 1),
+            cap=Points(cap),
+        )
+    )
+
+
+@dataclass
+class Shop:
+    """A till with everything around it, as a test needs it."""
+
+    path: Path
+    pool: PoolAnswers = field(default_factory=PoolAnswers)
+    wall: Wall = field(default_factory=Wall)
+    woken: int = 0
+
+    def __post_init__(self) -> None:
+        self.identity = TerminalIdentity(
+            terminal="T0001",
+            epoch=1,
+            pool="guanghui",
+            root_key=public_key_text(ROOT.public_key()),
+            shop="s-1",
+            shop_name="广惠小店一号",
+            merchant_name="社区合伙人一号",
+        )
+        self.ids = Ids()
+        self.changes = Changes()
+        self.surroundings = Surroundings(self.changes)
+        self.clock = ShopClock(lambda: self.wall.at, lambda: self.wall.monotonic_ms)
+        self.open()
+
+    def open(self) -> None:
+        """Switch the terminal on: everything in memory is new, the disk is as it was."""
+        sealer = Sealer(identity=self.identity, key=TERMINAL_KEY, boot_id="boot")
+        self.store = SqliteStore(self.path / "terminal.db", sealer)
+        self.outbox = Outbox(self.store)
+        self.spool = Spool(self.store)
+        receipts = ReceiptComposer(CHINESE, english_units=False)
+        self.till = Till(
+            identity=self.identity,
+            store=self.store,
+            pool=self.pool,
+            receipts=receipts,
+            clock=self.clock,
+            ids=self.ids,
+            changes=self.changes,
+            wake_workers=self._wake,
+        )
+        self.after_sale = AfterSale(
+            identity=self.identity,
+            store=self.store,
+            receipts=receipts,
+            clock=self.clock,
+            ids=self.ids,
+            wake_workers=self._wake,
+        )
+        self.page = Page(
+            identity=self.identity,
+            till=self.till,
+            store=self.store,
+            clock=self.clock,
+            changes=self.changes,
+            surroundings=self.surroundings,
+        )
+
+    def power_cut(self) -> None:
+        """Everything in memory is gone; the disk stays."""
+        self.store.close()
+        self.open()
+        self.till.start("test")
+
+    def take(self, *documents: Policy | Catalogue | Directory) -> None:
+        for document in documents:
+            self.store.save_document(sign_document(document, ROOT, TAG), document)
+
+    def _wake(self) -> None:
+        self.woken += 1

@@ -1,0 +1,16 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from protocol.documents import Catalogue
+from tests.support.shop import ITEMS, NOON, Shop, directory, policy
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path)
+    made.take(policy(), Catalogue(version=1, made_at=NOON, items=ITEMS), directory())
+    made.till.start("test")
+    yield made
+    made.store.close()
