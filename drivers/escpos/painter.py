@@ -64,10 +64,11 @@ class PillowPainter:
         return _raster(small.resize(side, Image.Resampling.NEAREST))
 
     def _nudge(self, glyph: str) -> int:
-        """Give the dots that bring a glyph which leans out of its cell back into it."""
+        """Give the dots from the cell's left edge: a half-width “ is centred in its two cells."""
+        room = char_cells(glyph) * CELL_DOTS
         left, _, right, _ = self._font.getbbox(glyph, anchor="ls")
-        over = right - char_cells(glyph) * CELL_DOTS
-        return int(-left if left < 0 else -max(0, over))
+        centred = (room - self._font.getlength(glyph)) // 2
+        return int(max(-left, min(centred, room - right)))
 
     def _has(self, char: str) -> bool:
         return char == " " or bytes(self._font.getmask(char)) != self._missing

@@ -69,8 +69,9 @@ class PaperPainter:
         if ord(char) > _ASCII_END and not self._has_chinese:
             draw.rectangle((2, 4, width_dots - 3, _BASELINE_DOTS), outline=1)
         else:
-            # Some glyphs lean a dot out of their cell to the left.
-            inset = max(0, -int(self._font.getbbox(char, anchor="ls")[0]))
+            # Some fonts have “ ” · — at half width, and glyphs that lean out of their cell.
+            centred = (width_dots - self._font.getlength(char)) / 2
+            inset = int(max(centred, -self._font.getbbox(char, anchor="ls")[0]))
             draw.text((inset, _BASELINE_DOTS), char, font=self._font, fill=1, anchor="ls")
         return tile
 

@@ -87,6 +87,6 @@ class DeviceFileLink:
         if not ready:
             return False
         flags = ready[0][1]
-        if flags & event:
+        if not flags & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
             return True
         raise LinkDownError(PrinterTrouble.LINK_LOST, f"the device is gone (poll {flags:#x})")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from protocol.business_day import business_date
 from server.awards.tables import award
@@ -137,6 +137,12 @@ def award_of(tx: Connection, pool: str, award_id: str) -> AwardPoints | None:
         awarded_by=row.awarded_by,
         memo=row.memo,
     )
+
+
+def points_awarded(tx: Connection, pool: str) -> int:
+    """All points that awards ever gave, before anything was cleared of them."""
+    total = tx.execute(select(func.sum(award.c.points)).where(award.c.pool == pool)).scalar_one()
+    return int(total or 0)
 
 
 def _awarded_before(tx: Connection, pool: str, award_id: str) -> Awarded:

@@ -5,10 +5,11 @@ the money that each sale's points are worth.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from protocol.journal import GENESIS, Envelope, RecordProblem, decode_happening, open_record
 from protocol.keys import read_public_key
@@ -143,11 +144,11 @@ def check_outcomes(tx: Connection, pool: str) -> Iterator[Violation]:
     happened = {f"sale:{key}": row for key, row in sales.items() if row.state == "captured"}
     happened |= {f"refund:{key}": row for key, row in refunds.items()}
     for key in sorted(happened.keys() | told.keys() | booked):
-        for says in _outcome_problems(key, happened.get(key), told.get(key, []), key in booked):
+        for says in _outcome_problems(happened.get(key), told.get(key, []), key in booked):
             yield Violation("I4", f"pool {pool}, {key}", says)
 
 
-def _outcome_problems(key: str, row: object, told: list[_Placed], is_booked: bool) -> Iterator[str]:
+def _outcome_problems(row: object, told: list[_Placed], is_booked: bool) -> Iterator[str]:
     if row is None:
         by = ", ".join(record.where for record in told) or "nobody"
         yield f"did not happen, but was told by {by} and booked {int(is_booked)} times"
@@ -183,9 +184,7 @@ def check_money(tx: Connection, pool: str) -> Iterator[Violation]:
     goods = _goods(tx, pool)
     back = _goods_back(tx, pool)
     refunds = defaultdict(list)
-    for row in tx.execute(
-        select(refund).where(refund.c.pool == pool).order_by(refund.c.epoch, refund.c.seq)
-    ):
+    for row in _refunds(tx, pool):
         refunds[row.sale_id].append(row)
     captured = select(sale).where(sale.c.pool == pool, sale.c.state == "captured")
     for row in tx.execute(captured.order_by(sale.c.sale_id)):
@@ -207,6 +206,22 @@ def check_money(tx: Connection, pool: str) -> Iterator[Violation]:
             expected = (points, each.cash_fen, now_fen - returned_fen)
             yield from _money_problems(pool, f"refund:{each.refund_id}", expected, moved, each)
             returned_fen = now_fen
+
+
+def _refunds(tx: Connection, pool: str) -> Iterator[Row[Any]]:
+    """Every refund, in the order in which they were booked: that of the facts that told them."""
+    yield from tx.execute(
+        select(refund)
+        .join(
+            journal_record,
+            (journal_record.c.pool == refund.c.pool)
+            & (journal_record.c.terminal == refund.c.terminal)
+            & (journal_record.c.epoch == refund.c.epoch)
+            & (journal_record.c.seq == refund.c.seq),
+        )
+        .where(refund.c.pool == pool)
+        .order_by(journal_record.c.fact_no)
+    )
 
 
 def _money_problems(

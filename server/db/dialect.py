@@ -7,12 +7,13 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Select, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 S = TypeVar("S", bound=Select[Any])
 
-# serialization_failure, deadlock_detected, lock_not_available
-_POSTGRES_PASSING = frozenset({"40001", "40P01", "55P03"})
+# serialization_failure, deadlock_detected, lock_not_available, cannot_connect_now; no state at
+# all is what psycopg reports when there is no server to answer.
+_POSTGRES_PASSING = frozenset({"40001", "40P01", "55P03", "57P03", None})
 _SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _PRIMARY_CODE = 0xFF
 
@@ -26,7 +27,7 @@ END $$
 
 def may_pass_by_waiting(fault: DBAPIError) -> bool:
     """Whether the same transaction, tried again, may succeed: a lock, a deadlock,
-    a serialization failure, or a lost connection.
+    a serialization failure, or a server that is away.
     """
     if fault.connection_invalidated:
         return True
@@ -34,7 +35,9 @@ def may_pass_by_waiting(fault: DBAPIError) -> bool:
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", None)
         return code is not None and (code & _PRIMARY_CODE) in _SQLITE_PASSING
-    return getattr(cause, "sqlstate", None) in _POSTGRES_PASSING
+    return isinstance(fault, OperationalError) and (
+        getattr(cause, "sqlstate", None) in _POSTGRES_PASSING
+    )
 
 
 def locked(statement: S) -> S:

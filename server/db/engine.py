@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import QueuePool
 
 from server.db import dialect
 
@@ -24,6 +26,7 @@ T = TypeVar("T")
 LOCK_WAIT_MS = 5_000
 POOL_SIZE = 8
 POOL_OVERFLOW = 24
+CONNECTION_WAIT_S = 5
 _PAUSE_FIRST_S = 0.005
 _PAUSE_LAST_S = 0.2
 _READING_OPTION = "huidian_reading"
@@ -60,7 +63,13 @@ def open_engine(url: str) -> Engine:
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        engine = create_engine(parsed, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW)
+        engine = create_engine(
+            parsed,
+            poolclass=QueuePool,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=CONNECTION_WAIT_S,
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         with engine.connect():
@@ -72,6 +81,7 @@ def open_engine(url: str) -> Engine:
             isolation_level="READ COMMITTED",
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
+            pool_timeout=CONNECTION_WAIT_S,
             connect_args={"options": options},
         )
     raise EngineRefused(f"only sqlite and postgresql+psycopg are known, not {parsed.drivername}")
@@ -143,6 +153,8 @@ def run_writing(
                 raise TryAgain("the connection was lost while committing") from fault
             if clock() - started_s + pause_s > deadline_s:
                 raise TryAgain(f"the database stayed busy for {deadline_s} s") from fault
+        except PoolTimeoutError as fault:
+            raise TryAgain(f"no connection was free for {CONNECTION_WAIT_S} s") from fault
         else:
             return answer
         pause(pause_s)

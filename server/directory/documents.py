@@ -100,7 +100,7 @@ def publish(
 
     Two who publish at once make one version: the second sees that its number is taken.
     """
-    content_hash = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
+    content_hash = _content_hash(document)
     newest = _newest(tx, pool, kind)
     if newest is not None and newest.content_hash == content_hash:
         return int(newest.version)
@@ -123,6 +123,12 @@ def publish(
     return version
 
 
+def says_something_new(tx: Connection, pool: str, kind: DocumentKind, document: Document) -> bool:
+    """Whether a document, without a version yet, differs from the newest that is published."""
+    newest = _newest(tx, pool, kind)
+    return newest is None or newest.content_hash != _content_hash(document)
+
+
 def newer_than(
     tx: Connection, pool: str, kind: DocumentKind, version: int
 ) -> SignedDocument | None:
@@ -131,6 +137,10 @@ def newer_than(
     if newest is None or newest.version <= version:
         return None
     return SignedDocument(kind=kind, body=bytes(newest.body), signature=bytes(newest.signature))
+
+
+def _content_hash(document: Document) -> str:
+    return hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
 
 
 def _newest(tx: Connection, pool: str, kind: DocumentKind) -> Row[tuple[object, ...]] | None:

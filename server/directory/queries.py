@@ -217,6 +217,14 @@ def terminals_invited_by(tx: Connection, pool: str, code_name: str) -> list[str]
     return list(rows.scalars())
 
 
+def code_hash_of(tx: Connection, pool: str, terminal: str) -> str | None:
+    """What is kept of the code that a terminal was last invited with."""
+    kept = select(t.terminal.c.code_hash).where(
+        t.terminal.c.pool == pool, t.terminal.c.terminal == terminal
+    )
+    return tx.execute(kept).scalar_one_or_none()
+
+
 def award_rule_on(tx: Connection, pool: str, rule_id: str, day: date) -> AwardRule | None:
     """The version of a rule that counts on a day, or None outside its days."""
     row = tx.execute(

@@ -173,10 +173,13 @@ class FactDesk:
             FactFault: its number is not the next one here, or its kind is unknown.
         """
         registered = self._of_kind(fact.kind)
-        last_no, _ = _lock_head(tx, fact.pool)
-        if fact.fact_no != last_no + 1:
-            raise FactFault(f"{fact.pool}: fact {fact.fact_no} cannot follow {last_no}")
-        return _append(tx, fact, registered)
+
+        def as_it_was(last_no: int, _last_at: datetime | None) -> Fact:
+            if fact.fact_no != last_no + 1:
+                raise FactFault(f"{fact.pool}: fact {fact.fact_no} cannot follow {last_no}")
+            return fact
+
+        return _append(tx, fact.pool, registered, as_it_was)
 
     def _submit(
         self,
@@ -192,17 +195,19 @@ class FactDesk:
             raise FactFault(f"{registered.kind}: {len(body)} bytes, above {MAX_BODY_BYTES}")
         if recorded_at.utcoffset() is None:
             raise ValueError(f"a moment needs its time zone: {recorded_at!r}")
-        last_no, last_at = _lock_head(tx, pool)
         at = recorded_at.astimezone(UTC)
-        fact = Fact(
-            pool=pool,
-            fact_no=last_no + 1,
-            kind=registered.kind,
-            body=body,
-            actor=actor,
-            recorded_at=max(at, last_at) if last_at else at,
-        )
-        return _append(tx, fact, registered)
+
+        def next_one(last_no: int, last_at: datetime | None) -> Fact:
+            return Fact(
+                pool=pool,
+                fact_no=last_no + 1,
+                kind=registered.kind,
+                body=body,
+                actor=actor,
+                recorded_at=max(at, last_at) if last_at else at,
+            )
+
+        return _append(tx, pool, registered, next_one)
 
     def _of_kind(self, kind: str) -> _Registered:
         registered = self._by_kind.get(kind)
@@ -269,13 +274,20 @@ def _lock_head(tx: Connection, pool: str) -> tuple[int, datetime | None]:
     return row.last_fact_no, row.last_recorded_at
 
 
-def _append(tx: Connection, fact: Fact, registered: _Registered) -> Outcome:
-    command = registered.decode(fact.body)
+def _append(
+    tx: Connection,
+    pool: str,
+    registered: _Registered,
+    follow: Callable[[int, datetime | None], Fact],
+) -> Outcome:
+    # The head is made and locked inside as well: a pool whose first fact is refused keeps nothing.
     savepoint = tx.begin_nested()
     with savepoint:
+        fact = follow(*_lock_head(tx, pool))
+        command = registered.decode(fact.body)
         tx.execute(
             insert(fact_table).values(
-                pool=fact.pool,
+                pool=pool,
                 fact_no=fact.fact_no,
                 kind=fact.kind,
                 body=fact.body,
@@ -285,7 +297,7 @@ def _append(tx: Connection, fact: Fact, registered: _Registered) -> Outcome:
         )
         tx.execute(
             update(fact_head)
-            .where(fact_head.c.pool == fact.pool)
+            .where(fact_head.c.pool == pool)
             .values(last_fact_no=fact.fact_no, last_recorded_at=fact.recorded_at)
         )
         outcome = registered.handler(tx, fact.stamp, command)

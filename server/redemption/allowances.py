@@ -4,16 +4,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from server.directory import residents
 from server.directory.accounts import resident_account
-from server.ledger import balances, spendable
+from server.ledger.spendables import spendables
+
+_PREFIX = resident_account("")
 
 
 def spendable_points(tx: Connection, pool: str, at: datetime) -> dict[str, int]:
     """Points less live holds, by pseudonym."""
-    standing = {each.account: each.balance for each in balances(tx, pool, kind="resident")}
-    return {
-        each.account: spendable(tx, pool, resident_account(each.account), at)
-        for each in residents(tx, pool)
-        if standing.get(resident_account(each.account), 0)
-    }
+    free = spendables(tx, pool, "resident", at)
+    return {account.removeprefix(_PREFIX): points for account, points in free.items()}

@@ -57,7 +57,10 @@ class Basket:
         return next((line for line in self.lines if line.line_no == line_no), None)
 
     def with_item(self, item: Item, quantity_milli: int) -> "Basket":
-        """Add an item; the same counted item again adds to its line, a weighed one does not."""
+        """Add an item; the same counted item again adds to its line, a weighed one does not.
+
+        An item with both prices is sold for money, which points may pay as well.
+        """
         for line in self.lines:
             if line.item == item and not item.weighed:
                 return self.with_quantity(line.line_no, line.quantity_milli + quantity_milli)
@@ -70,7 +73,7 @@ class Basket:
                 unit=item.unit,
                 quantity_milli=quantity_milli,
                 unit_price_fen=item.price_fen,
-                unit_price_points=item.price_points,
+                unit_price_points=item.price_points if item.price_fen is None else None,
             )
         )
 

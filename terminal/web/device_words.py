@@ -48,7 +48,9 @@ PRINT_STATES: Final[dict[JobState, str]] = {
     JobState.SENDING: later("正在打印小票…"),
     JobState.SENT: later("小票已送出。这台打印机不会回报，请看一眼纸。"),
     JobState.CONFIRMED: later("小票已打印。"),
-    JobState.UNKNOWN: later("{trouble}，不知道小票打出没有。请看纸：没有或不全，{next}，再按“补打”。"),
+    JobState.UNKNOWN: later(
+        "{trouble}，不知道小票打出没有。请看纸：没有或不全，{next}，再按“补打”。"
+    ),
     JobState.FAILED: later("{trouble}，小票没有打出，这一单照样成交。{next}，再按“补打”。"),
 }
 

@@ -158,9 +158,7 @@ def _item_name(item: Item) -> str:
     return item.name_en if language_now() == "en" and item.name_en else item.name
 
 
-def _line_texts(
-    view: TillView, catalogue: Catalogue | None, unit: str
-) -> tuple[LineTexts, ...]:
+def _line_texts(view: TillView, catalogue: Catalogue | None, unit: str) -> tuple[LineTexts, ...]:
     names = {item.item_id: _item_name(item) for item in catalogue.items} if catalogue else {}
 
     def words(line: LineView) -> LineTexts:

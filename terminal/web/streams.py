@@ -9,7 +9,10 @@ from terminal.domain.ports import StoreFaultError
 
 MAX_STREAMS: Final = 4
 KEEP_ALIVE_S: Final = 15
-SLICE_S: Final = 1.0
+REFRESH_S: Final = 60
+"""Ages on the page (of the list of residents) grow without anything changing."""
+
+SLICE_S: Final = 1
 """How long a stream waits before it looks whether its reader has gone or the program stops."""
 
 SCREEN_EVENT: Final = "screen"
@@ -67,7 +70,7 @@ def screen_events(
         fault: what to send while the store cannot be read.
         reader_gone: whether the browser has closed the connection.
     """
-    version, quiet_s = 0, 0.0
+    version, quiet_s = 0, 0
     while not (streams.closing or reader_gone()):
         now = changes.version
         if now != version:
@@ -77,9 +80,11 @@ def screen_events(
             except StoreFaultError:
                 version = now
                 yield event(FAULT_EVENT, fault())
-            quiet_s = 0.0
-        elif quiet_s >= KEEP_ALIVE_S:
-            quiet_s = 0.0
+            quiet_s = 0
+        elif quiet_s >= REFRESH_S:
+            version = 0
+            continue
+        elif quiet_s and quiet_s % KEEP_ALIVE_S == 0:
             yield b": alive\n\n"
         changes.wait_beyond(version, SLICE_S)
         quiet_s += SLICE_S

@@ -25,7 +25,8 @@ class Words:
 
 NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.PAYMENT_CODE: Words(
-        later("这是{brand}付款码，不是居民码。（付款码未保存）"), later("请居民打开{pool}的居民码。")
+        later("这是{brand}付款码，不是居民码。（付款码未保存）"),
+        later("请居民打开{pool}的居民码。"),
     ),
     NoticeCode.DAMAGED_CODE: Words(
         later("这个码没有读全。"), later("请擦净、放平再扫一次；还不行，请居民换一个码。")
@@ -62,7 +63,8 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("数量或金额超过一单的上限。"), later("请改小数量，或分成两单。")
     ),
     NoticeCode.BASKET_LOCKED: Words(
-        later("这一单的{unit}已经问好，商品不能再改。"), later("请按“确认”；要改商品，先按“返回修改”。")
+        later("这一单的{unit}已经问好，商品不能再改。"),
+        later("请按“确认”；要改商品，先按“返回修改”。"),
     ),
     NoticeCode.CODE_NOT_NEEDED: Words(later("这一单不用居民码。"), later("请直接完成这一单。")),
     NoticeCode.CODE_NEEDED: Words(later("这些商品要用{unit}换。"), later("请居民出示居民码。")),
@@ -75,7 +77,8 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("已取消，没有用{unit}。"), later("可以改商品，再请居民出示居民码。")
     ),
     NoticeCode.INTERRUPTED: Words(
-        later("上次停机时有一单没有完成，没有用{unit}，也没有小票。"), later("请问清居民，重新录入那一单。")
+        later("上次停机时有一单没有完成，没有用{unit}，也没有小票。"),
+        later("请问清居民，重新录入那一单。"),
     ),
     NoticeCode.LAST_COMPLETED: Words(
         later("上次停机前的最后一单已经成交。"), later("请不要重复收款；要小票，按“今日交易”补打。")
@@ -89,22 +92,19 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.ALREADY_REFUNDED: Words(
         later("这一单已经退过货，不能再退。"), later("要小票，可以补打。")
     ),
-    NoticeCode.REFUNDED: Words(
-        later("退货已办好。"), later("请把要退的现金和退货小票交给居民。")
-    ),
+    NoticeCode.REFUNDED: Words(later("退货已办好。"), later("请把要退的现金和退货小票交给居民。")),
     NoticeCode.REPRINT_QUEUED: Words(
         later("小票已交给打印机。"), later("没有出来，请看打印机的纸和盖子。")
     ),
     NoticeCode.NOT_READY: Words(
-        later("终端还没有收到积分池的规则和商品。"), later("请看网络，稍等一分钟；还不行，请联系技术员。")
+        later("终端还没有收到积分池的规则和商品。"),
+        later("请看网络，稍等一分钟；还不行，请联系技术员。"),
     ),
     NoticeCode.STORE_FAULT: Words(
         later("终端存储出错，这一步没有算数。"),
         later("请不要交货，再按一次；还不行，请停止收款并联系技术员。"),
     ),
-    NoticeCode.STOPPED: Words(
-        later("这台终端的流水要核对，已停止收款。"), later("请联系技术员。")
-    ),
+    NoticeCode.STOPPED: Words(later("这台终端的流水要核对，已停止收款。"), later("请联系技术员。")),
 }
 """All but DECLINED, whose words are in :data:`DECLINES`."""
 
@@ -132,7 +132,8 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
         later("请减少商品，或请居民打开手机居民码。"),
     ),
     DeclineReason.CLOCK_UNKNOWN: Words(
-        later("终端的时间不准，不能用手机居民码。"), later("请居民换积分卡。{instead}请联系技术员。")
+        later("终端的时间不准，不能用手机居民码。"),
+        later("请居民换积分卡。{instead}请联系技术员。"),
     ),
     DeclineReason.RESIDENT_UNKNOWN: Words(
         later("{pool}里没有这位居民。"), later("{instead}请居民到社区登记。")
@@ -141,7 +142,8 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
         later("这位居民的{unit}已停用。"), later("{instead}有疑问，请居民问社区。")
     ),
     DeclineReason.REDEMPTION_BANNED: Words(
-        later("这位居民暂停兑换至{until}，{unit}照常累计。"), later("{instead}有疑问，请居民问社区。")
+        later("这位居民暂停兑换至{until}，{unit}照常累计。"),
+        later("{instead}有疑问，请居民问社区。"),
     ),
     DeclineReason.INSUFFICIENT_POINTS: Words(
         later("{unit}不够，还差{missing}{unit}。"), later("可减少商品，或请居民换一张卡。")
@@ -150,7 +152,8 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
         later("这些商品不能用{unit}。"), later("请直接收现金 {due} 元。")
     ),
     DeclineReason.OVER_FLOOR_LIMIT: Words(
-        later("现在离线，这位居民这一单最多用{limit}{unit}。"), later("请减少商品，或等网络好了再扫。")
+        later("现在离线，这位居民这一单最多用{limit}{unit}。"),
+        later("请减少商品，或等网络好了再扫。"),
     ),
     DeclineReason.OFFLINE_STOPPED: Words(
         later("离线太久，现在不能用{unit}。"), later("{instead}请看网络，好了再扫居民码。")

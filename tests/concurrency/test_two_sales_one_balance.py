@@ -40,12 +40,10 @@ from server.ledger.books import live_holds_sum
 POOL = "guanghui"
 NOON = datetime(2025, 3, 1, 4, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=10)
-MEET_S = 0.5
 
 
-@pytest.fixture
-def meeting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes both tills' threads meet after reading and before writing."""
+def make_tills_meet(monkeypatch: pytest.MonkeyPatch, *, wait_s: float) -> None:
+    """Makes both tills' threads meet after reading and before writing, or give up waiting."""
     barrier = Barrier(2)
 
     def after(read: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,13 +51,25 @@ def meeting(monkeypatch: pytest.MonkeyPatch) -> None:
             found = read(*args, **options)
             if current_thread() is not main_thread():
                 with suppress(BrokenBarrierError):
-                    barrier.wait(MEET_S)
+                    barrier.wait(wait_s)
             return found
 
         return read_and_meet
 
     monkeypatch.setattr(holds_module, "live_holds_sum", after(live_holds_sum))
     monkeypatch.setattr(post_module, "_move", after(post_module._move))
+
+
+@pytest.fixture
+def try_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is on: the second never comes while the first is waiting for it."""
+    make_tills_meet(monkeypatch, wait_s=0.5)
+
+
+@pytest.fixture
+def meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is off: both come, however slow the machine is."""
+    make_tills_meet(monkeypatch, wait_s=20)
 
 
 @pytest.fixture
@@ -120,7 +130,7 @@ def held(engine: Engine) -> int:
         return live_holds_sum(tx, POOL, "resident:a", Asset.POINTS, NOON)
 
 
-@pytest.mark.usefixtures("meeting")
+@pytest.mark.usefixtures("try_to_meet")
 def test_one_of_two_holds_wins(engine: Engine) -> None:
     give_100_points(engine)
     answers = at_both_tills(lambda till: run_writing(engine, lambda tx: hold_60(tx, till)))
@@ -128,7 +138,7 @@ def test_one_of_two_holds_wins(engine: Engine) -> None:
     assert held(engine) == 60
 
 
-@pytest.mark.usefixtures("meeting")
+@pytest.mark.usefixtures("try_to_meet")
 def test_one_of_two_entries_wins(engine: Engine) -> None:
     give_100_points(engine)
     answers = at_both_tills(lambda till: run_writing(engine, lambda tx: spend_60(tx, till)))
@@ -140,7 +150,7 @@ def test_one_of_two_entries_wins(engine: Engine) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.usefixtures("meeting", "lock_off")
+@pytest.mark.usefixtures("meet", "lock_off")
 def test_with_the_lock_off_both_holds_win_on_postgresql(postgres_engine: Engine) -> None:
     give_100_points(postgres_engine)
     answers = at_both_tills(once(postgres_engine, hold_60))
@@ -149,7 +159,7 @@ def test_with_the_lock_off_both_holds_win_on_postgresql(postgres_engine: Engine)
 
 
 @pytest.mark.postgres
-@pytest.mark.usefixtures("meeting", "lock_off")
+@pytest.mark.usefixtures("meet", "lock_off")
 def test_with_the_lock_off_only_the_constraints_stop_the_second_entry(
     postgres_engine: Engine,
 ) -> None:
@@ -162,7 +172,7 @@ def test_with_the_lock_off_only_the_constraints_stop_the_second_entry(
         assert balance(tx, POOL, "resident:a", Asset.POINTS) == 40
 
 
-@pytest.mark.usefixtures("meeting")
+@pytest.mark.usefixtures("meet")
 def test_without_begin_immediate_the_second_writer_fails_on_sqlite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -72,6 +71,27 @@ def test_a_database_that_becomes_free_is_asked_again(impatient: Engine) -> None:
     assert len(pauses) == 2
 
 
+def test_a_server_that_is_away_is_asked_until_the_deadline(tmp_path: Path) -> None:
+    away = open_engine(f"postgresql+psycopg://postgres@/books?host={tmp_path}")
+    pauses: list[float] = []
+    with pytest.raises(TryAgain, match="busy"):
+        run_writing(
+            away, lock_guanghui, deadline_s=0.1, clock=lambda: sum(pauses), pause=pauses.append
+        )
+    assert len(pauses) == 4
+
+
+def test_when_every_connection_is_taken_the_answer_is_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, value in (("POOL_SIZE", 1), ("POOL_OVERFLOW", 0), ("CONNECTION_WAIT_S", 0.02)):
+        monkeypatch.setattr(engine_module, limit, value)
+    narrow = open_engine(f"sqlite:///{tmp_path}/narrow.db")
+    with writing(narrow), pytest.raises(TryAgain, match="no connection was free"):
+        run_writing(narrow, lock_guanghui)
+    narrow.dispose()
+
+
 def test_a_refused_change_is_not_asked_again(impatient: Engine) -> None:
     tries = []
 
@@ -96,8 +116,9 @@ def test_a_deadlock_is_resolved_by_asking_again(postgres_engine: Engine) -> None
         def work(tx: Connection) -> str:
             tries.append(first)
             lock_pool(tx, first)
-            with suppress(BrokenBarrierError):
-                barrier.wait(1)
+            if len(tries) <= 2:
+                # Both hold their first lock before either asks for its second.
+                barrier.wait(10)
             lock_pool(tx, second)
             return first
 

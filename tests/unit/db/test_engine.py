@@ -79,9 +79,14 @@ def test_a_moment_without_a_time_zone_is_refused(moments: Engine) -> None:
 def test_writing_commits_on_leaving_and_rolls_back_on_a_fault(moments: Engine) -> None:
     with writing(moments) as tx:
         tx.execute(insert(moment).values(no=1, at=NOON))
-    with pytest.raises(ZeroDivisionError), writing(moments) as tx:
-        tx.execute(insert(moment).values(no=2, at=NOON))
-        raise ZeroDivisionError
+
+    def write_and_fail() -> None:
+        with writing(moments) as tx:
+            tx.execute(insert(moment).values(no=2, at=NOON))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
     with reading(moments) as tx:
         assert tx.execute(select(moment.c.no)).scalars().all() == [1]
 

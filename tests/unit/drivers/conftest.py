@@ -28,7 +28,7 @@ from drivers.transport.serial_line import serial_connector
 from drivers.transport.tcp import tcp_connector
 
 HASTE = Timing(
-    answer_timeout_s=1.5,
+    answer_timeout_s=0.8,
     quiet_s=0.05,
     confirm_timeout_s=1.0,
     refill_timeout_s=3.0,

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -226,24 +227,35 @@ def test_facts_of_many_threads_are_numbered_without_a_gap(engine: Engine, desk: 
         assert len(accounts(tx)) == 24
 
 
-@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "engine", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
 def test_with_the_lock_off_two_facts_take_the_same_number(
-    postgres_url: str, engine: Engine, desk: FactDesk, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, desk: FactDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if engine.dialect.name == "sqlite":
-        engine.dispose()
-        return
-    monkeypatch.setattr(dialect, "locked", lambda statement: statement)
     with writing(engine) as tx:
         submit(desk, tx, "a")
-    with ThreadPoolExecutor(1) as other_thread, writing(engine) as tx:
-        submit(desk, tx, "b")
+    monkeypatch.setattr(dialect, "locked", lambda statement: statement)
 
-        def take_the_same_number() -> None:
-            with writing(engine) as other:
-                submit(desk, other, "c")
+    def hand_in(account: str) -> None:
+        with writing(engine) as tx:
+            submit(desk, tx, account)
 
-        other = other_thread.submit(take_the_same_number)
-        tx.execute(text("SELECT pg_sleep(0.3)"))
-        tx.commit()
-    assert isinstance(other.exception(), IntegrityError)
+    with ThreadPoolExecutor(1) as other_thread:
+        with writing(engine) as tx:
+            submit(desk, tx, "b")
+            other = other_thread.submit(hand_in, "c")
+            wait_until_somebody_waits(engine)
+        fault = other.exception()
+    assert isinstance(fault, IntegrityError)
+    assert "facts_of_a_pool_are_counted" in str(fault)
+
+
+def wait_until_somebody_waits(engine: Engine) -> None:
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    for _ in range(400):
+        with reading(engine) as tx:
+            if tx.execute(waiting).scalar_one():
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody ever waited for the first transaction")

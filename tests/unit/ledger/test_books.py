@@ -15,10 +15,12 @@ from server.ledger import (
     balances,
     entry_of,
     fold,
+    place_hold,
     post,
     spendable,
     transfers_of,
 )
+from server.ledger.spendables import spendables
 
 POOL = "guanghui"
 NOON = datetime(2025, 3, 1, 4, 0, 0, 123, tzinfo=UTC)
@@ -73,6 +75,16 @@ def test_balances_are_listed_by_kind_and_asset(booked: Engine) -> None:
     ]
     assert [each.account for each in fen] == ["bank", "fund", "merchant:m", "merchant:n"]
     assert sum(e.balance if e.normal is Normal.CREDIT else -e.balance for e in fen) == 0
+
+
+def test_what_all_residents_may_spend_is_what_each_of_them_may(booked: Engine) -> None:
+    later = NOON + timedelta(minutes=5)
+    with writing(booked) as tx:
+        for key, expires_at in (("live", later + timedelta(minutes=1)), ("expired", later)):
+            place_hold(tx, POOL, key, "resident:a", 20, placed_at=NOON, expires_at=expires_at)
+        found = spendables(tx, POOL, "resident", later)
+        one_by_one = {name: spendable(tx, POOL, name, later) for name in found}
+    assert found == one_by_one == {"resident:a": 35, "resident:b": 0}
 
 
 def test_an_unknown_account_has_no_balance_and_an_unknown_key_no_entry(booked: Engine) -> None:

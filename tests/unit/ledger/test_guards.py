@@ -69,7 +69,7 @@ def test_a_change_that_breaks_the_books_is_refused(
 def test_a_row_cannot_be_replaced_or_its_table_emptied(booked: Engine) -> None:
     statement = "REPLACE INTO transfer SELECT * FROM transfer"
     if booked.dialect.name == "postgresql":
-        statement = "TRUNCATE transfer"
+        statement = "TRUNCATE transfer CASCADE"
     with pytest.raises(DBAPIError, match="a transfer is never changed"), writing(booked) as tx:
         tx.execute(text(statement))
 

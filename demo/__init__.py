@@ -1,0 +1,1 @@
+"""The demonstration: real processes, simulated devices, made-up people."""

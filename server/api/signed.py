@@ -1,0 +1,75 @@
+"""Who asks: the signature, its time, and a nonce that was never used before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete
+
+from protocol.http_signing import SignatureProblem, claimed_key_id, verify_request
+from protocol.keys import KeyTextError, read_public_key
+from protocol.messages import ProblemKind
+from server.api.replies import NotDealt
+from server.api.tables import used_nonce
+from server.db.dialect import insert_or_ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came in. ``url`` is the whole address, ``body`` the exact bytes."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def claimed_key_id(self) -> str | None:
+        """Who the request says it is from, unproven."""
+        return claimed_key_id(self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature that holds and is near in time; whether its nonce is new is still to be seen."""
+
+    key_id: str
+    nonce: str
+
+
+def check_signature(
+    asked: Asked, *, key_id: str, public_key: str, now: datetime, request_age_s: int
+) -> Signature | NotDealt:
+    """Whether this key signed this request, body included, at about this time."""
+    if asked.claimed_key_id is None:
+        return NotDealt(ProblemKind.UNSIGNED)
+    if asked.claimed_key_id != key_id:
+        return NotDealt(ProblemKind.BAD_SIGNATURE)
+    try:
+        signature = verify_request(
+            read_public_key(public_key),
+            method=asked.method,
+            url=asked.url,
+            headers=asked.headers,
+            body=asked.body,
+        )
+    except (SignatureProblem, KeyTextError):
+        return NotDealt(ProblemKind.BAD_SIGNATURE)
+    if signature.key_id != key_id:
+        return NotDealt(ProblemKind.BAD_SIGNATURE)
+    if abs(now - signature.created_at) > timedelta(seconds=request_age_s):
+        return NotDealt(ProblemKind.CLOCK_SKEW, server_time=now)
+    return Signature(key_id, signature.nonce)
+
+
+def use_nonce(
+    tx: Connection, pool: str, signature: Signature, *, now: datetime, request_age_s: int
+) -> bool:
+    """Remember the request; False if it came before. Forgets those too old to come again."""
+    too_old = now - timedelta(seconds=2 * request_age_s)
+    tx.execute(delete(used_nonce).where(used_nonce.c.pool == pool, used_nonce.c.seen_at < too_old))
+    return insert_or_ignore(
+        tx,
+        used_nonce,
+        {"pool": pool, "key_id": signature.key_id, "nonce": signature.nonce, "seen_at": now},
+    )

@@ -1,0 +1,85 @@
+"""The server's Flask application: API and pages, and what holds for every answer."""
+
+import logging
+from dataclasses import dataclass
+
+from flask import Flask, Response, redirect, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from protocol.messages import ProblemKind
+from server import api
+from server.api.replies import NotDealt, problem_response
+from server.portal import pages as portal
+
+logger = logging.getLogger(__name__)
+
+_API = "/v1/"
+_CONTENT_SECURITY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+_PROBLEM_OF_STATUS = {
+    404: ProblemKind.NOT_FOUND,
+    413: ProblemKind.TOO_LARGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AppServices:
+    """What the application is put together from.
+
+    Attributes:
+        session_secret: signs the cookies of the pages.
+        trusted_hosts: names under which the server may be called; any other gets 400.
+        max_body_bytes: of a form; API bodies have their own limit.
+    """
+
+    api: api.ApiServices
+    portal: portal.PortalServices
+    session_secret: bytes
+    trusted_hosts: tuple[str, ...]
+    max_body_bytes: int
+
+
+def create_app(services: AppServices) -> Flask:
+    """The application for a WSGI server; one for all threads."""
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        SECRET_KEY=services.session_secret,
+        TRUSTED_HOSTS=list(services.trusted_hosts),
+        MAX_CONTENT_LENGTH=services.max_body_bytes,
+    )
+    app.register_blueprint(api.create_blueprint(services.api))
+    app.register_blueprint(portal.create_blueprint(services.portal))
+    app.after_request(_secure)
+    app.register_error_handler(Exception, _fault)
+
+    @app.get("/")
+    def home() -> ResponseReturnValue:
+        return redirect("/portal/")
+
+    return app
+
+
+def _secure(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _fault(error: Exception) -> ResponseReturnValue:
+    """Every error that nobody else answered; a fault of the program is logged with its trace."""
+    if isinstance(error, HTTPException) and error.code is not None:
+        if not request.path.startswith(_API):
+            return error
+        kind = _PROBLEM_OF_STATUS.get(error.code, ProblemKind.BAD_REQUEST)
+        return problem_response(NotDealt(kind))
+    logger.error("fault while answering %s %s", request.method, request.path, exc_info=error)
+    if request.path.startswith(_API):
+        return problem_response(NotDealt(ProblemKind.FAULT))
+    return Response(
+        "服务器出错，已记录，请稍后再试。\nThe server has a fault; it was logged. Try again later.\n",
+        500,
+        content_type="text/plain; charset=utf-8",
+    )

@@ -1,0 +1,106 @@
+"""``huidian-server``: settings in, one command out."""
+
+import logging
+import os
+import socket
+from pathlib import Path
+
+import click
+import waitress
+
+from config.load import ConfigError, load
+from config.server import ServerSettings
+from server.app import create_app
+from server.bootstrap.clock import choose_clock
+from server.bootstrap.desk import make_desk
+from server.bootstrap.opening import app_services, create_pool, open_pool
+from server.commands.context import CommandContext, CommandRefused, OpenedPool
+from server.commands.group import register_all
+
+THREADS = 8
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="设置文件 (TOML) / settings file",
+)
+@click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="数据目录，其余用默认设置 / data folder, everything else as by default",
+)
+@click.pass_context
+def huidian_server(context: click.Context, config_file: Path | None, data_dir: Path | None) -> None:
+    """惠点积分池服务器 / the pool server of Huidian."""
+    settings = _settings(config_file, data_dir)
+    clock = choose_clock(settings.simulated_clock_file)
+    commands = CommandContext(
+        settings=settings,
+        clock=clock,
+        randomness=os.urandom,
+        make_desk=make_desk,
+        open_pool=lambda: open_pool(settings),
+        create_pool=lambda preset: create_pool(
+            settings, preset, clock=clock, randomness=os.urandom
+        ),
+        serve=lambda opened: _serve(settings, opened),
+    )
+    context.obj = commands
+    context.call_on_close(commands.close)
+
+
+register_all(huidian_server)
+
+
+def main() -> None:
+    """The console script."""
+    huidian_server(prog_name="huidian-server")
+
+
+def _settings(config_file: Path | None, data_dir: Path | None) -> ServerSettings:
+    if config_file is not None and data_dir is not None:
+        raise CommandRefused("--config 和 --data 只能写一个 / give --config or --data, not both")
+    if config_file is not None:
+        try:
+            return load(config_file, ServerSettings)
+        except ConfigError as fault:
+            raise CommandRefused(str(fault)) from fault
+    if data_dir is not None:
+        return ServerSettings(data_dir=data_dir.absolute())
+    raise CommandRefused("请写 --data 目录 或 --config 文件 / give --data FOLDER or --config FILE")
+
+
+def _serve(settings: ServerSettings, opened: OpenedPool) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    clock = choose_clock(settings.simulated_clock_file)
+    app = create_app(app_services(settings, opened, clock=clock, randomness=os.urandom))
+    listening = _listen(settings)
+    server = waitress.create_server(
+        app, sockets=[listening], threads=THREADS, clear_untrusted_proxy_headers=True
+    )
+    click.echo(
+        f"积分池 {opened.pool} 服务中 / serving http://{settings.listen_host}:{settings.listen_port}"
+    )
+    try:
+        server.run()
+    finally:
+        server.close()
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.listen_host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.listen_host, settings.listen_port))
+    except OSError as fault:
+        listening.close()
+        raise CommandRefused(
+            f"端口 {settings.listen_port} 被占用或不能用，请停掉另一个程序或换端口"
+            f" / cannot listen on {settings.listen_host}:{settings.listen_port}: {fault.strerror}"
+        ) from fault
+    return listening

@@ -1,0 +1,145 @@
+"""Making a pool's data, and opening it again: database, keys, services."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from config.pool import PoolPreset
+from config.server import ServerSettings
+from server.api import ApiServices
+from server.app import AppServices
+from server.bootstrap.clock import Clock
+from server.bootstrap.desk import make_desk
+from server.commands.context import CommandRefused, OpenedPool
+from server.db import EngineRefused, metadata, open_engine, reading, writing
+from server.db.migrate import upgrade
+from server.directory import pools
+from server.directory.adoption import adoption_of
+from server.directory.keys import KeysRefused, load_keys, make_keys
+from server.facts import Refusal
+from server.portal.pages import PortalServices
+
+_FOLDER_MODE = 0o700
+
+
+def keys_folder(settings: ServerSettings, pool: str) -> Path:
+    """Where a pool's keys are."""
+    return settings.data_dir / "keys" / pool
+
+
+def create_pool(
+    settings: ServerSettings,
+    preset: PoolPreset,
+    *,
+    clock: Clock,
+    randomness: Callable[[int], bytes],
+) -> OpenedPool:
+    """Make data folder, keys and database, and adopt the preset.
+
+    Interrupted, it can be run again; keys that are there are used.
+
+    Raises:
+        CommandRefused: a pool is there already, or the folder cannot be used.
+    """
+    existing = _pools_with_keys(settings)
+    if any(pool != preset.id for pool in existing):
+        raise CommandRefused(
+            f"{settings.data_dir} 里已有积分池 {existing[0]}，请换一个目录"
+            f" / holds pool {existing[0]} already, take another folder"
+        )
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
+        folder = keys_folder(settings, preset.id)
+        keys = load_keys(folder) if folder.exists() else make_keys(folder, randomness)
+    except (OSError, KeysRefused) as fault:
+        raise CommandRefused(f"数据目录不能用 / cannot use the data folder: {fault}") from fault
+    engine = _engine(settings)
+    upgrade(engine, metadata)
+    command = adoption_of(preset, root_key=keys.root_key_text, issuer_keys=keys.issuer_keys())
+    with writing(engine) as tx:
+        outcome = make_desk().submit(
+            tx, preset.id, command, actor="operator:init", recorded_at=clock()
+        )
+    if isinstance(outcome, Refusal):
+        engine.dispose()
+        raise CommandRefused(
+            f"积分池 {preset.id} 已经建立，没有改动"
+            f" / pool {preset.id} is there already; nothing was changed"
+        )
+    return OpenedPool(preset.id, engine, keys)
+
+
+def open_pool(settings: ServerSettings) -> OpenedPool:
+    """Open the pool that ``init`` made, and bring its database to this version.
+
+    Raises:
+        CommandRefused: there is none, or its keys or its database cannot be used.
+    """
+    found = _pools_with_keys(settings)
+    if len(found) != 1:
+        raise CommandRefused(
+            f"{settings.data_dir} 里没有积分池，请先运行 huidian-server init --pool 名称"
+            " / no pool here, run huidian-server init first"
+        )
+    (pool,) = found
+    try:
+        keys = load_keys(keys_folder(settings, pool))
+    except KeysRefused as fault:
+        raise CommandRefused(str(fault)) from fault
+    engine = _engine(settings)
+    upgrade(engine, metadata)
+    with reading(engine) as tx:
+        adopted = pool in pools(tx)
+    if not adopted:
+        engine.dispose()
+        raise CommandRefused(
+            f"积分池 {pool} 没有建完，请再运行一次 init / pool {pool} is unfinished, run init again"
+        )
+    return OpenedPool(pool, engine, keys)
+
+
+def app_services(
+    settings: ServerSettings,
+    opened: OpenedPool,
+    *,
+    clock: Callable[[], datetime],
+    randomness: Callable[[int], bytes],
+) -> AppServices:
+    """What the web application is made from."""
+    return AppServices(
+        api=ApiServices(
+            engine=opened.engine,
+            pool=opened.pool,
+            desk=make_desk(),
+            keys=opened.keys,
+            clock=clock,
+            request_age_s=settings.request_age_s,
+        ),
+        portal=PortalServices(
+            engine=opened.engine,
+            pool=opened.pool,
+            clock=clock,
+            randomness=randomness,
+            idle_s=settings.session_idle_s,
+            lifetime_s=settings.session_lifetime_s,
+        ),
+        session_secret=opened.keys.session_secret,
+        trusted_hosts=settings.trusted_hosts,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def _engine(settings: ServerSettings) -> Engine:
+    try:
+        return open_engine(settings.database)
+    except EngineRefused as fault:
+        raise CommandRefused(f"数据库不能用 / cannot use the database: {fault}") from fault
+
+
+def _pools_with_keys(settings: ServerSettings) -> list[str]:
+    folder = settings.data_dir / "keys"
+    if not folder.is_dir():
+        return []
+    return sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))

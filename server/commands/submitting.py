@@ -1,0 +1,36 @@
+"""Handing one operator's command to the desk, in a transaction of its own."""
+
+import getpass
+
+from msgspec import Struct
+
+from server.commands.context import CommandContext, CommandRefused
+from server.db import writing
+from server.facts import Outcome, Refusal
+from server.facts.refused import Refused
+
+
+def operator() -> str:
+    """Who is at the machine, as it shall stand in the fact log."""
+    try:
+        return f"operator:{getpass.getuser()}"
+    except (KeyError, OSError):  # a user id without a name
+        return "operator:unnamed"
+
+
+def submit(context: CommandContext, command: Struct) -> Outcome:
+    """Apply one command and commit.
+
+    Raises:
+        CommandRefused: it was refused; the message is the refusal's sentence.
+    """
+    desk = context.make_desk()
+    with writing(context.engine) as tx:
+        outcome = desk.submit(
+            tx, context.pool, command, actor=operator(), recorded_at=context.clock()
+        )
+    if isinstance(outcome, Refused):
+        raise CommandRefused(outcome.says)
+    if isinstance(outcome, Refusal):
+        raise CommandRefused(str(outcome))
+    return outcome

@@ -1,0 +1,281 @@
+"""Puts a terminal together: the one place that chooses drivers, store, clocks and keys."""
+
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from uuid import UUID
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from config.load import ConfigError, load
+from config.terminal import TerminalSettings
+from drivers.registry import DeviceUrlError, open_printer, open_scanner
+from protocol.ids import uuid7
+from protocol.keys import pool_tag, read_public_key
+from terminal.app import PortInUseError, WebServer, bind, create_app
+from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.page import Page
+from terminal.checkout.till import Till
+from terminal.domain.changes import Changes, Surroundings
+from terminal.domain.clock import ShopClock
+from terminal.domain.ports import StoreFaultError, TerminalIdentity
+from terminal.pool.breaker import Breaker
+from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
+from terminal.receipts.composer import ReceiptComposer
+from terminal.receipts.words import CHINESE, ENGLISH
+from terminal.store.identity import load_identity, save_identity
+from terminal.store.outbox import Outbox
+from terminal.store.sealer import Sealer
+from terminal.store.spool import Spool
+from terminal.store.sqlite import SqliteStore
+from terminal.web.routes import WebDesk
+from terminal.workers.loop import Worker
+from terminal.workers.printing import PrintRound
+from terminal.workers.scanning import ScanRound
+from terminal.workers.sync import SyncRound
+
+LOG = logging.getLogger(__name__)
+
+DATABASE_FILE = "terminal.db"
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+NO_DEVICE = "none"
+
+
+class SystemIds:
+    """UUIDs version 7 from the system's randomness."""
+
+    def new(self, at: datetime) -> UUID:
+        return uuid7(at, secrets.token_bytes(10))
+
+
+def system_wall() -> datetime:
+    """The machine's time, aware UTC."""
+    return datetime.now(UTC)
+
+
+def simulated_wall(offset_file: Path) -> Callable[[], datetime]:
+    """The machine's time plus the seconds in a file, read each time: for demo and tests only."""
+
+    def wall() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=float(offset_file.read_text()))
+
+    return wall
+
+
+def make_clock(settings: TerminalSettings) -> ShopClock:
+    """The clock that the settings name."""
+    offset_file = settings.simulated_clock_file
+    wall = system_wall if offset_file is None else simulated_wall(offset_file)
+    return ShopClock(wall, lambda: time.monotonic_ns() // 1_000_000)
+
+
+class Terminal:
+    """One running terminal. :meth:`run` serves until a signal stops it."""
+
+    def __init__(
+        self, settings: TerminalSettings, identity: TerminalIdentity, key: Ed25519PrivateKey
+    ) -> None:
+        listener = bind(settings.listen_host, settings.listen_port)
+        self.changes = Changes()
+        self.surroundings = Surroundings(self.changes)
+        self.clock = make_clock(settings)
+        boot_id = BOOT_ID_FILE.read_text().strip() if BOOT_ID_FILE.exists() else "unknown"
+        sealer = Sealer(identity=identity, key=key, boot_id=boot_id)
+        self.store = SqliteStore(settings.data_dir / DATABASE_FILE, sealer)
+        self._workers: list[Worker] = []
+        self.link = self._make_link(settings, identity, key)
+        self.till, after_sale, page = self._make_till(settings, identity)
+        self._add_workers(settings, identity)
+        desk = WebDesk(
+            till=self.till,
+            page=page,
+            after_sale=after_sale,
+            store=self.store,
+            changes=self.changes,
+            clock=self.clock,
+            default_language=settings.language,
+        )
+        self.web = WebServer(create_app(desk), listener)
+
+    def run(self) -> None:
+        """Recover what a stop left open, start the workers, serve, and stop in good order."""
+        last_time = self.store.last_time()
+        if last_time is not None:
+            self.clock.not_before(last_time)
+        for document in (self.store.documents().policy, self.store.documents().directory):
+            if document is not None:
+                self.clock.not_before(document.made_at)
+        Spool(self.store).lose_interrupted()
+        self.till.start(version("huidian"))
+        for worker in self._workers:
+            worker.start()
+        self.web.stop_on_signals()
+        self.web.run()
+        self.link.close()  # a worker that waits for the server need not wait longer
+        for worker in self._workers:
+            worker.stop()
+        self.store.close()
+
+    def _wake(self) -> None:
+        for worker in self._workers:
+            worker.wake()
+
+    def _make_link(
+        self, settings: TerminalSettings, identity: TerminalIdentity, key: Ed25519PrivateKey
+    ) -> PoolLink:
+        def note_server(answered: bool) -> None:
+            self.surroundings.note(server="online" if answered else "offline")
+
+        return PoolLink(
+            HttpLink(settings.server_url, key, identity.terminal, self.clock),
+            terminal=identity.terminal,
+            ask_timeout_s=settings.ask_timeout_s,
+            breaker=Breaker(settings.breaker_open_s, time.monotonic),
+            note_server=note_server,
+        )
+
+    def _make_till(
+        self, settings: TerminalSettings, identity: TerminalIdentity
+    ) -> tuple[Till, AfterSale, Page]:
+        in_english = settings.language == "en"
+        receipts = ReceiptComposer(ENGLISH if in_english else CHINESE, english_units=in_english)
+        ids = SystemIds()
+        till = Till(
+            identity=identity,
+            store=self.store,
+            pool=self.link,
+            receipts=receipts,
+            clock=self.clock,
+            ids=ids,
+            changes=self.changes,
+            wake_workers=self._wake,
+        )
+        after_sale = AfterSale(
+            identity=identity,
+            store=self.store,
+            receipts=receipts,
+            clock=self.clock,
+            ids=ids,
+            wake_workers=self._wake,
+        )
+        page = Page(
+            identity=identity,
+            till=till,
+            store=self.store,
+            clock=self.clock,
+            changes=self.changes,
+            surroundings=self.surroundings,
+        )
+        return till, after_sale, page
+
+    def _add_workers(self, settings: TerminalSettings, identity: TerminalIdentity) -> None:
+        root_key = read_public_key(identity.root_key)
+        sync = SyncRound(
+            store=self.store,
+            outbox=Outbox(self.store),
+            link=self.link,
+            clock=self.clock,
+            changes=self.changes,
+            root_key=root_key,
+            tag=pool_tag(root_key),
+            stop_selling=self.till.stop_selling,
+        )
+        self._workers.append(Worker("sync", sync))
+        # A late answer to an earlier run's job must not be taken for this run's.
+        printer = open_printer(settings.printer, first_mark=secrets.randbelow(9000) + 1)
+        if printer is None:
+            self.surroundings.note(printer=NO_DEVICE)
+        else:
+            printing = PrintRound(
+                spool=Spool(self.store),
+                printer=printer,
+                changes=self.changes,
+                surroundings=self.surroundings,
+            )
+            self._workers.append(Worker("printer", printing))
+        scanner = open_scanner(settings.scanner, utc_now=system_wall)
+        if scanner is None:
+            self.surroundings.note(scanner=NO_DEVICE)
+        else:
+            scanning = ScanRound(scanner=scanner, till=self.till, surroundings=self.surroundings)
+            self._workers.append(Worker("scanner", scanning))
+
+
+def _settings(config: Path) -> TerminalSettings:
+    try:
+        return load(config, TerminalSettings)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.group(help="惠点终端 · the Huidian terminal")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/huidian/terminal.toml"),
+    show_default=True,
+    help="设置文件 · settings file",
+)
+@click.pass_context
+def cli(context: click.Context, config: Path) -> None:
+    logging.basicConfig(
+        level=os.environ.get("HUIDIAN_LOG", "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    context.obj = _settings(config)
+
+
+@cli.command("serve", help="启动收银终端 · run the till")
+@click.pass_obj
+def serve_command(settings: TerminalSettings) -> None:
+    try:
+        loaded = load_identity(settings.data_dir)
+        if loaded is None:
+            raise click.ClickException(
+                f"{settings.data_dir} 里没有终端身份：先用 huidian-terminal enrol --code 入网 · "
+                "not enrolled yet: run huidian-terminal enrol --code first"
+            )
+        terminal = Terminal(settings, *loaded)
+    except (PortInUseError, DeviceUrlError, StoreFaultError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"收银页面 · the till: http://{terminal.web.host}:{terminal.web.port}/")
+    terminal.run()
+
+
+@cli.command("enrol", help="用一次性入网码登记本终端 · introduce this terminal with its code")
+@click.option("--code", required=True, help="入网码 XXXX-XXXX · one-time code")
+@click.pass_obj
+def enrol_command(settings: TerminalSettings, code: str) -> None:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if load_identity(settings.data_dir) is not None:
+        raise click.ClickException(
+            f"{settings.data_dir} 已有终端身份，不能再次入网 · this terminal is enrolled already"
+        )
+    key = Ed25519PrivateKey.generate()
+    try:
+        answer = enrol(settings.server_url, code, key, make_clock(settings))
+    except EnrolmentError as error:
+        raise click.ClickException(str(error)) from error
+    identity = TerminalIdentity(
+        terminal=answer.terminal,
+        epoch=answer.epoch,
+        pool=answer.pool,
+        root_key=answer.root_key,
+        shop=answer.shop,
+        shop_name=answer.shop_name,
+        merchant_name=answer.merchant_name,
+    )
+    save_identity(settings.data_dir, identity, key)
+    click.echo(f"已入网 · enrolled: {answer.terminal} {answer.shop_name}")
+
+
+def main() -> None:
+    """Entry point of ``huidian-terminal``."""
+    sys.exit(cli())

@@ -1,0 +1,295 @@
+"""The page's addresses. Each POST does one thing and answers the new screen.
+
+    GET  /                the page            POST /api/scan      {text}
+    GET  /health          is the till fit     POST /api/item      {item_id, quantity?}
+    GET  /api/view        the screen          POST /api/amount    {text}
+    GET  /api/events      the same, pushed    POST /api/quantity  {line_no, quantity}
+    GET  /api/catalogue   items and prices    POST /api/points    {points}
+    GET  /api/sales       the newest sales    POST /api/complete  {sale_id, points?}
+                                              POST /api/back, /api/clear  {}
+                                              POST /api/reprint   {receipt_no}
+                                              POST /api/refund    {receipt_no, reason}
+
+What is not answered 200 has the body ``{"problem": …, "says": …}``. A refusal by the till
+is no problem: it is a notice on the screen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import stream_with_context as keep_request
+from werkzeug.wrappers import Response as AnyResponse
+
+from drivers.ports import MAX_SCAN_CHARS
+from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.page import Page
+from terminal.checkout.till import Till
+from terminal.domain.changes import Changes
+from terminal.domain.notice import NoticeCode, NoticeLevel
+from terminal.domain.ports import Clock, Store, StoreFaultError
+from terminal.web.bodies import (
+    AmountBody,
+    BadBodyError,
+    CompleteBody,
+    ItemBody,
+    NoBody,
+    PointsBody,
+    QuantityBody,
+    RefundBody,
+    ReprintBody,
+    ScanBody,
+    parse_quantity_milli,
+    read_body,
+)
+from terminal.web.guard import foreign_host, foreign_post
+from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
+from terminal.web.sales_list import RECENT_SALES, sales_screen
+from terminal.web.screen import TYPED_AMOUNT_NAME, Screen, catalogue_screen, screen_of
+from terminal.web.streams import Streams, screen_events
+
+BLUEPRINT: Final = "till"
+LANGUAGE_COOKIE_S: Final = 365 * 24 * 3600
+
+AFTER_SALE_LEVELS: Final[dict[NoticeCode, NoticeLevel]] = {
+    NoticeCode.REFUNDED: NoticeLevel.GOOD,
+    NoticeCode.REPRINT_QUEUED: NoticeLevel.GOOD,
+}
+"""All other notices about past sales are refusals."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebDesk:
+    """All that the page's addresses use."""
+
+    till: Till
+    page: Page
+    after_sale: AfterSale
+    store: Store
+    changes: Changes
+    clock: Clock
+    default_language: str
+    streams: Streams = field(default_factory=Streams)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of every answer that is not 200."""
+
+    problem: str
+    says: str
+
+
+def json_answer(body: msgspec.Struct, status: int = 200) -> Response:
+    """A JSON answer; nobody may keep it."""
+    return Response(msgspec.json.encode(body), status, mimetype="application/json")
+
+
+def problem(name: str, says: str, status: int) -> Response:
+    """An answer other than 200."""
+    return json_answer(Problem(name, says), status)
+
+
+def store_fault() -> Problem:
+    """What the page shows where not even the screen can be made."""
+    text = later("终端存储出错，这一步没有算数。请停止收款，并联系技术员。")
+    return Problem("store_fault", say(text))
+
+
+class TillRoutes:
+    """The addresses' functions over one desk."""
+
+    def __init__(self, desk: WebDesk) -> None:
+        self._desk = desk
+        # Names this run: a page that sees another one knows that the program was started anew.
+        self._boot = desk.clock.moment().at.isoformat()
+
+    def screen(self) -> Screen:
+        """The screen as it should be now, in the language of this request."""
+        catalogue = self._desk.store.documents().catalogue
+        return screen_of(self._desk.page.view(), catalogue, self._boot)
+
+    def answer(self) -> Response:
+        return json_answer(self.screen())
+
+    def till_page(self) -> AnyResponse:
+        wanted = request.args.get("lang", "")
+        if wanted in LANGUAGES:
+            moved: AnyResponse = redirect("/")
+            moved.set_cookie(
+                LANGUAGE_COOKIE, wanted, LANGUAGE_COOKIE_S, httponly=True, samesite="Strict"
+            )
+            return moved
+        return make_response(render_template("till.html", language=language_now()))
+
+    def health(self) -> Response:
+        view = self._desk.page.view()
+        return json_answer(
+            Health(
+                healthy=True,
+                server=view.server,
+                printer=view.printer,
+                scanner=view.scanner,
+                untold=view.untold,
+            )
+        )
+
+    def events(self) -> Response:
+        streams = self._desk.streams
+        if not streams.enter():
+            says = say(later("打开的页面太多，请关掉不用的页面。"))
+            return problem("too_many_streams", says, 503)
+
+        def screen() -> tuple[int, bytes]:
+            made = self.screen()
+            return made.version, msgspec.json.encode(made)
+
+        pushed = screen_events(
+            self._desk.changes,
+            streams,
+            screen,
+            lambda: msgspec.json.encode(store_fault()),
+            request.environ.get("waitress.client_disconnected", lambda: False),
+        )
+        response = Response(keep_request(pushed), mimetype="text/event-stream")
+        response.call_on_close(streams.leave)
+        return response
+
+    def catalogue(self) -> Response:
+        catalogue = self._desk.store.documents().catalogue
+        return json_answer(catalogue_screen(catalogue, self._desk.page.view()))
+
+    def sales(self) -> Response:
+        recent = tuple(self._desk.store.recent_sales(RECENT_SALES))
+        return json_answer(sales_screen(recent, self._desk.page.view()))
+
+    def scan(self) -> Response:
+        text = read_body(ScanBody).text
+        if len(text) > MAX_SCAN_CHARS:
+            self._desk.till.say(NoticeCode.SCAN_TOO_LONG, NoticeLevel.REFUSED)
+        else:
+            self._desk.till.scan(text)
+        return self.answer()
+
+    def item(self) -> Response:
+        body = read_body(ItemBody)
+        quantity_milli = parse_quantity_milli(body.quantity)
+        if quantity_milli is None:
+            self._desk.till.say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
+        else:
+            self._desk.till.add_item(body.item_id, quantity_milli)
+        return self.answer()
+
+    def amount(self) -> Response:
+        self._desk.till.add_amount(read_body(AmountBody).text, TYPED_AMOUNT_NAME)
+        return self.answer()
+
+    def quantity(self) -> Response:
+        body = read_body(QuantityBody)
+        quantity_milli = parse_quantity_milli(body.quantity)
+        if quantity_milli is None:
+            self._desk.till.say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
+        else:
+            self._desk.till.set_quantity(body.line_no, quantity_milli)
+        return self.answer()
+
+    def points(self) -> Response:
+        self._desk.till.choose_points(read_body(PointsBody).points)
+        return self.answer()
+
+    def complete(self) -> Response:
+        body = read_body(CompleteBody)
+        self._desk.till.complete(body.sale_id, body.points)
+        return self.answer()
+
+    def back(self) -> Response:
+        read_body(NoBody)
+        self._desk.till.go_back()
+        return self.answer()
+
+    def clear(self) -> Response:
+        read_body(NoBody)
+        self._desk.till.clear()
+        return self.answer()
+
+    def reprint(self) -> Response:
+        return self._said(self._desk.after_sale.reprint(read_body(ReprintBody).receipt_no))
+
+    def refund(self) -> Response:
+        body = read_body(RefundBody)
+        return self._said(self._desk.after_sale.refund(body.receipt_no, body.reason))
+
+    def _said(self, code: NoticeCode) -> Response:
+        self._desk.till.say(code, AFTER_SALE_LEVELS.get(code, NoticeLevel.REFUSED))
+        return self.answer()
+
+    def on_store_fault(self, _error: StoreFaultError) -> Response:
+        """The disk failed: say so on the page, on every page if it can still be made."""
+        self._desk.till.say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
+        try:
+            return self.answer()
+        except StoreFaultError:
+            return json_answer(store_fault(), 503)
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the till can be sold with, and how its surroundings are."""
+
+    healthy: bool
+    server: str
+    printer: str
+    scanner: str
+    untold: int
+
+
+def create_blueprint(desk: WebDesk) -> Blueprint:
+    """The cashier's page and its addresses over one desk."""
+    blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates", static_folder="static")
+    routes = TillRoutes(desk)
+    reading: dict[str, Callable[[], AnyResponse]] = {
+        "/": routes.till_page,
+        "/health": routes.health,
+        "/api/view": routes.answer,
+        "/api/events": routes.events,
+        "/api/catalogue": routes.catalogue,
+        "/api/sales": routes.sales,
+    }
+    changing: dict[str, Callable[[], AnyResponse]] = {
+        "/api/scan": routes.scan,
+        "/api/item": routes.item,
+        "/api/amount": routes.amount,
+        "/api/quantity": routes.quantity,
+        "/api/points": routes.points,
+        "/api/complete": routes.complete,
+        "/api/back": routes.back,
+        "/api/clear": routes.clear,
+        "/api/reprint": routes.reprint,
+        "/api/refund": routes.refund,
+    }
+    for path, function in reading.items():
+        blueprint.add_url_rule(path, function.__name__, function, methods=["GET"])
+    for path, function in changing.items():
+        blueprint.add_url_rule(path, function.__name__, function, methods=["POST"])
+    blueprint.before_app_request(_refuse_foreign_host)
+    blueprint.before_request(_refuse_foreign_post)
+    blueprint.register_error_handler(BadBodyError, _bad_body)
+    blueprint.register_error_handler(StoreFaultError, routes.on_store_fault)
+    return blueprint
+
+
+def _refuse_foreign_host() -> Response | None:
+    if foreign_host():
+        return problem("foreign_host", "the Host header does not name this machine", 403)
+    return None
+
+
+def _refuse_foreign_post() -> Response | None:
+    if foreign_post():
+        says = "a POST needs Content-Type: application/json and X-Huidian: 1"
+        return problem("foreign_request", says, 403)
+    return None
+
+
+def _bad_body(error: BadBodyError) -> Response:
+    return problem("bad_request", str(error), 400)
