@@ -43,7 +43,9 @@ class Cashier:
     def refund(self, receipt_no: str, reason: str) -> Screen:
         return self._send("POST", "/api/refund", {"receipt_no": receipt_no, "reason": reason})
 
-    def wait_for(self, what: str, holds: Callable[[Screen], bool], within_s: float = WAIT_S) -> Screen:
+    def wait_for(
+        self, what: str, holds: Callable[[Screen], bool], within_s: float = WAIT_S
+    ) -> Screen:
         """The first screen for which ``holds``.
 
         Raises:

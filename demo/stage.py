@@ -1,6 +1,7 @@
 """One pool server and two shops with terminals, printers and scanners, all of them real links."""
 
 import json
+import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,7 +84,9 @@ class Shop:
 class Stage:
     """Everything that runs. Use as a context manager: on leaving, nothing of it is left."""
 
-    def __init__(self, world: World, folder: Path, ports: Ports, *, begin_at: datetime | None) -> None:
+    def __init__(
+        self, world: World, folder: Path, ports: Ports, *, begin_at: datetime | None
+    ) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.world = world
@@ -142,11 +145,15 @@ class Stage:
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         self.run_server("import", "-", standard_input=lines)
         for merchant in self.world.merchants:
-            out = self.run_server(
-                "sign-in", merchant.sign_in, "--role", "merchant", "--merchant", merchant.merchant,
-                "--json",
+            password = secrets.token_hex(4)
+            self.run_server(
+                "sign-in", merchant.sign_in, "--merchant", merchant.merchant, "--password-stdin",
+                standard_input=password + "\n",
             )  # fmt: skip
-            self.passwords[merchant.sign_in] = json.loads(out)["password"]
+            self.passwords[merchant.sign_in] = password
+        for resident in self.world.residents:
+            if resident.card:
+                self.code_of(resident)
         say("启动服务器 · starting the server")
         self.server.start()
         for number, merchant in enumerate(self.world.merchants):
@@ -161,8 +168,11 @@ class Stage:
             self.shops = (*self.shops, shop)
             self._programs.add(shop.program)
             invited = json.loads(
-                self.run_server("invite-terminal", "--shop", merchant.shop, "--json")
-            )
+                self.run_server(
+                    "invite-terminal", "--shop", merchant.shop, "--terminal", f"t{number + 1}",
+                    "--json",
+                )
+            )  # fmt: skip
             shop.terminal = invited["terminal"]
             shop.enrol(invited["code"])
             shop.start()
@@ -178,8 +188,9 @@ class Stage:
 
     def code_of(self, resident: Resident) -> str:
         """What the resident holds in front of the scanner: a card's digits, or a phone code's."""
-        kind = "card" if resident.card else "code"
-        return self.run_server(kind, "--account", resident.account, "--text").strip()
+        if resident.card:
+            return self.run_server("card", "--account", resident.account).strip()
+        return self.run_server("code", "--account", resident.account, "--text").strip()
 
     def statements(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(self.run_server("statement", "--json"))

@@ -77,10 +77,17 @@ def _find_font() -> Path | None:
     return next((file for file in FONTS if file.exists()), None)
 
 
+def _find_atomic() -> Path | None:
+    places = (*Path("/usr/lib").glob("*/libatomic.so.1"), Path("/usr/lib/libatomic.so.1"))
+    return next((file for file in places if file.exists()), None)
+
+
 CHROMIUM: Final = Part("Chromium", "chromium", _find_chromium)
+# Playwright's driver is linked against it, and a bare Debian has none.
+ATOMIC: Final = Part("libatomic", "libatomic1", _find_atomic)
 POSTGRES: Final = Part("PostgreSQL", "postgresql", _find_postgres)
 FONT: Final = Part("Chinese font", "fonts-wqy-zenhei", _find_font)
-PART_OF_MARK: Final = {"browser": CHROMIUM, "postgres": POSTGRES}
+PARTS_OF_MARK: Final = {"browser": (CHROMIUM, ATOMIC), "postgres": (POSTGRES,)}
 
 
 def need(part: Part, config: pytest.Config) -> Path:
@@ -97,9 +104,10 @@ def need(part: Part, config: pytest.Config) -> Path:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for mark, part in PART_OF_MARK.items():
+    for mark, parts in PARTS_OF_MARK.items():
         if item.get_closest_marker(mark) is not None:
-            need(part, item.config)
+            for part in parts:
+                need(part, item.config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -216,6 +224,7 @@ def postgres_url(postgres_cluster: Cluster, request: pytest.FixtureRequest) -> I
 
 @pytest.fixture(scope="session")
 def chromium_path(pytestconfig: pytest.Config) -> Path:
+    need(ATOMIC, pytestconfig)
     return need(CHROMIUM, pytestconfig)
 
 

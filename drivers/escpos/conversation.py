@@ -137,6 +137,8 @@ class Conversation:
         return end.delivered, late
 
     def _ask_realtime(self, question: int) -> int | None:
+        # A late reply to an earlier question looks like any other: near end would read cover open.
+        self._pending.extend(self._parser.feed(self._link.read_some(0) or b""))
         self._pending = collections.deque(
             (kept for kept in self._pending if not isinstance(kept, RealtimeReply)),
             maxlen=_PENDING_ANSWERS,

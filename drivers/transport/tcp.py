@@ -49,7 +49,7 @@ class TcpLink:
         self._plug.settimeout(timeout_s)
         try:
             return self._plug.send(data)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return 0
         except OSError as error:
             raise LinkDownError(PrinterTrouble.LINK_LOST, str(error)) from error
@@ -59,7 +59,7 @@ class TcpLink:
         self._plug.settimeout(timeout_s)
         try:
             return self._plug.recv(_READ_BYTES) or None
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return b""
         except OSError as error:
             raise LinkDownError(PrinterTrouble.LINK_LOST, str(error)) from error

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Table, func, select
 from server.awards.tables import award
 from server.db import create_all, metadata, open_engine, reading
 from server.db.violation import Violation
+from server.directory import tables as directory
 from server.facts import FactDesk, FactFault, ReplayDiverged, check_facts, replay
 from server.ledger.tables import account, entry, hold, transfer
 from server.redemption.tables import journal_record, refund, refund_line, sale, sale_line
@@ -21,6 +22,19 @@ from server.settlement.tables import (
 )
 
 COMPARED = (
+    directory.pool,
+    directory.issuer_key,
+    directory.place,
+    directory.shop_kind,
+    directory.award_rule,
+    directory.item,
+    directory.resident,
+    directory.card,
+    directory.merchant,
+    directory.shop,
+    directory.contract,
+    directory.terminal,
+    directory.sign_in,
     account,
     entry,
     transfer,

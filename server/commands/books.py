@@ -14,6 +14,7 @@ from protocol.money import format_yuan
 from server.commands.audit import run_audit
 from server.commands.audit_values import Finding
 from server.commands.context import CommandContext, CommandRefused, pass_context
+from server.commands.submitting import operator
 from server.db import EngineRefused, metadata, open_engine, reading, run_writing
 from server.db.migrate import upgrade
 from server.directory import merchant_of, merchants, pool_terms
@@ -60,12 +61,12 @@ def settle(context: CommandContext, through: datetime, as_json: bool) -> None:
     """
     now = context.clock()
     command = Settle(
-        run=str(uuid7(now, context.randomness(10))), through=through.date(), settled_by="command"
+        run=str(uuid7(now, context.randomness(10))), through=through.date(), settled_by=operator()
     )
     desk, pool = context.make_desk(), context.pool
     outcome = run_writing(
         context.engine,
-        lambda tx: desk.submit(tx, pool, command, actor="command", recorded_at=now),
+        lambda tx: desk.submit(tx, pool, command, actor=operator(), recorded_at=now),
         deadline_s=_DEADLINE_S,
     )
     if isinstance(outcome, SettleRefused):

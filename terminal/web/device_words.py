@@ -34,6 +34,9 @@ PRINTER_TROUBLES: Final[dict[PrinterTrouble, Words]] = {
     PrinterTrouble.NO_ANSWER: Words(later("打印机没有回应"), later("请把打印机关了再开")),
     PrinterTrouble.LINK_LOST: Words(later("打印时连接断了"), later("请看打印机的连线")),
 }
+WAITED_FOR: Final = frozenset({PrinterTrouble.PAPER_OUT, PrinterTrouble.COVER_OPEN})
+"""A printer keeps what it was sent until these are over, and then goes on."""
+
 OTHER_PRINTER_TROUBLE: Final = Words(later("打印机有问题"), later("请看打印机"))
 NO_PRINTER: Final = Words(later("没有打印机"), later("接上打印机以后可以补打"))
 
@@ -53,6 +56,8 @@ PRINT_STATES: Final[dict[JobState, str]] = {
     ),
     JobState.FAILED: later("{trouble}，小票没有打出，这一单照样成交。{next}，再按“补打”。"),
 }
+
+PRINTER_WAITS: Final = later("{trouble}，{next}；弄好会接着打印小票。")
 
 PRINT_LEVELS: Final[dict[JobState, NoticeLevel]] = {
     JobState.QUEUED: NoticeLevel.ASK,
@@ -83,14 +88,24 @@ def printer_words(trouble: str) -> Words:
     return Words(say(words.text), say(words.next))
 
 
-def print_words(state: str, trouble: str) -> tuple[str, str]:
-    """What is known of a receipt's paper, and the level to show it at; empty without a job."""
+def print_words(state: str, trouble: str, printer_now: str) -> tuple[str, str]:
+    """What is known of a receipt's paper, and the level to show it at; empty without a job.
+
+    Args:
+        state: the job's :class:`JobState`, or empty.
+        trouble: why that job did not print.
+        printer_now: what is wrong with the printer now; a job under way may be waiting for it.
+    """
     if not state:
         return "", ""
     job_state = JobState(state)
-    words = printer_words(trouble)
-    text = say(PRINT_STATES[job_state], {"trouble": words.text, "next": words.next})
-    return text, PRINT_LEVELS[job_state].value
+    waits = job_state is JobState.SENDING and printer_now in WAITED_FOR
+    words = printer_words(printer_now if waits else trouble)
+    text = say(
+        PRINTER_WAITS if waits else PRINT_STATES[job_state],
+        {"trouble": words.text, "next": words.next},
+    )
+    return text, (NoticeLevel.REFUSED if waits else PRINT_LEVELS[job_state]).value
 
 
 def directory_age_text(age_min: int | None) -> str:

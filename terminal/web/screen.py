@@ -126,7 +126,9 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
     notice = notice_words(view.notice, view) if view.notice else Words("", "")
     payment, completed = view.payment, view.completed
     print_text, print_level = (
-        print_words(completed.print_state, completed.print_trouble) if completed else ("", "")
+        print_words(completed.print_state, completed.print_trouble, view.printer)
+        if completed
+        else ("", "")
     )
     return Screen(
         **asdict(view),
@@ -260,10 +262,10 @@ def _figures(paid: PaymentView | CompletedView | None, unit: str) -> tuple[Figur
     unknown = say(later("离线，未知"))
     return (
         FigureView(
-            label=say(later("原有{unit}"), {"unit": unit}),
+            label=say(later("使用前")),
             text=unknown if before is None else str(before),
         ),
         FigureView(label=say(later("本次用")), text=str(paid.points)),
-        FigureView(label=say(later("剩余")), text=unknown if after is None else str(after)),
+        FigureView(label=say(later("使用后")), text=unknown if after is None else str(after)),
         to_pay,
     )

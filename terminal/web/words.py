@@ -191,7 +191,7 @@ def notice_words(notice: NoticeView, view: TillView) -> Words:
         **notice.figures,
     }
     if "brand" in notice.figures:
-        figures["brand"] = say(BRANDS[PaymentBrand(notice.figures["brand"])])
+        figures["brand"] = say(BRANDS[PaymentBrand(str(notice.figures["brand"]))])
     code = NoticeCode(notice.code)
     if notice.decline is not None:
         needs_points = bool(notice.figures.get("needs_points"))

@@ -102,9 +102,7 @@ class PoolWorld:
         )
         self.tell(adoption)
         place = self.preset.places[-1].id
-        self.tell(
-            RegisterResident(account=RESIDENT, name="张阿姨", household="1-101", place=place)
-        )
+        self.tell(RegisterResident(account=RESIDENT, name="张阿姨", household="1-101", place=place))
 
     def tell(self, command: msgspec.Struct) -> object:
         """Submits a command in a transaction of its own; a refusal fails the test."""
@@ -210,9 +208,7 @@ class PoolWorld:
             Fen(sum(line.amount_fen for line in lines)),
             Points(sum(line.amount_points for line in lines)),
         )
-        terms = RedemptionTerms(
-            self.preset.fen_per_point, FenRemainder(self.preset.fen_remainder)
-        )
+        terms = RedemptionTerms(self.preset.fen_per_point, FenRemainder(self.preset.fen_remainder))
         paid = tender(due, terms, Points(points))
         assert isinstance(paid, Tender), paid
         sale = SaleCaptured(
@@ -235,7 +231,9 @@ class PoolWorld:
         self.record(merchant, sale, at=occurred_at)
         return sale
 
-    def refund(self, merchant: str, sale: SaleCaptured, *lines: RefundLine, payment: Payment) -> SaleRefunded:
+    def refund(
+        self, merchant: str, sale: SaleCaptured, *lines: RefundLine, payment: Payment
+    ) -> SaleRefunded:
         till = self.tills[merchant]
         till.receipts += 1
         refund = SaleRefunded(
@@ -286,9 +284,7 @@ class PoolWorld:
             happening=encode_happening(happening),
         )
         sealed = seal(envelope, till.key)
-        outcome = self.tell(
-            JournalRecord(terminal=till.terminal, record=sealed, proof_holds=None)
-        )
+        outcome = self.tell(JournalRecord(terminal=till.terminal, record=sealed, proof_holds=None))
         assert isinstance(outcome, RecordOutcome), outcome
         assert outcome.outcome is not OutcomeKind.PARKED, outcome
         till.seq, till.last_hash = till.seq + 1, sealed.hash_hex

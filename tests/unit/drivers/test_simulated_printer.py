@@ -97,7 +97,7 @@ def test_a_line_that_is_too_long_wraps_at_the_edge() -> None:
 
 
 def test_an_endless_piece_is_torn_off() -> None:
-    pieces = pieces_of(b"x" + b"\x1bd\xff" * 10)
+    pieces = pieces_of(b"x\x1bd\xff" * 10)
     assert len(pieces) == 3
     assert all("three metres" in piece.notes[0] for piece in pieces[:2])
     assert all(piece.height_dots <= MAX_PIECE_DOTS + 255 * 30 for piece in pieces)

@@ -1,0 +1,96 @@
+// What a button does. One press at a time; the buttons that must not be pressed twice are
+// switched off at once and come back with the answer.
+
+import { TroubleError, post } from "./api.js";
+import { found, lost } from "./lost.js";
+import { screenNow, take } from "./screen.js";
+
+const ARM_MS = 600;
+
+let pressing = false;
+let doneAt = 0;
+let edits = Promise.resolve();
+
+export const isPressing = () => pressing;
+
+export function noteDone() {
+  doneAt = performance.now();
+}
+
+async function send(path, body) {
+  try {
+    take(await post(path, body));
+    found();
+  } catch (error) {
+    lost(error instanceof TroubleError ? error.says : "");
+  }
+}
+
+function switchOnce(off) {
+  for (const button of document.querySelectorAll("[data-once]")) button.disabled = off;
+}
+
+async function press(path, body) {
+  if (pressing) return;
+  pressing = true;
+  switchOnce(true);
+  try {
+    await send(path, body);
+  } finally {
+    pressing = false;
+    switchOnce(false);
+  }
+}
+
+// Edits of the basket go one after another, each from the screen that the one before left.
+function edit(makeBody, path) {
+  edits = edits.then(async () => {
+    const body = makeBody(screenNow());
+    if (body !== null) await send(path, body);
+  });
+  return edits;
+}
+
+export const scan = (text) => send("/api/scan", { text });
+
+export const addItem = (itemId, quantity = "1") =>
+  edit(() => ({ item_id: itemId, quantity }), "/api/item");
+
+export const addAmount = (text) => edit(() => ({ text }), "/api/amount");
+
+export const setQuantity = (lineNo, quantity) =>
+  edit(() => ({ line_no: lineNo, quantity }), "/api/quantity");
+
+export const changeCount = (lineNo, by) =>
+  edit((screen) => {
+    const line = screen.lines.find((one) => one.line_no === lineNo);
+    if (line === undefined) return null;
+    const milli = Math.max(0, line.quantity_milli + by * 1000);
+    const rest = String(milli % 1000).padStart(3, "0");
+    return { line_no: lineNo, quantity: `${Math.floor(milli / 1000)}.${rest}` };
+  }, "/api/quantity");
+
+export const choosePoints = (points) => press("/api/points", { points });
+export const goBack = () => press("/api/back");
+export const clear = () => press("/api/clear");
+export const reprint = (receiptNo) => press("/api/reprint", { receipt_no: receiptNo });
+export const refund = (receiptNo, reason) =>
+  press("/api/refund", { receipt_no: receiptNo, reason });
+
+// A finger that was still pressing "confirm" must not dismiss the screen that says it worked.
+export function nextCustomer() {
+  if (performance.now() - doneAt >= ARM_MS) clear();
+}
+
+export function complete() {
+  const screen = screenNow();
+  if (screen.cash_text) press("/api/complete", { sale_id: screen.sale_id, points: 0 });
+  if (screen.confirm_text) {
+    press("/api/complete", { sale_id: screen.sale_id, points: screen.payment.points });
+  }
+}
+
+export function primary() {
+  if (screenNow().state === "captured") nextCustomer();
+  else complete();
+}
