@@ -57,8 +57,7 @@ class Shop:
         self._config.write_text(
             f'data_dir = "data"\nlisten_port = {port}\nserver_url = "{server_url}"\n'
             f'printer = "escpos+tcp://127.0.0.1:{self.printer.port}?status=process_id"\n'
-            f'scanner = "scanner+serial://{self.scanner.path.resolve().parent}/'
-            f'{self.scanner.path.name}"\n'
+            f'scanner = "scanner+serial://{self.scanner.path}"\n'
             f'clock = "simulated://{clock_file}"\n'
         )
         self.cashier = Cashier(self.url.rstrip("/"))
@@ -177,7 +176,7 @@ class Stage:
             shop.enrol(invited["code"])
             shop.start()
         for shop in self.shops:
-            shop.cashier.wait_for("规则和商品 · policy and catalogue", self._has_documents)
+            shop.cashier.wait_for("规则、商品和扫码枪 · documents and scanner", self._is_ready)
 
     def run_server(self, *arguments: str, standard_input: str = "") -> str:
         """Run one of the server's commands on this stage's data."""
@@ -197,8 +196,12 @@ class Stage:
         return rows
 
     @staticmethod
-    def _has_documents(screen: dict[str, Any]) -> bool:
-        return screen["directory_age_min"] is not None and screen["server"] == "online"
+    def _is_ready(screen: dict[str, Any]) -> bool:
+        return (
+            screen["directory_age_min"] is not None
+            and screen["server"] == "online"
+            and screen["scanner"] == ""
+        )
 
     def _set_offset(self, offset_s: float) -> None:
         draft = self._clock_file.with_suffix(".part")

@@ -58,7 +58,7 @@ class Wording:
     @staticmethod
     def masked(account: str) -> str:
         """A resident as a merchant may see him: enough to tell two apart, and no more."""
-        return f"····{account[-4:]}"
+        return gettext("尾号 %(tail)s", tail=account[-4:])
 
     def account(self, account: str) -> str:
         """A ledger account in words."""

@@ -41,8 +41,8 @@ OTHER_PRINTER_TROUBLE: Final = Words(later("打印机有问题"), later("请看�
 NO_PRINTER: Final = Words(later("没有打印机"), later("接上打印机以后可以补打"))
 
 SCANNER_TROUBLES: Final[dict[ScannerState, str]] = {
-    ScannerState.ABSENT: later("扫码枪没有接上，请看连线；可用键盘输入条码"),
-    ScannerState.BUSY: later("扫码枪被别的程序占用，请联系技术员"),
+    ScannerState.ABSENT: later("扫码枪没接上，请看连线"),
+    ScannerState.BUSY: later("扫码枪被占用，请联系技术员"),
     ScannerState.CLOSED: later("扫码枪已停用，请联系技术员"),
 }
 

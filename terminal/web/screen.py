@@ -142,7 +142,7 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
         points_label=_points_label(view, unit),
         points_text=_points_text(view, unit),
         to_pay_text=yuan(payment.cash_fen if payment else view.due_fen),
-        hint_text=_hint_text(view, unit),
+        hint_text=_hint_text(view),
         cash_text=_cash_text(view, unit),
         confirm_text=_confirm_text(view, unit),
         fewer_text=_fewer_text(view, unit),
@@ -190,16 +190,13 @@ def _points_text(view: TillView, unit: str) -> str:
     return say(text, {"points": view.points_possible})
 
 
-def _hint_text(view: TillView, unit: str) -> str:
+def _hint_text(view: TillView) -> str:
     if view.state != SaleState.OPEN:
         return ""
     if not view.lines:
         return say(later("请扫商品，或选商品、输金额"))
     if not view.points_possible:
         return ""
-    if view.goods_points:
-        figures: dict[str, str | int] = {"points": view.goods_points, "unit": unit}
-        return say(later("请居民出示居民码（要用 {points} {unit}）"), figures)
     return say(later("请居民出示居民码"))
 
 

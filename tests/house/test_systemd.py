@@ -9,6 +9,8 @@ import pytest
 
 from config.server import ServerSettings
 from config.terminal import TerminalSettings
+from server.bootstrap.main import huidian_server
+from terminal.bootstrap import cli as huidian_terminal
 
 UNITS: Final = Path(__file__).resolve().parents[2] / "systemd"
 # Fails above an exposure of 1.5 of 10.
@@ -54,8 +56,11 @@ def test_a_unit_starts_the_program_with_the_users_and_folders_that_are_made_for_
     name: str,
 ) -> None:
     settings = settings_of(f"huidian-{name}.service")
-    start = f"/opt/huidian/bin/huidian-{name} run --config /etc/huidian/{name}.toml"
+    start = f"/opt/huidian/bin/huidian-{name} --config /etc/huidian/{name}.toml serve"
     assert settings["ExecStart"] == [start]
+    program = {"terminal": huidian_terminal, "server": huidian_server}[name]
+    assert "serve" in program.commands
+    assert "--config" in [option for one in program.params for option in one.opts]
     assert settings["User"] == [f"huidian-{name}"]
     assert settings["StateDirectory"] == [f"huidian-{name}"]
     for kind in ("sysusers", "tmpfiles"):

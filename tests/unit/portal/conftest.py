@@ -1,3 +1,5 @@
+import copy
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from server.db import create_all, metadata, open_engine
+from tests.unit.audit.pool_world import PoolWorld, small_history
 from tests.unit.portal.portal_world import PortalWorld
 
 
@@ -16,7 +19,27 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     opened.dispose()
 
 
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PoolWorld]:
+    """A pool with two merchants and two settled days; tests work on copies of its file."""
+    path = tmp_path_factory.mktemp("told") / "pool.db"
+    opened = open_engine(f"sqlite:///{path}")
+    create_all(opened, metadata)
+    world = PoolWorld(opened)
+    small_history(world)
+    opened.dispose()
+    return path, world
+
+
 @pytest.fixture
-def portal(engine: Engine) -> PortalWorld:
+def portal(told: tuple[Path, PoolWorld], tmp_path: Path) -> Iterator[PortalWorld]:
     """The pages of a pool with two merchants and two settled days."""
-    return PortalWorld.with_history(engine)
+    path, told_world = told
+    source, target = sqlite3.connect(path), sqlite3.connect(tmp_path / "copy.db")
+    source.backup(target)
+    source.close()
+    target.close()
+    world = copy.copy(told_world)
+    world.engine = open_engine(f"sqlite:///{tmp_path}/copy.db")
+    yield PortalWorld.of(world)
+    world.engine.dispose()

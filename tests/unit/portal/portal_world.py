@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from server.api import ApiServices
@@ -14,7 +13,7 @@ from server.app import AppServices, create_app
 from server.bootstrap.desk import make_desk
 from server.directory.keys import PoolKeys
 from server.portal.pages import PortalServices
-from tests.unit.audit.pool_world import PASSWORD, PoolWorld, small_history
+from tests.unit.audit.pool_world import PASSWORD, PoolWorld
 
 MERCHANT, OTHER = "xiaodian", "zhan"
 
@@ -49,12 +48,6 @@ class PortalWorld:
             max_body_bytes=1024 * 1024,
         )
         return cls(pool, create_app(services))
-
-    @classmethod
-    def with_history(cls, engine: Engine) -> "PortalWorld":
-        pool = PoolWorld(engine)
-        small_history(pool)
-        return cls.of(pool)
 
     def browser(self) -> FlaskClient:
         return self.app.test_client()

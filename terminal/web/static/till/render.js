@@ -29,7 +29,7 @@ function drawStatuses(screen) {
     const mark = made("status-template");
     mark.dataset.level = status.level;
     mark.dataset.about = status.about;
-    mark.querySelector("span").textContent = status.text;
+    mark.querySelector("b").textContent = status.text;
     return mark;
   });
   byId("statuses").replaceChildren(...marks);
