@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import sys
 from pathlib import Path
 
 import click
@@ -85,6 +87,8 @@ def _serve(settings: ServerSettings, opened: OpenedPool) -> None:
     click.echo(
         f"积分池 {opened.pool} 服务中 / serving http://{settings.listen_host}:{settings.listen_port}"
     )
+    # As Ctrl-C does: the loop ends, requests under way are answered, the port is let go.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     try:
         server.run()
     finally:

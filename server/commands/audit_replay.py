@@ -4,8 +4,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Engine, String, Table, func, select
 
 from server.awards.tables import award
 from server.db import create_all, metadata, open_engine, reading
@@ -115,8 +116,16 @@ def _told(pool: str, table: Table, here: _Row | None, replayed: _Row | None) -> 
     return Violation("I10", where, differing)
 
 
+def _bytewise(tx: Connection, column: Column[Any]) -> ColumnElement[Any]:
+    """The same order in both databases: PostgreSQL sorts text by its locale unless told."""
+    if tx.dialect.name == "postgresql" and isinstance(column.type, String):
+        return column.collate("C")
+    return column
+
+
 def _rows(tx: Connection, table: Table, pool: str) -> Iterator[_Row]:
-    ordered = select(table).where(table.c.pool == pool).order_by(*table.primary_key)
+    keys = [_bytewise(tx, column) for column in table.primary_key]
+    ordered = select(table).where(table.c.pool == pool).order_by(*keys)
     for row in tx.execute(ordered).mappings():
         yield dict(row)
 

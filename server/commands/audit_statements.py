@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from protocol.business_day import business_date
 from server.db.violation import Violation
-from server.directory.queries import contracts_of, merchants, pool_terms
+from server.directory.queries import contracts_of, cut_off_hour, merchants
 from server.ledger import TransferRecord
 from server.settlement.figures import share_of, totals_of
 from server.settlement.statements import (
@@ -31,7 +31,7 @@ def check_statements(tx: Connection, pool: str) -> Iterator[Violation]:
     """I8, merchant by merchant; also that no run left a merchant out."""
     lines = {number: (name, contract, late) for number, name, contract, late in all_lines(tx, pool)}
     made = runs(tx, pool)
-    hour = pool_terms(tx, pool).cut_off_hour
+    hour = cut_off_hour(tx, pool)
     for merchant in merchants(tx, pool):
         found = statements_of(tx, pool, merchant=merchant.merchant)
         statements = sorted(found, key=lambda each: each.period_through)

@@ -4,10 +4,11 @@ Each page is bounded by the merchant who is signed in: what is another's is answ
 what does not exist (I12). Pages show and parse; nothing here writes to the books.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask.blueprints import BlueprintSetupState
@@ -23,8 +24,10 @@ from server.portal.session import Doorkeeper, NotAMerchant, SignedIn, SignInOutc
 from server.portal.wording import Wording, gettext
 from server.settlement import lines_of, shares_of, statement_of, statements_of
 
+T = TypeVar("T")
+
 LANGUAGES = ("zh", "en")
-LINES_A_PAGE = 100
+ROWS_A_PAGE = 100
 _TRANSLATIONS = Path(__file__).parent / "translations"
 
 
@@ -171,10 +174,14 @@ def _add_statements(pages: Blueprint, portal: PortalServices) -> None:
     def statements() -> ResponseReturnValue:
         merchant = g.signed_in.merchant
         with reading(portal.engine) as tx:
+            made = statements_of(tx, portal.pool, merchant=merchant)
+            shown, page, page_count = _page_of(made)
             return render_template(
                 "portal/statements.html",
                 merchant_name=_name(portal, tx, merchant),
-                statements=statements_of(tx, portal.pool, merchant=merchant),
+                statements=shown,
+                page=page,
+                page_count=page_count,
             )
 
     @pages.get("/statements/<statement>")
@@ -184,10 +191,7 @@ def _add_statements(pages: Blueprint, portal: PortalServices) -> None:
             found = statement_of(tx, portal.pool, statement, merchant=merchant)
             if found is None:
                 abort(404)
-            lines = lines_of(tx, portal.pool, found)
-            page_count = max(1, -(-len(lines) // LINES_A_PAGE))
-            page = min(max(1, request.args.get("page", 1, type=int)), page_count)
-            shown = lines[(page - 1) * LINES_A_PAGE : page * LINES_A_PAGE]
+            shown, page, page_count = _page_of(lines_of(tx, portal.pool, found))
             return render_template(
                 "portal/statement.html",
                 merchant_name=_name(portal, tx, merchant),
@@ -216,6 +220,13 @@ def _add_statements(pages: Blueprint, portal: PortalServices) -> None:
                 line=shown,
                 detail=line_detail(tx, portal.pool, shown),
             )
+
+
+def _page_of(rows: Sequence[T]) -> tuple[Sequence[T], int, int]:
+    """The rows of the page that is asked for, its number, and how many pages there are."""
+    page_count = max(1, -(-len(rows) // ROWS_A_PAGE))
+    page = min(max(1, request.args.get("page", 1, type=int)), page_count)
+    return rows[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE], page, page_count
 
 
 def _name(portal: PortalServices, tx: Connection, merchant: str) -> str:

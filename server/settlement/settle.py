@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert
 
 from protocol.business_day import business_date, closes_at
 from server.directory.accounts import POOL_FUND, merchant_account
-from server.directory.queries import contract_on, merchants, pool_terms
+from server.directory.queries import contract_on, cut_off_hour, merchants
 from server.directory.values import Contract, Merchant
 from server.facts import FactDesk, FactStamp
 from server.ledger import (
@@ -93,7 +93,7 @@ def settle(tx: Connection, stamp: FactStamp, command: Settle) -> Settled | Settl
     if done is not None:
         made = statements_of(tx, stamp.pool, run=done.run)
         return Settled(done.run, done.through, tuple(each.statement for each in made), again=True)
-    hour = pool_terms(tx, stamp.pool).cut_off_hour
+    hour = cut_off_hour(tx, stamp.pool)
     refused = _refuse_day(tx, stamp, command.through, hour)
     if refused is not None:
         return refused
@@ -108,7 +108,8 @@ def settle(tx: Connection, stamp: FactStamp, command: Settle) -> Settled | Settl
         )
     )
     made_now = []
-    for merchant in merchants(tx, stamp.pool):
+    # Sorted here, since databases sort text by their locale, and the order gives out numbers.
+    for merchant in sorted(merchants(tx, stamp.pool), key=lambda each: each.merchant):
         first_day = business_date(merchant.registered_at, hour)
         if first_day > command.through:
             continue
@@ -141,7 +142,7 @@ def _refuse_day(tx: Connection, stamp: FactStamp, through: date, hour: int) -> S
 def _settle_merchant(
     tx: Connection, stamp: FactStamp, command: Settle, merchant: Merchant, first_day: date
 ) -> str | SettleRefused:
-    before = statements_of(tx, stamp.pool, merchant=merchant.merchant)
+    before = statements_of(tx, stamp.pool, merchant=merchant.merchant, limit=1)
     opened = before[0].settled_below if before else 1
     frame = _Frame(
         statement=statement_id(merchant.merchant, command.through),

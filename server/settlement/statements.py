@@ -59,9 +59,16 @@ def runs(tx: Connection, pool: str) -> list[Run]:
 
 
 def statements_of(
-    tx: Connection, pool: str, *, merchant: str | None = None, run: str | None = None
+    tx: Connection,
+    pool: str,
+    *,
+    merchant: str | None = None,
+    run: str | None = None,
+    limit: int | None = None,
 ) -> list[Statement]:
-    """Statements (of one merchant, of one run), merchant by merchant, the newest first."""
+    """Statements (of one merchant, of one run), merchant by merchant, the newest first;
+    at most `limit` where one is given.
+    """
     which = [statement_table.c.pool == pool]
     if merchant is not None:
         which.append(statement_table.c.merchant == merchant)
@@ -71,6 +78,7 @@ def statements_of(
         select(statement_table)
         .where(*which)
         .order_by(statement_table.c.merchant, statement_table.c.period_through.desc())
+        .limit(limit)
     )
     return [_statement(row) for row in rows]
 

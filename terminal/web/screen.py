@@ -147,7 +147,7 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
         confirm_text=_confirm_text(view, unit),
         fewer_text=_fewer_text(view, unit),
         remainder_text=_remainder_text(completed or payment, unit),
-        figures=_figures(completed or payment, unit),
+        figures=_figures(completed or payment),
         receipt_text=(
             say(later("小票号 {number}"), {"number": completed.receipt_no}) if completed else ""
         ),
@@ -248,7 +248,7 @@ def _remainder_text(paid: PaymentView | CompletedView | None, unit: str) -> str:
     return ""
 
 
-def _figures(paid: PaymentView | CompletedView | None, unit: str) -> tuple[FigureView, ...]:
+def _figures(paid: PaymentView | CompletedView | None) -> tuple[FigureView, ...]:
     """Before, used, after, and what remains to pay; only the last where no points were used."""
     if paid is None:
         return ()

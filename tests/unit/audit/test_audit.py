@@ -82,6 +82,16 @@ def test_an_empty_pool_is_clean(tmp_path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.postgres
+def test_books_on_postgresql_are_clean_and_replay_into_sqlite_alike(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    create_all(engine, metadata)
+    small_history(PoolWorld(engine))
+    found = audited(engine)
+    assert {name: each.violations for name, each in found.items()} == dict.fromkeys(ALL, ())
+    engine.dispose()
+
+
 SALE = "(SELECT min(sale_id) FROM sale WHERE state = 'captured')"
 BROKEN = {
     "I1 a side too much": (

@@ -183,7 +183,7 @@ def test_points_have_the_pools_own_name(engine: Engine) -> None:
 
 
 def test_a_long_statement_comes_in_pages(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "LINES_A_PAGE", 2)
+    monkeypatch.setattr(pages, "ROWS_A_PAGE", 2)
     pool = PoolWorld(engine, desk=make_desk())
     pool.open_merchant("m", "商户")
     for _ in range(5):
@@ -196,6 +196,7 @@ def test_a_long_statement_comes_in_pages(engine: Engine, monkeypatch: pytest.Mon
         page = client.get(f"/portal/statements/m-20260302?page={number}").text
         assert f"第 {number} 页，共 3 页" in page
         seen += re.findall(r"t-m-\d{4}", page)
+        assert client.get(f"/portal/statements?page={number}").status_code == 200
     assert seen == [f"t-m-{number:04d}" for number in range(1, 6)]
     for odd in ("0", "99", "x", "-3"):
         assert client.get(f"/portal/statements/m-20260302?page={odd}").status_code == 200
@@ -215,5 +216,7 @@ def test_every_text_of_the_pages_has_its_english_and_the_compiled_file_is_fresh(
     assert texts == set(english)
     assert all(each.string for each in english.values())
     for each in written:
-        assert not each.id or list(compiled[each.id].string or ()) == list(each.string or ()), each.id
+        assert not each.id or list(compiled[each.id].string or ()) == list(each.string or ()), (
+            each.id
+        )
     assert len(compiled) == len(written)

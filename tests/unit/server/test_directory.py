@@ -19,6 +19,7 @@ from protocol.documents import (
 )
 from protocol.keys import read_public_key
 from protocol.messages import DocumentsAnswer, DocumentsRequest
+from server.db import reading
 from server.directory import SignInRole, card_of, contract_on, resident_of, sign_in_of
 from server.directory import commands as c
 from server.directory.adoption import adoption_of
@@ -73,10 +74,11 @@ def test_contracts_of_a_merchant_never_overlap_and_both_their_days_count(world: 
     backwards = contract("v", date(2026, 5, 2), date(2026, 5, 1))
     assert reason(world.submit(backwards)) == "bad_period"
     world.do(contract("april", date(2026, 4, 1), None))
-    on = [
-        world.read(lambda tx, day=day: contract_on(tx, world.pool, "shop-b", day))
-        for day in (date(2026, 2, 28), date(2026, 3, 31), date(2026, 4, 1))
-    ]
+    with reading(world.engine) as tx:
+        on = [
+            contract_on(tx, world.pool, "shop-b", day)
+            for day in (date(2026, 2, 28), date(2026, 3, 31), date(2026, 4, 1))
+        ]
     assert [each.contract if each else None for each in on] == [None, "march", "april"]
 
 
@@ -181,7 +183,7 @@ def documents(world: World, till: Till, **has: int) -> dict[DocumentKind, msgspe
     answer = till.ask("documents", DocumentsRequest(**has), DocumentsAnswer)
     assert isinstance(answer, DocumentsAnswer), answer
     root = read_public_key(world.keys.root_key_text)
-    opened = {}
+    opened: dict[DocumentKind, msgspec.Struct] = {}
     for signed in answer.documents:
         document = open_document(signed, root, world.keys.tag)
         assert isinstance(document, msgspec.Struct), document

@@ -74,6 +74,7 @@ HOST = "http://127.0.0.1:8800"
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 2)
 HOLD_S = 300
+OK = 200
 
 
 class MovableClock:
@@ -329,7 +330,11 @@ class Till:
             optional_points=optional,
             occurred_at=self.world.clock(),
         )
-        return self.ask("authorise", request, AuthoriseAnswer)
+        path = f"/v1/terminals/{self.terminal}/authorise"
+        response = self.send(path, msgspec.json.encode(request))
+        body_type = AuthoriseAnswer if response.status_code == OK else Problem
+        answer: Approved | Declined | Problem = msgspec.json.decode(response.data, type=body_type)
+        return answer
 
     def record(
         self, happening: Happening | msgspec.Raw, *, clock_state: ClockState = ClockState.GOOD
@@ -373,7 +378,7 @@ class Till:
 
 
 def read_answer(response: TestResponse, answer_type: type[T]) -> T | Problem:
-    if response.status_code == 200:
+    if response.status_code == OK:
         return msgspec.json.decode(response.data, type=answer_type)
     return msgspec.json.decode(response.data, type=Problem)
 
@@ -443,6 +448,7 @@ def sold(
         answered_by=AnsweredBy.SERVER if points else AnsweredBy.NOBODY,
         account=account if points else None,
         evidence=(evidence or world.slot(account or ZHANG)) if points else None,
+        practice=practice,
     )
 
 

@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,6 +26,7 @@ from server.settlement.values import Settled, SettleProblem, SettleRefused, Stat
 from tests.unit.settlement.world import World, make_desk
 
 POOL = "guanghui"
+ROOT = Path(__file__).parents[3]
 DAY_1, DAY_2, DAY_3 = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
 NOTHING = Totals(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -329,6 +333,38 @@ def test_a_run_that_dies_halfway_leaves_nothing_behind(
             assert tx.execute(select(func.count()).select_from(table)).scalar_one() == 0
         assert balance(tx, POOL, "merchant:m", Asset.FEN) == 0
     assert len(world.settle(DAY_1).statements) == 2
+
+
+DIES_AT_N = """
+import os, signal, sys
+from datetime import date
+from server.db import open_engine
+from server.settlement import settle as settlement
+from tests.unit.settlement.world import World
+
+name_of = settlement.statement_id
+
+def dies_at_n(merchant, through):
+    if merchant == "n":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return name_of(merchant, through)
+
+settlement.statement_id = dies_at_n
+World(open_engine(sys.argv[1])).settle(date(2026, 3, 1))
+"""
+
+
+def test_a_server_killed_in_the_middle_of_a_run_settles_as_if_nothing_was(world: World) -> None:
+    world.open("m", "n")
+    world.sell("m", "s", DAY_1, cash_fen=1_000)
+    url = world.engine.url.render_as_string(hide_password=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_AT_N, url], cwd=ROOT, check=False, timeout=60
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert statements(world) == []
+    assert not world.settle(DAY_1).again
+    assert net_fen(world, "m") == -100
 
 
 def test_what_has_no_place_on_a_statement_stops_the_run(world: World) -> None:
