@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert
 
 from protocol.business_day import business_date, closes_at
 from server.directory.accounts import POOL_FUND, merchant_account
-from server.directory.queries import contract_on, cut_off_hour, merchants
+from server.directory.queries import contracts_of, cut_off_hour, merchants
 from server.directory.values import Contract, Merchant
 from server.facts import FactDesk, FactStamp
 from server.ledger import (
@@ -154,12 +154,13 @@ def _settle_merchant(
     placed_before = placed_numbers(tx, stamp.pool, frame.merchant, first=opened)
     found = transfers_concerning(tx, stamp.pool, frame.merchant, first=opened)
     unplaced = [each for each in found if each.transfer_no not in placed_before]
+    contracts = contracts_of(tx, stamp.pool, frame.merchant)
     placed = []
     for transfer in unplaced:
         if transfer.business_date > frame.period_through:
             continue
         day = _terms_day(tx, stamp.pool, transfer)
-        contract = contract_on(tx, stamp.pool, frame.merchant, day)
+        contract = next((each for each in contracts if each.in_force(day)), None)
         if contract is None:
             return SettleRefused(
                 reason=SettleProblem.NO_CONTRACT,

@@ -176,7 +176,7 @@ def transfers_concerning(
                 each.transfer_no: each for each in page if last is None or each.transfer_no <= last
             }
             after = page[-1].transfer_no
-            if last is not None and after >= last:
+            if len(page) < _PAGE_TRANSFERS or (last is not None and after >= last):
                 break
     return [found[number] for number in sorted(found)]
 

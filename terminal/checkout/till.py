@@ -21,14 +21,15 @@ from protocol.reasons import Declined
 from protocol.redemption import PointsWanted, Tender, TenderProblem, points_wanted, tender
 from protocol.sales import (
     AnsweredBy,
+    Fulfilment,
     Payment,
     ReversalReason,
     SaleCaptured,
     SaleReversed,
-    TerminalStarted,
 )
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
 from terminal.checkout.current import CurrentSale, receipt_facts
+from terminal.checkout.starting import settle_last_run
 from terminal.domain.basket import Basket
 from terminal.domain.changes import Changes
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
@@ -99,22 +100,15 @@ class Till:
             return self._sale, self._notice
 
     def start(self, version: str) -> None:
-        """Reverse what a stop left undecided, and tell the cashier how it ended.
+        """Bring the disk in order after a stop, and tell the cashier how it ended.
 
         Raises:
             StoreFaultError: the disk is not fit to sell with.
         """
         with self._lock:
-            unfinished = self._store.unfinished()
-            moment = self._clock.moment()
-            with self._store.working() as work:
-                work.journal(TerminalStarted(version=version), moment)
-                for row in unfinished:
-                    reason = ReversalReason.INTERRUPTED
-                    work.journal(SaleReversed(sale_id=row.sale_id, reason=reason), moment)
-                    work.save_sale(replace(row, state=SaleState.REVERSED))
-            if unfinished:
-                self._say(NoticeCode.INTERRUPTED, NoticeLevel.ASK)
+            ended = settle_last_run(self._store, self._clock, version)
+            if ended is not None:
+                self._say(ended, NoticeLevel.ASK)
             self._wake_workers()
 
     def stop_selling(self) -> None:
@@ -434,6 +428,8 @@ class Till:
     def _add(self, item: Item | None, shown_as: str, quantity_milli: int) -> None:
         if item is None:
             self._say(NoticeCode.ITEM_UNKNOWN, NoticeLevel.REFUSED, {"item": shown_as[:32]})
+        elif item.fulfilment is not Fulfilment.AT_ONCE:
+            self._say(NoticeCode.ITEM_ELSEWHERE, NoticeLevel.REFUSED)
         elif quantity_milli <= 0:
             self._say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
         elif self._may_edit():

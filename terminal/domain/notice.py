@@ -25,6 +25,8 @@ class NoticeCode(StrEnum):
     UNKNOWN_SCAN = "unknown_scan"
     SCAN_TOO_LONG = "scan_too_long"
     ITEM_UNKNOWN = "item_unknown"
+    ITEM_ELSEWHERE = "item_elsewhere"
+    """A voucher or a work order: its money must not move before it is fulfilled."""
     AMOUNT_NOT_A_NUMBER = "amount_not_a_number"
     AMOUNT_ZERO = "amount_zero"
     AMOUNT_NEGATIVE = "amount_negative"

@@ -7,6 +7,9 @@ from protocol.sales import AnsweredBy, RefundLine, SaleCaptured, SaleLine, SaleR
 from terminal.domain.ports import ReceiptFacts
 from terminal.receipts.words import Words
 
+SHOWN_ACCOUNT_DIGITS = 4
+"""Of the pseudonym's 16: enough for the resident to recognise, too few for anybody else."""
+
 
 class ReceiptComposer:
     """Composes receipts in one language; see :class:`terminal.domain.ports.Receipts`."""
@@ -115,13 +118,12 @@ class ReceiptComposer:
     def _points(self, sale: SaleCaptured, facts: ReceiptFacts) -> list[Element]:
         words, spaced = self._words, self._spaced(self._unit(facts))
         before, used = facts.balance_before_points, sale.payment.points
-        known = before is not None
+        left = words.after_sync if before is None else f"{before - used}{spaced}"
         rows: list[Element] = [
-            Columns(words.before, f"{before}{spaced}" if known else words.after_sync),
+            Columns(words.before, words.after_sync if before is None else f"{before}{spaced}"),
             Columns(words.used, f"{used}{spaced}", size=Size.TALL, bold=True),
-            Columns(
-                words.after, f"{before - used}{spaced}" if before is not None else words.after_sync
-            ),
+            Columns(words.after, left, size=Size.TALL),
+            Columns(words.resident, (sale.account or "")[-SHOWN_ACCOUNT_DIGITS:]),
         ]
         if sale.proof_grade is not None:
             rows.append(Columns(words.proof, sale.proof_grade.value))

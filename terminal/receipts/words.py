@@ -22,6 +22,7 @@ class Words:
     to_pay: str
     money_back: str
     points_back: str
+    resident: str
     before: str
     used: str
     after: str
@@ -50,6 +51,7 @@ CHINESE = Words(
     to_pay="还需付 {} 元",
     money_back="退现金 {} 元",
     points_back="退回{unit}",
+    resident="居民码尾号",
     before="使用前",
     used="本次用",
     after="使用后",
@@ -78,6 +80,7 @@ ENGLISH = Words(
     to_pay="To pay {} yuan",
     money_back="Cash back {} yuan",
     points_back="{unit} back",
+    resident="Resident, last digits",
     before="Before",
     used="Used",
     after="After",

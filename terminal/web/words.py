@@ -42,6 +42,9 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.ITEM_UNKNOWN: Words(
         later("商品目录里没有“{item}”。"), later("请从按键里选商品，或按“金额”输入价钱。")
     ),
+    NoticeCode.ITEM_ELSEWHERE: Words(
+        later("券和上门服务现在不在收银台办理。"), later("请居民到社区服务站登记。")
+    ),
     NoticeCode.AMOUNT_NOT_A_NUMBER: Words(
         later("金额要填数字。"), later("请重新输入，例如 7.10。")
     ),

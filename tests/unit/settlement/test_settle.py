@@ -13,6 +13,7 @@ from server.db import create_all, metadata, open_engine, reading, writing
 from server.facts import replay
 from server.ledger import Asset, balance, fold
 from server.settlement import settle as settlement
+from server.settlement import statements as reading_statements
 from server.settlement.figures import SettlementFault
 from server.settlement.statements import (
     lines_of,
@@ -340,6 +341,7 @@ import os, signal, sys
 from datetime import date
 from server.db import open_engine
 from server.settlement import settle as settlement
+from server.settlement import statements as reading_statements
 from tests.unit.settlement.world import World
 
 name_of = settlement.statement_id
@@ -416,3 +418,17 @@ def test_a_replay_makes_the_same_statements(world: World, tmp_path: Path) -> Non
 def rows_of(engine: Engine, table: Table) -> list[tuple[object, ...]]:
     with reading(engine) as tx:
         return [tuple(row) for row in tx.execute(select(table).order_by(*table.primary_key))]
+
+
+def test_a_history_longer_than_a_page_is_read_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_statements, "_PAGE_TRANSFERS", 2)
+    world.open("m")
+    for number in range(5):
+        world.sell("m", f"s{number}", DAY_1, cash_fen=100)
+    world.settle(DAY_1)
+    made = newest(world, "m")
+    with reading(world.engine) as tx:
+        assert len(lines_of(tx, POOL, made)) == 5
+    assert made.totals.takings_fen == 500

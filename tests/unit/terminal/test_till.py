@@ -19,6 +19,7 @@ from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import FenRemainder
 from protocol.sales import (
     AnsweredBy,
+    Fulfilment,
     Happening,
     SaleCaptured,
     SaleRefunded,
@@ -299,7 +300,7 @@ def test_a_power_cut_while_asking_reverses_the_sale_and_says_so(shop: Shop) -> N
     assert isinstance(reversed_, SaleReversed)
     assert reversed_.sale_id == asked
     shop.power_cut()
-    assert notice(shop) is None
+    assert notice(shop) is None, "nothing was sold, nothing is left to explain"
     assert sum(isinstance(x, SaleReversed) for x in happenings(shop)) == 1
 
 
@@ -311,6 +312,10 @@ def test_a_power_cut_after_completing_loses_nothing(shop: Shop) -> None:
     job = shop.store.job_of(done.receipt_no)
     assert job is not None
     assert job.state is JobState.QUEUED
+    assert notice(shop) == NoticeCode.LAST_COMPLETED
+    shop.wall.at = NOON + timedelta(hours=1)
+    shop.power_cut()
+    assert notice(shop) is None
 
 
 @pytest.mark.parametrize(
@@ -551,6 +556,16 @@ def test_without_a_policy_nothing_is_sold(tmp_path: Path) -> None:
     assert notice(bare) == NoticeCode.NOT_READY
     assert bare.page.view().lines == ()
     bare.store.close()
+
+
+def test_vouchers_and_work_orders_are_not_sold_at_the_till(shop: Shop) -> None:
+    cleaning = msgspec.structs.replace(
+        ITEMS[0], item_id="cleaning", barcode=None, fulfilment=Fulfilment.WORK_ORDER
+    )
+    shop.take(Catalogue(version=9, made_at=NOON, items=(*ITEMS, cleaning)))
+    shop.till.add_item("cleaning")
+    assert notice(shop) == NoticeCode.ITEM_ELSEWHERE
+    assert shop.page.view().lines == ()
 
 
 def test_an_older_document_does_not_replace_a_newer_one(shop: Shop) -> None:

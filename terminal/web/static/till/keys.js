@@ -84,6 +84,7 @@ function onEscape(event) {
     return;
   }
   if (dialogIsOpen()) return; // it closes by itself
+  event.preventDefault(); // else it would close the dialog that it opens here
   const state = screenNow()?.state;
   if (state === "authorising" || state === "authorised") goBack();
   else if (inField(document.activeElement)) {

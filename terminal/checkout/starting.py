@@ -1,0 +1,41 @@
+"""What a start does about the run before it: nothing stays undecided."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from protocol.sales import ReversalReason, SaleReversed, TerminalStarted
+from terminal.domain.notice import NoticeCode
+from terminal.domain.ports import Clock, Moment, Store
+from terminal.domain.sale import SaleEvent, advance
+
+JUST_BEFORE = timedelta(minutes=10)
+"""A sale this short a time before a start is one that the cashier may be unsure of."""
+
+
+def settle_last_run(store: Store, clock: Clock, version: str) -> NoticeCode | None:
+    """Reverse what was being asked when the terminal stopped, and journal the start.
+
+    Returns what the cashier must know: a sale that was cut off, or that the last one was
+    completed; None where there is nothing to wonder about.
+
+    Raises:
+        StoreFaultError: the disk is not fit to sell with.
+    """
+    unfinished = store.unfinished()
+    moment = clock.moment()
+    with store.working() as work:
+        work.journal(TerminalStarted(version=version), moment)
+        for row in unfinished:
+            reversal = SaleReversed(sale_id=row.sale_id, reason=ReversalReason.INTERRUPTED)
+            work.journal(reversal, moment)
+            work.save_sale(replace(row, state=advance(row.state, SaleEvent.CANCEL)))
+    if unfinished:
+        return NoticeCode.INTERRUPTED
+    return NoticeCode.LAST_COMPLETED if _sold_just_before(store, moment) else None
+
+
+def _sold_just_before(store: Store, moment: Moment) -> bool:
+    newest = store.recent_sales(1)
+    receipt_no = newest[0].row.receipt_no if newest else None
+    found = store.captured(receipt_no) if receipt_no else None
+    return found is not None and moment.at - found[2] < JUST_BEFORE
