@@ -98,6 +98,8 @@ class HttpLink:
                 content = response.read(MAX_BODY_BYTES + 1)
             finally:
                 response.release_conn()
+        except urllib3.exceptions.NewConnectionError:  # a kind of time-out to urllib3, not to us
+            return Unreachable(UnreachableReason.NO_CONNECTION)
         except urllib3.exceptions.TimeoutError:
             return Unreachable(UnreachableReason.TIMED_OUT)
         except (urllib3.exceptions.HTTPError, OSError):

@@ -210,7 +210,8 @@ def test_while_the_pool_is_asked_the_page_says_so_and_can_cancel(
     expect(page.locator("#lines li")).to_have_count(1)
     shop.pool.approve(5, 100)
     with asking(shop):
-        expect(page.locator("#pane-asking")).to_contain_text("正在询问…")
+        expect(page.locator("#pane-asking")).to_be_visible()
+        expect(page.locator(".asking")).to_have_text("正在询问…")
         page.keyboard.press("Escape")
         expect(page.locator("#notice")).to_contain_text("已取消，没有用积分。")
     expect(page.locator("#pane-open")).to_be_visible()
