@@ -16,7 +16,7 @@ from types import FrameType
 
 from demo.page import PAGE_PORT, DemoPage
 from demo.play import Outcome, Play
-from demo.running import DemoFailedError
+from demo.running import DemoFailedError, free_port
 from demo.scripts import SCRIPTS
 from demo.stage import Stage, free_ports, this_morning, usual_ports
 from demo.world import WORLDS
@@ -35,15 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="./run demo", description=__doc__)
     parser.add_argument("--pool", choices=sorted(WORLDS), default="guanghui")
     parser.add_argument("--once", action="store_true", help="自动演示并核对 · play and check")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="数据目录 · data folder")
+    parser.add_argument("--free-ports", action="store_true", help="用空闲端口 · on free ports")
     parser.add_argument("--json", type=Path, metavar="FILE", help="结果写成数据 · result as data")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if options.once:
-            return play_once(options.pool, options.json)
+            return play_once(options.pool, options.folder, options.json)
         if options.json is not None:
             parser.error("--json 要和 --once 一起用 · --json goes with --once")
-        return stay_up(options.pool)
+        return stay_up(options.pool, options.folder, free=options.free_ports)
     except DemoFailedError as error:
         say(f"演示失败 · the demonstration failed: {error}")
         return 1
@@ -52,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if not options.once else 130
 
 
-def play_once(pool: str, json_file: Path | None) -> int:
+def play_once(pool: str, folder: Path | None, json_file: Path | None) -> int:
     """Play a programme's script; prints receipts, statements and audit."""
     begin_at = this_morning()
     world = WORLDS[pool](begin_at.year)
-    folder = (FOLDER / f"once-{pool}").resolve()
+    folder = (folder or FOLDER / f"once-{pool}").resolve()
     with Stage(world, folder, free_ports(), begin_at=begin_at) as stage:
         stage.set_up(say)
         outcome = Play(stage, SCRIPTS[pool], say).run()
@@ -110,24 +112,28 @@ def report(outcome: Outcome) -> None:
     )
 
 
-def stay_up(pool: str) -> int:
+def stay_up(pool: str, folder: Path | None, *, free: bool) -> int:
     """Run everything for a person until Ctrl-C."""
     begin_at = this_morning()
     world = WORLDS[pool](begin_at.year)
-    folder = (FOLDER / pool).resolve()
+    folder = (folder or FOLDER / pool).resolve()
+    ports = free_ports() if free else usual_ports()
+    page_port = free_port() if free else PAGE_PORT
     if not any(CJK_FONTS.rglob("*wqy*")) and not any(CJK_FONTS.rglob("*CJK*")):
         say("没有中文字体，小票图片里汉字会缺：apt install fonts-wqy-zenhei · no Chinese font")
-    with Stage(world, folder, usual_ports(), begin_at=None) as stage, DemoPage(stage) as page:
+    with Stage(world, folder, ports, begin_at=None) as stage, DemoPage(stage, page_port) as page:
         stage.set_up(say)
         page.ready()
         say(f"\n{world.pool} 演示已就绪 · ready. Ctrl-C 结束 · ends it.\n")
         for shop in stage.shops:
             say(f"  收银台 till        {shop.url}   {shop.merchant.shop_name}")
-        say(f"  居民码和小票 demo  http://127.0.0.1:{PAGE_PORT}/")
+        say(f"  居民码和小票 demo  http://127.0.0.1:{page_port}/")
         say(f"  商户对账单 portal  {stage.server_url}/portal/")
         for user, password in stage.passwords.items():
             say(f"      用户 user {user}  密码 password {password}")
-        say("\n  结算到昨天 · settle: python -m server --config … settle（见 README · see README）")
+        say(
+            f"\n  服务器命令 · server commands: huidian-server --config {stage.server_config} --help"
+        )
         threading.Event().wait()
     return 0
 

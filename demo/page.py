@@ -159,11 +159,14 @@ def _papers(number: int, shop: Shop, faults: set[tuple[int, str]]) -> dict[str, 
 class DemoPage:
     """Serves the page while the stage is up."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, port: int) -> None:
         logging.getLogger("waitress").setLevel(logging.ERROR)
-        self._server = create_server(
-            create_app(stage), host="127.0.0.1", port=PAGE_PORT, threads=6, ident=None
-        )
+        try:
+            self._server = create_server(
+                create_app(stage), host="127.0.0.1", port=port, threads=6, ident=None
+            )
+        except OSError as error:
+            raise DemoFailedError(f"端口 {port} 已被占用 · the port is in use: {error}") from error
         self._thread = threading.Thread(target=self._server.run, name="demo-page", daemon=True)
 
     def ready(self) -> None:

@@ -97,15 +97,15 @@ class Stage:
         self._set_offset(offset_s)
         self._ports = ports
         self._programs = Programs()
-        self._server_config = folder / "server.toml"
-        self._server_config.write_text(
+        self.server_config = folder / "server.toml"
+        self.server_config.write_text(
             f'data_dir = "server"\nlisten_port = {ports.server}\n'
             f'clock = "simulated://{self._clock_file}"\n'
         )
         self.server = self._programs.add(
             Program(
                 "积分池服务器",
-                ["server", "--config", str(self._server_config), "serve"],
+                ["server", "--config", str(self.server_config), "serve"],
                 health_url=f"{self.server_url}/v1/health",
                 log=folder / "server.log",
             )
@@ -181,7 +181,7 @@ class Stage:
     def run_server(self, *arguments: str, standard_input: str = "") -> str:
         """Run one of the server's commands on this stage's data."""
         return run_command(
-            ["server", "--config", str(self._server_config), *arguments],
+            ["server", "--config", str(self.server_config), *arguments],
             standard_input=standard_input,
         )
 

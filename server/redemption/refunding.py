@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert
 
 from protocol.money import price_of
-from protocol.sales import Payment, SaleRefunded
+from protocol.sales import Payment, RefundLine, SaleLine, SaleRefunded
 from server.directory.accounts import (
     POOL_FUND,
     TAKINGS_CONTRA,
@@ -93,9 +93,26 @@ def _problem(told: Told, refund: SaleRefunded, sale: Sale, after: _Back) -> str 
         )
         if too_much:
             return f"第 {line_no} 行退得比卖得多 / more of line {line_no} came back than was sold"
+    if not all(_is_priced_as_sold(line, sold[line.line_no], after) for line in refund.lines):
+        return "退货金额与原单价不符 / goods come back at another price than they were sold at"
     if any(back > paid for back, paid in zip(_parts(after), _paid(sale), strict=True)):
         return "退款超过原支付 / more is given back than was paid"
     return None
+
+
+def _is_priced_as_sold(line: RefundLine, sold: SaleLine, after: _Back) -> bool:
+    """Whether a line gives back the price of its quantity.
+
+    Parts of a weighed line do not always add up to the fen: the part that completes what came
+    before may make up for it.
+    """
+    price = sold.unit_price_fen
+    amount, back = line.amount_fen, after.amount_fen[line.line_no]
+    if sold.unit_price_points is not None:
+        price = sold.unit_price_points
+        amount, back = line.amount_points, after.amount_points[line.line_no]
+    altogether = price_of(price or 0, after.quantity_milli[line.line_no])
+    return amount == price_of(price or 0, line.quantity_milli) or back == altogether
 
 
 def _summed(refunds: list[Refund]) -> _Back:

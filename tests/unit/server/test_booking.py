@@ -435,6 +435,15 @@ def test_goods_priced_in_points_come_back_at_their_own_cost(counter: World) -> N
     assert books(counter) == Books(15, 0, 15, 0, 0)
 
 
+def test_parts_of_a_weighed_line_come_back_to_the_fen(world: World, till: Till) -> None:
+    sale = sold(world, money_line("时令青菜", 333, 1_000))
+    half = RefundLine(line_no=1, quantity_milli=500, amount_fen=167, amount_points=0)
+    rest = RefundLine(line_no=1, quantity_milli=500, amount_fen=166, amount_points=0)
+    parts = (refunded(world, sale, half, cash_fen=167), refunded(world, sale, rest, cash_fen=166))
+    assert [each.outcome for each in till.tell(sale, *parts)] == [POSTED, POSTED, POSTED]
+    assert books(world).takings_fen == 0
+
+
 def test_points_that_come_back_clear_an_overdraft_first(world: World, till: Till) -> None:
     world.award(ZHANG, "tidying")
     sale = sold(world, money_line("套餐", 800), points=80)
@@ -460,6 +469,12 @@ def test_refunds_that_cannot_be_are_parked_and_move_nothing(world: World, till: 
             sale,
             replace(buns, quantity_milli=6_000, amount_fen=300),
             points_for_money=30,
+        ),
+        "more weight for the same money": refunded(
+            world, sale, replace(buns, quantity_milli=5_001), points_for_money=25
+        ),
+        "the money of five for one": refunded(
+            world, sale, replace(buns, quantity_milli=1_000), points_for_money=25
         ),
         "money for points": refunded(world, sale, buns, cash_fen=250),
         "sums that differ": refunded(world, sale, buns, points_for_money=24),

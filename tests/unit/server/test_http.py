@@ -70,6 +70,13 @@ def test_a_terminal_cannot_ask_in_the_name_of_another(world: World, till: Till) 
     assert (status, problem.problem) == (401, ProblemKind.BAD_SIGNATURE)
 
 
+def test_the_right_key_under_another_name_gets_nothing(world: World, till: Till) -> None:
+    _, body = question(world)
+    path = "/v1/terminals/t-1/authorise"
+    status, problem = problem_of(till, path, body, till.headers(path, body, key_id="t-2"))
+    assert (status, problem.problem) == (401, ProblemKind.BAD_SIGNATURE)
+
+
 def test_an_altered_body_or_another_path_does_not_verify(world: World, till: Till) -> None:
     _, body = question(world)
     path = "/v1/terminals/t-1/authorise"

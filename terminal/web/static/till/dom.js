@@ -31,4 +31,8 @@ export function letGoAfterClick() {
   for (const button of document.querySelectorAll("[data-close]")) {
     button.addEventListener("click", () => button.closest("dialog").close());
   }
+  for (const dialog of document.querySelectorAll("dialog")) {
+    // A closing dialog gives the focus back to the key that opened it.
+    dialog.addEventListener("close", () => document.activeElement?.blur());
+  }
 }
