@@ -1,6 +1,5 @@
 """What becomes of sales, reversals and refunds, in every order of arrival."""
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import msgspec
@@ -12,15 +11,15 @@ from protocol.messages import Approved, OutcomeKind, Problem, ProblemKind
 from protocol.reasons import Declined
 from protocol.sales import (
     Payment,
-    RefundLine,
     ReversalReason,
     SaleCaptured,
     SaleReversed,
     TerminalStarted,
 )
 from server.awards import Awarded, AwardPoints
-from server.ledger import entry_of, transfers_of_entry
+from server.ledger import entry_of
 from server.redemption import SaleState, sale_of
+from tests.unit.server.bookkeeping import Books, books
 from tests.unit.server.world import (
     HOLD_S,
     LIU,
@@ -30,34 +29,12 @@ from tests.unit.server.world import (
     World,
     money_line,
     points_line,
-    refunded,
     sold,
 )
 
 BUNS = money_line("馒头", 50, 5_000, line_no=1)
 GREENS = money_line("普通青菜", 460, 1_000, line_no=2)
 POSTED = OutcomeKind.POSTED
-
-
-@dataclass(frozen=True)
-class Books:
-    """Balances that a sale moves: points of the resident, fen of the merchant."""
-
-    resident: int
-    overdraft: int
-    redeemed: int
-    owed_fen: int
-    takings_fen: int
-
-
-def books(world: World, account: str = ZHANG, merchant: str = "shop-a") -> Books:
-    return Books(
-        resident=world.points(f"resident:{account}"),
-        overdraft=world.points(f"offline_overdraft:{account}"),
-        redeemed=world.points(f"redeemed:{merchant}"),
-        owed_fen=world.fen(f"merchant:{merchant}"),
-        takings_fen=world.fen(f"takings:{merchant}"),
-    )
 
 
 def test_a1_buns_and_greens_for_71_points_leave_29(world: World, till: Till) -> None:
@@ -379,131 +356,6 @@ def test_a_late_record_posts_with_its_own_date(world: World, till: Till) -> None
     assert entry is not None
     assert entry.business_date == TODAY
     assert entry.recorded_at - entry.occurred_at == timedelta(days=9)
-
-
-def codes(world: World, key: str) -> list[tuple[str, int]]:
-    """Code and amount of each leg of an entry."""
-    entry = world.read(lambda tx: entry_of(tx, world.pool, key))
-    assert entry is not None, key
-    legs = world.read(lambda tx: transfers_of_entry(tx, world.pool, entry.entry_no))
-    return [(leg.code, leg.amount) for leg in legs]
-
-
-def test_a_refund_mirrors_the_sale_points_first(world: World, till: Till) -> None:
-    world.award(ZHANG, "river-patrol")
-    sale = sold(world, money_line("套餐", 1_260), points=100)
-    refund = refunded(
-        world,
-        sale,
-        RefundLine(line_no=1, quantity_milli=1_000, amount_fen=1_260, amount_points=0),
-        points_for_money=100,
-        cash_fen=260,
-    )
-    outcomes = till.tell(sale, refund, refund)
-    assert [each.outcome for each in outcomes] == [POSTED, POSTED, OutcomeKind.DUPLICATE]
-    assert books(world) == Books(100, 0, 100, 0, 0)
-    assert world.points("returned:shop-a") == 100
-    assert codes(world, f"refund:{refund.refund_id}") == [
-        ("points_returned", 100),
-        ("reimbursement_returned", 1_000),
-        ("takings_returned", 260),
-    ]
-
-
-def test_part_refunds_give_back_no_more_than_the_sale_cost_the_pool(world: World) -> None:
-    world.add_merchant("shop-b", reimbursement_bp=3_333)
-    till = world.till("shop-b", "t-2")
-    world.award(ZHANG, "river-patrol")
-    sale = sold(world, money_line("馒头", 50, 3_000), points=15)
-    till.tell(sale)
-    assert world.fen("merchant:shop-b") == 50
-    one_bun = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=50, amount_points=0)
-    left = []
-    for _ in range(3):
-        till.tell(refunded(world, sale, one_bun, points_for_money=5))
-        left.append(world.fen("merchant:shop-b"))
-    assert left == [33, 17, 0]
-    assert world.points(f"resident:{ZHANG}") == 100
-
-
-def test_goods_priced_in_points_come_back_at_their_own_cost(counter: World) -> None:
-    till = counter.till()
-    counter.award(ZHANG, "early-fire", "haircut")
-    sale = sold(counter, points_line("rice", 15, 2_800), points=15)
-    back = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=15)
-    till.tell(sale, refunded(counter, sale, back, points_for_goods=15))
-    assert books(counter) == Books(15, 0, 15, 0, 0)
-
-
-def test_parts_of_a_weighed_line_come_back_to_the_fen(world: World, till: Till) -> None:
-    sale = sold(world, money_line("时令青菜", 333, 1_000))
-    half = RefundLine(line_no=1, quantity_milli=500, amount_fen=167, amount_points=0)
-    rest = RefundLine(line_no=1, quantity_milli=500, amount_fen=166, amount_points=0)
-    parts = (refunded(world, sale, half, cash_fen=167), refunded(world, sale, rest, cash_fen=166))
-    assert [each.outcome for each in till.tell(sale, *parts)] == [POSTED, POSTED, POSTED]
-    assert books(world).takings_fen == 0
-
-
-def test_points_that_come_back_clear_an_overdraft_first(world: World, till: Till) -> None:
-    world.award(ZHANG, "tidying")
-    sale = sold(world, money_line("套餐", 800), points=80)
-    back = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=800, amount_points=0)
-    refund = refunded(world, sale, back, points_for_money=80)
-    till.tell(sale, refund)
-    assert books(world) == Books(60, 0, 80, 0, 0)
-    assert ("overdraft_cleared", 20) in codes(world, f"refund:{refund.refund_id}")
-
-
-def test_refunds_that_cannot_be_are_parked_and_move_nothing(world: World, till: Till) -> None:
-    world.award(ZHANG, "river-patrol")
-    world.add_merchant("shop-b")
-    sale = sold(world, BUNS, GREENS, points=71)
-    till.tell(sale)
-    before = books(world)
-    replace = msgspec.structs.replace
-    buns = RefundLine(line_no=1, quantity_milli=5_000, amount_fen=250, amount_points=0)
-    good = refunded(world, sale, buns, points_for_money=25)
-    wrong = {
-        "more than was sold": refunded(
-            world,
-            sale,
-            replace(buns, quantity_milli=6_000, amount_fen=300),
-            points_for_money=30,
-        ),
-        "more weight for the same money": refunded(
-            world, sale, replace(buns, quantity_milli=5_001), points_for_money=25
-        ),
-        "the money of five for one": refunded(
-            world, sale, replace(buns, quantity_milli=1_000), points_for_money=25
-        ),
-        "money for points": refunded(world, sale, buns, cash_fen=250),
-        "sums that differ": refunded(world, sale, buns, points_for_money=24),
-        "no such line": refunded(world, sale, replace(buns, line_no=9), points_for_money=25),
-        "nothing": refunded(world, sale),
-        "another resident": replace(good, account=LIU),
-        "nobody": replace(good, account=None),
-        "unknown sale": replace(good, sale_id=world.sale_id()),
-    }
-    outcomes = till.tell(*wrong.values())
-    kinds = dict(zip(wrong, (each.outcome for each in outcomes), strict=True))
-    assert set(kinds.values()) == {OutcomeKind.PARKED}, kinds
-    other_merchant = world.till("shop-b", "t-2").outcome(good)
-    assert other_merchant.outcome is OutcomeKind.PARKED
-    assert books(world) == before
-    assert till.outcome(good).outcome is POSTED
-    again = refunded(world, sale, buns, points_for_money=25)
-    assert till.outcome(again).outcome is OutcomeKind.PARKED
-    assert books(world) == Books(54, 0, 71, 460, 0)
-
-
-def test_a_refund_id_with_other_content_is_parked(world: World, till: Till) -> None:
-    sale = sold(world, BUNS)
-    one = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=50, amount_points=0)
-    refund = refunded(world, sale, one, cash_fen=50)
-    changed = msgspec.structs.replace(refund, reason="改了")
-    outcomes = till.tell(sale, refund, changed)
-    assert outcomes[-1].outcome is OutcomeKind.PARKED
-    assert books(world).takings_fen == 200
 
 
 @pytest.mark.parametrize("asked_first", [True, False])
