@@ -7,7 +7,10 @@ from uuid import UUID
 from protocol.codes import ResidentCode
 from protocol.documents import Policy
 from protocol.messages import Approved
+from protocol.money import Points
+from protocol.redemption import Tender, TenderProblem, tender
 from protocol.sales import AnsweredBy, SaleCaptured
+from terminal.checkout.asking import terms_of
 from terminal.domain.basket import Basket
 from terminal.domain.ports import ReceiptFacts, TerminalIdentity
 from terminal.domain.sale import SaleState
@@ -26,6 +29,12 @@ class CurrentSale:
     answered_by: AnsweredBy = AnsweredBy.NOBODY
     points_chosen: int = 0
     captured: SaleCaptured | None = None
+
+
+def tender_of(sale: CurrentSale, policy: Policy) -> Tender | None:
+    """How the basket is paid with the points chosen; None where they are too few for its goods."""
+    answer = tender(sale.basket.due(), terms_of(policy), Points(sale.points_chosen))
+    return None if isinstance(answer, TenderProblem) else answer
 
 
 def receipt_facts(

@@ -5,7 +5,7 @@ from protocol.money import format_quantity
 from protocol.redemption import points_wanted
 from protocol.sales import AnsweredBy
 from terminal.checkout.asking import terms_of
-from terminal.checkout.current import CurrentSale
+from terminal.checkout.current import CurrentSale, tender_of
 from terminal.checkout.till import Till
 from terminal.checkout.view import (
     CompletedView,
@@ -60,7 +60,7 @@ class Page:
             due_fen=due.money_fen,
             goods_points=due.goods_points,
             points_possible=wanted.required + wanted.optional if wanted else 0,
-            payment=self._payment(sale),
+            payment=self._payment(sale, policy),
             completed=self._completed(sale),
             notice=_notice(notice),
             shop_name=self._identity.shop_name,
@@ -76,10 +76,11 @@ class Page:
             clock_state=moment.clock_state.value,
         )
 
-    def _payment(self, sale: CurrentSale) -> PaymentView | None:
+    @staticmethod
+    def _payment(sale: CurrentSale, policy: Policy | None) -> PaymentView | None:
         if sale.state not in {SaleState.OPEN, SaleState.AUTHORISED} or not sale.basket.lines:
             return None
-        tender = self._till.tender_now()
+        tender = tender_of(sale, policy) if policy else None
         if tender is None:
             return None
         before = sale.approval.balance_points if sale.approval else None

@@ -16,21 +16,20 @@ from protocol.codes import ResidentCode
 from protocol.documents import Item, Policy
 from protocol.evidence import proof_grade
 from protocol.messages import Approved, AuthoriseRequest
-from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, Points, parse_yuan
+from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
 from protocol.reasons import Declined
-from protocol.redemption import PointsWanted, Tender, TenderProblem, points_wanted, tender
+from protocol.redemption import PointsWanted, Tender, points_wanted
 from protocol.sales import (
     AnsweredBy,
-    Fulfilment,
     Payment,
     ReversalReason,
     SaleCaptured,
     SaleReversed,
 )
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
-from terminal.checkout.current import CurrentSale, receipt_facts
+from terminal.checkout.current import CurrentSale, receipt_facts, tender_of
 from terminal.checkout.starting import settle_last_run
-from terminal.domain.basket import Basket
+from terminal.domain.basket import Basket, fits, sold_at_till
 from terminal.domain.changes import Changes
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import (
@@ -140,7 +139,8 @@ class Till:
         with self._lock:
             if not self._may_edit():
                 return
-            if quantity_milli < 0 or self._sale.basket.line(line_no) is None:
+            line = self._sale.basket.line(line_no)
+            if line is None or (quantity_milli != 0 and not fits(line.item, quantity_milli)):
                 self._say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
                 return
             self._put(self._sale.basket.with_quantity(line_no, quantity_milli))
@@ -186,8 +186,8 @@ class Till:
     def _ask(self, code: ResidentCode) -> AuthoriseRequest | None:
         """First durable commit: the sale's id is on disk before anything is sent."""
         policy = self._store.documents().policy
-        if self._sale.state is SaleState.CAPTURED:
-            self._sale = self._new_sale(Basket())
+        if self._sale.code is not None and self._sale.code.payload == code.payload:
+            return None  # the scanner read it twice: the answer is on the page, or on its way
         wanted = self._wanted(policy)
         if policy is None or wanted is None or not self._may_ask(wanted):
             return None
@@ -269,16 +269,6 @@ class Till:
             self._notice = None
             self._changes.note()
 
-    def tender_now(self) -> Tender | None:
-        """How the basket would be paid now; None where it cannot be completed yet."""
-        with self._lock:
-            policy = self._store.documents().policy
-            if policy is None:
-                return None
-            points = Points(self._sale.points_chosen)
-            answer = tender(self._sale.basket.due(), terms_of(policy), points)
-            return None if isinstance(answer, TenderProblem) else answer
-
     def complete(self, sale_id: UUID, points_shown: int | None = None) -> None:
         """Second durable commit: the sale is done. A second press of the button changes nothing.
 
@@ -295,7 +285,7 @@ class Till:
             if not self._may_complete(points_shown):
                 return
             policy = self._store.documents().policy
-            payment = self.tender_now()
+            payment = tender_of(sale, policy) if policy else None
             if policy is None or payment is None:
                 self._say(NoticeCode.CODE_NEEDED, NoticeLevel.REFUSED)
                 return
@@ -428,9 +418,9 @@ class Till:
     def _add(self, item: Item | None, shown_as: str, quantity_milli: int) -> None:
         if item is None:
             self._say(NoticeCode.ITEM_UNKNOWN, NoticeLevel.REFUSED, {"item": shown_as[:32]})
-        elif item.fulfilment is not Fulfilment.AT_ONCE:
+        elif not sold_at_till(item):
             self._say(NoticeCode.ITEM_ELSEWHERE, NoticeLevel.REFUSED)
-        elif quantity_milli <= 0:
+        elif not fits(item, quantity_milli):
             self._say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
         elif self._may_edit():
             self._put(self._sale.basket.with_item(item, quantity_milli))
@@ -470,10 +460,10 @@ class Till:
             self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
         elif sale.state is SaleState.AUTHORISING:
             self._say(NoticeCode.ASKING, NoticeLevel.ASK)
+        elif sale.state is SaleState.CAPTURED or not sale.basket.lines:
+            self._say(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)  # the last sale stays in sight
         elif sale.state is not SaleState.OPEN:
             self._say(NoticeCode.BASKET_LOCKED, NoticeLevel.REFUSED)
-        elif not sale.basket.lines:
-            self._say(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)
         elif wanted.required + wanted.optional == 0:
             self._say(NoticeCode.CODE_NOT_NEEDED, NoticeLevel.ASK)
         else:

@@ -13,6 +13,18 @@ MAX_BASKET_FEN = 5_000_000
 MAX_BASKET_POINTS = 1_000_000
 
 
+def sold_at_till(item: Item) -> bool:
+    """Vouchers and work orders are not: their money must not move before they are fulfilled."""
+    return item.fulfilment is Fulfilment.AT_ONCE
+
+
+def fits(item: Item | None, quantity_milli: int) -> bool:
+    """Whether something can be sold in this quantity: what is not weighed comes in whole pieces."""
+    if quantity_milli <= 0:
+        return False
+    return (item is not None and item.weighed) or quantity_milli % QUANTITY_ONE_MILLI == 0
+
+
 @dataclass(frozen=True, slots=True)
 class BasketLine:
     """One line: a catalogue item, or an amount that the cashier typed (no item)."""

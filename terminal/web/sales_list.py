@@ -1,4 +1,4 @@
-"""The list of past sales (今日交易) in words."""
+"""The list of past sales (最近交易) in words."""
 
 from typing import Final
 

@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 from protocol.documents import Catalogue, Item
 from protocol.money import format_yuan
 from terminal.checkout.view import CompletedView, LineView, PaymentView, TillView
+from terminal.domain.basket import sold_at_till
 from terminal.domain.sale import SaleState
 from terminal.web.device_words import StatusView, print_words, status_views
 from terminal.web.language import language_now, later, say
@@ -116,6 +117,7 @@ def catalogue_screen(catalogue: Catalogue | None, view: TillView) -> CatalogueSc
                 quick_key=item.quick_key,
             )
             for item in catalogue.items
+            if sold_at_till(item)
         ),
     )
 

@@ -50,7 +50,7 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     ),
     NoticeCode.AMOUNT_ZERO: Words(later("金额不能是 0。"), later("请重新输入价钱。")),
     NoticeCode.AMOUNT_NEGATIVE: Words(
-        later("金额不能是负数。"), later("要退货，请按“今日交易”，选那一单。")
+        later("金额不能是负数。"), later("要退货，请按“最近交易”，选那一单。")
     ),
     NoticeCode.AMOUNT_TOO_MANY_DECIMALS: Words(
         later("金额最多两位小数。"), later("请重新输入，例如 7.10。")
@@ -84,13 +84,13 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("请问清居民，重新录入那一单。"),
     ),
     NoticeCode.LAST_COMPLETED: Words(
-        later("上次停机前的最后一单已经成交。"), later("请不要重复收款；要小票，按“今日交易”补打。")
+        later("上次停机前的最后一单已经成交。"), later("请不要重复收款；要小票，按“最近交易”补打。")
     ),
     NoticeCode.OTHER_SALE: Words(
         later("页面刚刚变了，这一下没有算数。"), later("请看清现在的金额，再按一次。")
     ),
     NoticeCode.RECEIPT_UNKNOWN: Words(
-        later("找不到这张小票。"), later("请按“今日交易”，从里面选。")
+        later("找不到这张小票。"), later("请按“最近交易”，从里面选。")
     ),
     NoticeCode.ALREADY_REFUNDED: Words(
         later("这一单已经退过货，不能再退。"), later("要小票，可以补打。")

@@ -13,7 +13,6 @@ from demo.world import WORLDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-PHONE = {"width": 390, "height": 844}
 PAPER_S = 20.0
 
 
@@ -27,9 +26,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory, cjk_font: Path) -> Iterator[
         yield made
 
 
-def figures(page: Page) -> list[str]:
+def expect_done(page: Page, *figures: str) -> None:
     expect(page.locator("#done h1")).to_have_text("成交")
-    return page.locator("#done-figures dd").all_inner_texts()
+    expect(page.locator("#done-figures dd")).to_have_text(list(figures))
 
 
 def test_a_cashier_sells_by_touch_and_the_receipt_comes_out(
@@ -47,7 +46,7 @@ def test_a_cashier_sells_by_touch_and_the_receipt_comes_out(
     expect(page.locator("#confirm-text")).to_have_text("用 71 积分，还需付 0.00 元")
     page.screenshot(path=artefacts / "loop-approved.png")
     page.locator("#confirm").tap()
-    assert figures(page) == ["100", "71", "29", "0.00 元"]
+    expect_done(page, "100", "71", "29", "0.00 元")
     expect(page.locator("#print-text")).to_contain_text("已打印", timeout=20_000)
     page.screenshot(path=artefacts / "loop-done.png")
     paper = shop.printer.wait_for_paper(PAPER_S)
@@ -72,7 +71,7 @@ def test_a_cashier_sells_with_the_keyboard_alone(stage: Stage, page: Page) -> No
     expect(page.locator("#confirm-text")).to_have_text("用 100 积分，还需付 2.60 元")
     page.wait_for_timeout(600)  # an Enter right after a scan is the scanner's own
     keys.press("Enter")
-    assert figures(page) == ["100", "100", "0", "2.60 元"]
+    expect_done(page, "100", "100", "0", "2.60 元")
 
 
 def test_a_picture_of_a_printed_card_is_a_card(stage: Stage, page: Page, tmp_path: Path) -> None:
@@ -120,7 +119,7 @@ def test_a_merchant_reads_the_statement_to_the_fen(
     stage.advance_one_day()
     stage.run_server("settle", "--through", day.isoformat())
     merchant = stage.world.merchants[0]
-    page.set_viewport_size(PHONE)
+    page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{stage.server_url}/portal/")
     page.fill("#user", merchant.sign_in)
     page.fill("#password", stage.passwords[merchant.sign_in])

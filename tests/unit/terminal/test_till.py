@@ -386,6 +386,28 @@ def test_a_wrong_amount_is_refused_and_the_basket_stays(
     assert len(shop.page.view().lines) == 1
 
 
+def test_a_code_read_twice_changes_nothing(shop: Shop) -> None:
+    buns_and_greens(shop)
+    shop.pool.approve(71, 100)
+    shop.till.scan(slot_text())
+    shop.till.scan(slot_text())
+    assert (notice(shop), shop.page.view().state) == (None, "authorised")
+    complete(shop)
+    shop.till.scan(slot_text())
+    assert shop.page.view().completed is not None, "the sale just made stays in sight"
+    assert len(shop.pool.asked) == 1
+
+
+def test_what_is_not_weighed_comes_in_whole_pieces(shop: Shop) -> None:
+    shop.till.add_item("bun", 1500)
+    assert notice(shop) == NoticeCode.QUANTITY_WRONG
+    shop.till.add_item("bun")
+    shop.till.set_quantity(1, 500)
+    assert notice(shop) == NoticeCode.QUANTITY_WRONG
+    shop.till.add_item("greens", 333)
+    assert shop.page.view().due_fen == 50 + 153
+
+
 def test_an_empty_basket_cannot_be_completed(shop: Shop) -> None:
     shop.till.complete(sale_id(shop))
     assert notice(shop) == NoticeCode.BASKET_EMPTY

@@ -1,0 +1,116 @@
+"""Starts what a benchmark measures as processes of their own, and ends each by its number."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import BenchError
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND_WITHIN_S = 120.0
+START_WITHIN_S = 60.0
+STOP_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.05
+LOG_LINES_SHOWN = 15
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+# In /proc/PID/stat, counted behind the name: time in the program and in the kernel for it.
+UTIME, STIME = 11, 12
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def run_module(*arguments: str, standard_input: str = "") -> str:
+    """Run one of the project's programs to its end; returns what it printed.
+
+    Raises:
+        BenchError: it failed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        input=standard_input,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_WITHIN_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        shown = " ".join(arguments)
+        raise BenchError(f"{shown} → {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@contextmanager
+def serving(
+    command: Sequence[str],
+    *,
+    is_up: Callable[[], bool],
+    log: Path,
+    user: str | None = None,
+    stop_signal: signal.Signals = signal.SIGTERM,
+) -> Iterator[int]:
+    """A process that is up for the block, and gone after it; gives its number.
+
+    Args:
+        is_up: whether it answers yet.
+        user: as whom it runs; None for whoever runs the benchmark.
+
+    Raises:
+        BenchError: it ended, or did not answer in time.
+    """
+    with log.open("ab") as out:
+        # A session of its own: Ctrl-C is for the benchmark, which ends its processes.
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT if user is None else log.parent,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        _wait_until(is_up, process, log)
+        yield process.pid
+    finally:
+        _stop(process, stop_signal)
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has used, all its threads together."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[UTIME]) + int(fields[STIME])) / TICKS_A_SECOND
+
+
+def _wait_until(is_up: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline_s = time.monotonic() + START_WITHIN_S
+    while not is_up():
+        if process.poll() is not None or time.monotonic() > deadline_s:
+            tail = log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+            raise BenchError("没能启动 · did not start:\n" + "\n".join(tail))
+        time.sleep(LOOK_EVERY_S)
+
+
+def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
+    if process.poll() is not None:
+        return
+    process.send_signal(stop_signal)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_WITHIN_S)
+        return
+    process.kill()
+    process.wait(STOP_WITHIN_S)
