@@ -173,12 +173,19 @@ def directory(version: int = 1, made_at: datetime = NOON - timedelta(minutes=10)
     )
 
 
-def slot_text(account: str = ZHANG, cap: int = 400, starts_at: datetime = NOON) -> str:
+def slot_text(
+    account: str = ZHANG,
+    cap: int = 400,
+    starts_at: datetime = NOON,
+    *,
+    issuer: Ed25519PrivateKey = SLOT_ISSUER,
+    kid: int = 2,
+) -> str:
     return to_digits(
         make_slot(
-            SLOT_ISSUER,
+            issuer,
             TAG,
-            kid=2,
+            kid=kid,
             account=bytes.fromhex(account),
             starts_at=starts_at,
             minutes=30,
@@ -253,6 +260,7 @@ class Shop:
             clock=self.clock,
             ids=self.ids,
             wake_workers=self._wake,
+            is_stopped=self.till.is_stopped,
         )
         self.page = Page(
             identity=self.identity,

@@ -351,6 +351,8 @@ def test_what_is_no_resident_code_is_explained_and_not_kept(
         (slot_text(starts_at=NOON - timedelta(hours=2)), DeclineReason.CODE_EXPIRED),
         (slot_text(starts_at=NOON + timedelta(hours=2)), DeclineReason.CODE_NOT_YET_VALID),
         (slot_text(cap=10), DeclineReason.CODE_CAP_EXCEEDED),
+        (slot_text(issuer=TERMINAL_KEY), DeclineReason.CODE_FORGED),
+        (slot_text(issuer=TERMINAL_KEY, kid=77), DeclineReason.CODE_FOREIGN),
     ],
 )
 def test_a_code_that_cannot_pay_is_declined_without_asking(
