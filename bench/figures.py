@@ -1,5 +1,6 @@
 """Figures as a benchmark reports them: quantiles of durations, ratios, and the machine."""
 
+import math
 import os
 import platform
 import sqlite3
@@ -67,8 +68,8 @@ def quantile(sorted_values: Sequence[float], share: float) -> float:
     """
     if not sorted_values:
         raise ValueError("no values")
-    rank = min(len(sorted_values) - 1, int(share * len(sorted_values)))
-    return sorted_values[rank]
+    rank = math.ceil(share * len(sorted_values))
+    return sorted_values[max(rank, 1) - 1]
 
 
 def spread(durations_s: Sequence[float]) -> Spread:

@@ -201,9 +201,7 @@ def running_pool(
         shop = world.merchants[number % len(world.merchants)].shop
         asked = ("--shop", shop, "--terminal", f"t{number}", "--json")
         invitations.append(json.loads(run_module(*server, "invite-terminal", *asked))["code"])
-        codes.append(
-            run_module(*server, "code", "--account", resident.account, "--text").strip()
-        )
+        codes.append(run_module(*server, "code", "--account", resident.account, "--text").strip())
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", *server, "serve"]
     with serving(command, is_up=lambda: is_healthy(url), log=folder / "server.log") as pid:

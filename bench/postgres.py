@@ -33,9 +33,7 @@ class Cluster:
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         """A plain connection; each statement is a transaction unless one is opened."""
-        return psycopg.connect(
-            host=str(self.folder), user=OWNER, dbname=database, autocommit=True
-        )
+        return psycopg.connect(host=str(self.folder), user=OWNER, dbname=database, autocommit=True)
 
 
 def find_programs() -> Path | None:

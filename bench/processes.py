@@ -62,9 +62,8 @@ def serving(
 ) -> Iterator[int]:
     """A process that is up for the block, and gone after it; gives its number.
 
-    Args:
-        is_up: whether it answers yet.
-        user: as whom it runs; None for whoever runs the benchmark.
+    ``is_up`` says whether it answers yet. ``user`` is as whom it runs, None for whoever runs
+    the benchmark. It is asked to end with ``stop_signal``, and made to 30 s later.
 
     Raises:
         BenchError: it ended, or did not answer in time.
@@ -83,8 +82,10 @@ def serving(
             start_new_session=True,
         )
     try:
-        _wait_until(is_up, process, log)
+        _wait_until(is_up, process)
         yield process.pid
+    except BenchError as error:
+        raise BenchError(f"{error}\n{_tail(log)}") from error
     finally:
         _stop(process, stop_signal)
 
@@ -96,13 +97,17 @@ def cpu_s(pid: int) -> float:
     return (int(fields[UTIME]) + int(fields[STIME])) / TICKS_A_SECOND
 
 
-def _wait_until(is_up: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until(is_up: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     deadline_s = time.monotonic() + START_WITHIN_S
     while not is_up():
         if process.poll() is not None or time.monotonic() > deadline_s:
-            tail = log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
-            raise BenchError("没能启动 · did not start:\n" + "\n".join(tail))
+            raise BenchError("没能启动 · did not start")
         time.sleep(LOOK_EVERY_S)
+
+
+def _tail(log: Path) -> str:
+    """The process's own last words, for whoever looks for the cause."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
 
 
 def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:

@@ -220,5 +220,3 @@ def _directory(now: datetime) -> Directory:
         for number in range(1, RESIDENTS + 1)
     )
     return Directory(version=1, made_at=now, entries=entries)
-
-

@@ -40,10 +40,16 @@ QUICK = Size(sales=30, slow_sales=10, attributed_sales=10, counted_sales=20)
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """Till and raw file side by side; ``held`` is raw p50 / till p50."""
+    """Till and raw file side by side; ``held`` is raw p50 / till p50.
+
+    ``till_cpu_ms``, ``raw_cpu_ms``: processor time a sale, which other programs on the
+    machine and the disk's syncs do not add to.
+    """
 
     till: Spread
     raw: Spread
+    till_cpu_ms: float
+    raw_cpu_ms: float
     held: Held
     commits_a_sale: float
     same_rows: int
@@ -69,9 +75,7 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> TerminalRep
     say(f"终端销售 · sales at the till: {size.sales}")
     plain = compare(folder / "plain", size.sales, at_least=RAW_AT_LEAST)
     say(f"每次提交加 8 ms · the same, each commit 8 ms slower: {size.slow_sales}")
-    slow = compare(
-        folder / "slow", size.slow_sales, at_least=SLOW_AT_LEAST, sync_s=SLOW_SYNC_S
-    )
+    slow = compare(folder / "slow", size.slow_sales, at_least=SLOW_AT_LEAST, sync_s=SLOW_SYNC_S)
     say(f"时间去向 · where the time goes: {size.attributed_sales}")
     attributed = attribute(folder / "attributed", size.attributed_sales)
     say(f"数 fdatasync · counting syncs: {size.counted_sales}")
@@ -90,9 +94,10 @@ def compare(folder: Path, sales: int, *, at_least: float, sync_s: float = 0.0) -
     """Sell and write in turns, a block at a time, and check that both wrote the same.
 
     Raises:
-        BenchError: they did not, or a sale took another number of commits than two.
+        BenchError: they did not, so their times must not be compared.
     """
     till_s, raw_s = list[float](), list[float]()
+    till_cpu_s = raw_cpu_s = 0.0
     with selling_shop(folder) as shop:
         warm_up(shop)
         raw = RawFile(folder / "raw.db", shop.file, sync_s=sync_s)
@@ -101,11 +106,15 @@ def compare(folder: Path, sales: int, *, at_least: float, sync_s: float = 0.0) -
         gc.collect()
         for done in range(0, sales, BLOCK_SALES):
             block = min(BLOCK_SALES, sales - done)
+            used_s = time.thread_time()
             shop.sell_timed(block, till_s)
+            till_cpu_s += time.thread_time() - used_s
             rows = rows_since(shop.file, seq)
             if len(rows) != block:
                 raise BenchError(f"{block} sales left the rows of {len(rows)}")
+            used_s = time.thread_time()
             raw.write_timed(rows, raw_s)
+            raw_cpu_s += time.thread_time() - used_s
             seq += block
         raw.close()
         same_rows = require_same_rows(shop.file, raw.file)
@@ -113,6 +122,8 @@ def compare(folder: Path, sales: int, *, at_least: float, sync_s: float = 0.0) -
     return Comparison(
         till=till,
         raw=limit,
+        till_cpu_ms=round(till_cpu_s / sales * 1000, 4),
+        raw_cpu_ms=round(raw_cpu_s / sales * 1000, 4),
         held=Held(ratio=round(limit.p50_ms / till.p50_ms, 4), at_least=at_least),
         commits_a_sale=round(len(commits) / sales, 3),
         same_rows=same_rows,

@@ -22,6 +22,9 @@ from http_message_signatures.exceptions import HTTPMessageSignaturesException
 
 COVERED = ("@method", "@authority", "@path", "content-type")
 TAG = "huidian-terminal"
+PARTNER_TAG = "huidian-partner"
+"""Tags keep apart what is signed for what: a terminal's request is never a partner's."""
+
 MAX_NONCE_CHARS = 64
 
 
@@ -75,6 +78,7 @@ def sign_request(
     body: bytes,
     created_at: datetime,
     nonce: str,
+    tag: str = TAG,
 ) -> dict[str, str]:
     """Headers for a JSON request, with content type, digest and signature."""
     request = _Request(method, url, {"Content-Type": "application/json"})
@@ -86,7 +90,7 @@ def sign_request(
         key_id=key_id,
         created=created_at,
         nonce=nonce,
-        tag=TAG,
+        tag=tag,
         label="sig",
         covered_component_ids=COVERED,
         body=body,
@@ -102,9 +106,15 @@ def claimed_key_id(headers: Mapping[str, str]) -> str | None:
 
 
 def verify_request(
-    key: Ed25519PublicKey, *, method: str, url: str, headers: Mapping[str, str], body: bytes
+    key: Ed25519PublicKey,
+    *,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    tag: str = TAG,
 ) -> VerifiedSignature:
-    """Prove that this key signed this request, body included.
+    """Prove that this key signed this request, body included, for the purpose of ``tag``.
 
     Raises:
         SignatureProblem: unsigned, altered, signed with another key, or covering too little.
@@ -117,7 +127,7 @@ def verify_request(
         results = verifier.verify(
             request,
             max_age=None,
-            expect_tag=TAG,
+            expect_tag=tag,
             require_components=(*COVERED, "content-digest"),
             body=body,
         )
@@ -130,8 +140,10 @@ def verify_request(
         raise SignatureProblem("the signature carries no nonce")
     if not isinstance(created, int):
         raise SignatureProblem("the signature carries no time")
+    try:
+        created_at = datetime.fromtimestamp(created, UTC)
+    except (ValueError, OverflowError, OSError) as error:  # no calendar has such a year
+        raise SignatureProblem("the signature's time is none") from error
     return VerifiedSignature(
-        key_id=str(parameters["keyid"]),
-        created_at=datetime.fromtimestamp(created, UTC),
-        nonce=nonce,
+        key_id=str(parameters["keyid"]), created_at=created_at, nonce=nonce
     )

@@ -5,6 +5,7 @@ signature are over those bytes, the server stores those bytes, and a replay read
 """
 
 import hashlib
+import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,6 +22,13 @@ GENESIS = "0" * 64
 
 MAX_RECORD_BYTES = 128 * 1024
 MAX_RECORDS_A_BATCH = 100
+MAX_NESTING = 64
+"""Lists and objects inside one another. Without a limit of our own it would be the reader's stack
+that decides, and a record that was read once might not be read again.
+"""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 
 
 class ClockState(StrEnum):
@@ -78,6 +86,9 @@ class RecordProblem(StrEnum):
     BAD_SIGNATURE = "bad_signature"
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading JSON of a stranger can raise: no JSON or another shape, no UTF-8, too deep."""
+
 _encoder = msgspec.json.Encoder(order="deterministic")
 _envelopes = msgspec.json.Decoder(Envelope)
 _happenings: msgspec.json.Decoder[Happening] = msgspec.json.Decoder(Happening)
@@ -92,7 +103,7 @@ def decode_happening(raw: msgspec.Raw) -> Happening | None:
     """What happened, or None for a kind or a shape that this side does not know."""
     try:
         return _happenings.decode(raw)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except UNREADABLE:
         return None
 
 
@@ -107,15 +118,28 @@ def seal(envelope: Envelope, key: Ed25519PrivateKey) -> SignedRecord:
     return SignedRecord(body=body, signature=sign(key, RECORD_PURPOSE, body))
 
 
+def _is_nested_too_deep(body: bytes) -> bool:
+    if body.count(b"[") + body.count(b"{") <= MAX_NESTING:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_NESTING:
+            return True
+    return False
+
+
 def open_record(
     record: SignedRecord, key: Ed25519PublicKey, terminal: str
 ) -> Envelope | RecordProblem:
     """Check a record's size, shape, terminal and signature; its place is the caller's to judge."""
     if len(record.body) > MAX_RECORD_BYTES:
         return RecordProblem.TOO_LARGE
+    if _is_nested_too_deep(record.body):
+        return RecordProblem.NOT_A_RECORD
     try:
         envelope = _envelopes.decode(record.body)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except UNREADABLE:
         return RecordProblem.NOT_A_RECORD
     if envelope.terminal != terminal:
         return RecordProblem.FOREIGN_TERMINAL

@@ -33,6 +33,7 @@ class ProblemKind(StrEnum):
     REPLAYED = "replayed"
     CLOCK_SKEW = "clock_skew"
     UNKNOWN_TERMINAL = "unknown_terminal"
+    UNKNOWN_PARTNER = "unknown_partner"
     BAD_REQUEST = "bad_request"
     WRONG_CODE = "wrong_code"
     """The one-time code of an enrolment is wrong, used up or too old."""

@@ -37,6 +37,9 @@ class DeclineReason(StrEnum):
     """Offline, and more than the terminal may answer for by itself; see ``limit_points``."""
     OFFLINE_STOPPED = "offline_stopped"
     """Offline, and the directory is too old or missing."""
+    CARD_EMPTY = "card_empty"
+    """A card that was worth so many points has none left; ``used_at`` and ``used_where`` say
+    when and at which shop it was used last."""
     SALE_REVERSED = "sale_reversed"
     """The sale was cancelled before its question arrived."""
 
@@ -49,3 +52,5 @@ class Declined(Struct, frozen=True, tag="declined"):
     limit_points: Points = Points(0)
     until: date | None = None
     expired_at: datetime | None = None
+    used_at: datetime | None = None
+    used_where: str = ""

@@ -6,6 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +31,8 @@ from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
 from terminal.receipts.composer import ReceiptComposer
 from terminal.receipts.words import CHINESE, ENGLISH
-from terminal.store.identity import load_identity, save_identity
+from terminal.store.identity import load_identity, save_identity, save_key
+from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
 from terminal.store.sealer import Sealer
 from terminal.store.spool import Spool
@@ -83,6 +85,7 @@ class Terminal:
         self, settings: TerminalSettings, identity: TerminalIdentity, key: Ed25519PrivateKey
     ) -> None:
         listener = bind(settings.listen_host, settings.listen_port)
+        self._lock = DataLock(settings.data_dir)
         self.changes = Changes()
         self.surroundings = Surroundings(self.changes)
         self.clock = make_clock(settings)
@@ -122,6 +125,7 @@ class Terminal:
         for worker in self._workers:
             worker.stop()
         self.store.close()
+        self._lock.close()
 
     def _wake(self) -> None:
         for worker in self._workers:
@@ -164,6 +168,7 @@ class Terminal:
             clock=self.clock,
             ids=ids,
             wake_workers=self._wake,
+            is_stopped=till.is_stopped,
         )
         page = Page(
             identity=identity,
@@ -243,37 +248,60 @@ def serve_command(settings: TerminalSettings) -> None:
                 "not enrolled yet: run huidian-terminal enrol --code first"
             )
         terminal = Terminal(settings, *loaded)
-    except (PortInUseError, DeviceUrlError, StoreFaultError, ValueError) as error:
+        click.echo(f"收银页面 · the till: http://{terminal.web.host}:{terminal.web.port}/")
+        terminal.run()
+    except DataInUseError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"收银页面 · the till: http://{terminal.web.host}:{terminal.web.port}/")
-    terminal.run()
+    except StoreFaultError as error:
+        raise click.ClickException(
+            f"{settings.data_dir} 存储出错，终端不能收款，请联系技术员 · "
+            f"the storage failed, the till cannot be sold with: {error}"
+        ) from error
+    except DeviceUrlError as error:
+        raise click.ClickException(
+            f"设置里打印机或扫码枪的地址不对，请改正 · correct the settings: {error}"
+        ) from error
+    except (PortInUseError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @cli.command("enrol", help="用一次性入网码登记本终端 · introduce this terminal with its code")
 @click.option("--code", required=True, help="入网码 XXXX-XXXX · one-time code")
 @click.pass_obj
 def enrol_command(settings: TerminalSettings, code: str) -> None:
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if load_identity(settings.data_dir) is not None:
-        raise click.ClickException(
-            f"{settings.data_dir} 已有终端身份，不能再次入网 · this terminal is enrolled already"
-        )
-    key = Ed25519PrivateKey.generate()
     try:
-        answer = enrol(settings.server_url, code, key, make_clock(settings))
-    except EnrolmentError as error:
+        identity = _enrol(settings, code)
+    except (EnrolmentError, DataInUseError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    identity = TerminalIdentity(
-        terminal=answer.terminal,
-        epoch=answer.epoch,
-        pool=answer.pool,
-        root_key=answer.root_key,
-        shop=answer.shop,
-        shop_name=answer.shop_name,
-        merchant_name=answer.merchant_name,
-    )
-    save_identity(settings.data_dir, identity, key)
-    click.echo(f"已入网 · enrolled: {answer.terminal} {answer.shop_name}")
+    except OSError as error:
+        raise click.ClickException(
+            f"{settings.data_dir} 写不进去，请联系技术员 · cannot be written: {error}"
+        ) from error
+    click.echo(f"已入网 · enrolled: {identity.terminal} {identity.shop_name}")
+
+
+def _enrol(settings: TerminalSettings, code: str) -> TerminalIdentity:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with closing(DataLock(settings.data_dir)):
+        if load_identity(settings.data_dir) is not None:
+            raise EnrolmentError(
+                f"{settings.data_dir} 已有终端身份，不能再次入网 · this terminal is enrolled already"
+            )
+        key = Ed25519PrivateKey.generate()
+        # Before the code is used up: a disk that takes no key takes no identity either.
+        save_key(settings.data_dir, key)
+        answer = enrol(settings.server_url, code, key, make_clock(settings))
+        identity = TerminalIdentity(
+            terminal=answer.terminal,
+            epoch=answer.epoch,
+            pool=answer.pool,
+            root_key=answer.root_key,
+            shop=answer.shop,
+            shop_name=answer.shop_name,
+            merchant_name=answer.merchant_name,
+        )
+        save_identity(settings.data_dir, identity)
+        return identity
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from terminal.domain.ports import (
     Store,
     TerminalIdentity,
 )
-from terminal.domain.print_job import JobKind, JobState
+from terminal.domain.print_job import SPOILT, JobKind, JobState
 
 MAX_REASON_CHARS = 80
 
@@ -35,6 +35,7 @@ class AfterSale:
         clock: Clock,
         ids: Ids,
         wake_workers: Callable[[], None],
+        is_stopped: Callable[[], bool],
     ) -> None:
         self._identity = identity
         self._store = store
@@ -42,14 +43,20 @@ class AfterSale:
         self._clock = clock
         self._ids = ids
         self._wake_workers = wake_workers
-        self._refunding = threading.Lock()
+        self._is_stopped = is_stopped
+        self._one_at_a_time = threading.Lock()
 
     def reprint(self, receipt_no: str) -> NoticeCode:
         """Print a receipt again.
 
         Where not one byte of it ever went out, the original is sent again; otherwise the
-        paper says 补打 and its count, because a first one may exist.
+        paper says 补打 and its count, because a first one may exist. A second press of the
+        button while the paper is on its way makes no second copy.
         """
+        with self._one_at_a_time:
+            return self._reprint(receipt_no)
+
+    def _reprint(self, receipt_no: str) -> NoticeCode:
         found = self._store.captured(receipt_no)
         job = self._store.job_of(receipt_no)
         policy = self._store.documents().policy
@@ -57,22 +64,23 @@ class AfterSale:
             return NoticeCode.RECEIPT_UNKNOWN
         if job.state in {JobState.QUEUED, JobState.SENDING}:
             return NoticeCode.REPRINT_QUEUED
-        if job.state is JobState.FAILED:
+        if job.state is JobState.FAILED and job.trouble != SPOILT:
             self._store.retry_job(job.job_no)
             self._wake_workers()
             return NoticeCode.REPRINT_QUEUED
-        summary, sale, occurred_at = found
+        summary, sale, sold_at = found
+        refund = self._store.refund_of(sale.sale_id)
+        is_refund = refund is not None and refund[0].receipt_no == receipt_no
         facts = receipt_facts(
             self._identity,
             policy,
-            occurred_at=occurred_at,
+            occurred_at=refund[1] if refund is not None and is_refund else sold_at,
             balance_before_points=summary.row.balance_points,
-            copy_no=job.copy_no + 1,
+            copy_no=job.copy_no + int(job.state is not JobState.FAILED),
         )
-        refund = self._store.refund_of(sale.sale_id)
         with self._store.working() as work:
-            if refund is not None and refund.receipt_no == receipt_no:
-                document = self._receipts.refund(refund, sale, facts)
+            if refund is not None and is_refund:
+                document = self._receipts.refund(refund[0], sale, facts)
                 work.queue_print(JobKind.REFUND, receipt_no, document, facts.copy_no)
             else:
                 document = self._receipts.sale(sale, facts)
@@ -86,10 +94,12 @@ class AfterSale:
         The resident need not be present. Works offline: the sale is in this journal. A second
         press of the button gives nothing back twice.
         """
-        with self._refunding:
+        with self._one_at_a_time:
             return self._refund(receipt_no, reason)
 
     def _refund(self, receipt_no: str, reason: str) -> NoticeCode:
+        if self._is_stopped():
+            return NoticeCode.STOPPED
         found = self._store.captured(receipt_no)
         policy = self._store.documents().policy
         if found is None or policy is None:

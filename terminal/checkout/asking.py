@@ -68,7 +68,11 @@ class Asking:
     def own_answer(
         self, request: AuthoriseRequest, code: ResidentCode, documents: PoolDocuments
     ) -> Approved | Declined:
-        """Stand in for a server that gives no answer, within the policy's limits."""
+        """Stand in for a server that gives no answer, within the policy's limits.
+
+        Raises:
+            StoreFaultError: what was taken already cannot be read.
+        """
         if documents.policy is None:
             return Declined(DeclineReason.OFFLINE_STOPPED)
         account = _account(code, documents)
@@ -80,7 +84,9 @@ class Asking:
             code_cap=code_cap(code, documents.policy),
             directory=documents.directory,
             policy=documents.policy,
-            exposure=self._store.exposure(account),
+            exposure=self._store.exposure(
+                account, documents.directory.made_at if documents.directory else None
+            ),
             now=self._clock.moment().at,
         )
 

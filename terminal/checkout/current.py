@@ -1,15 +1,16 @@
 """The sale on the page, and what its receipt says beside it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from protocol.codes import ResidentCode
 from protocol.documents import Policy
+from protocol.evidence import Evidence, proof_grade
 from protocol.messages import Approved
 from protocol.money import Points
-from protocol.redemption import Tender, TenderProblem, tender
-from protocol.sales import AnsweredBy, SaleCaptured
+from protocol.redemption import Tender, TenderProblem, points_wanted, tender
+from protocol.sales import AnsweredBy, Payment, SaleCaptured
 from terminal.checkout.asking import terms_of
 from terminal.domain.basket import Basket
 from terminal.domain.ports import ReceiptFacts, TerminalIdentity
@@ -26,6 +27,7 @@ class CurrentSale:
     basket: Basket = field(default_factory=Basket)
     code: ResidentCode | None = None
     approval: Approved | None = None
+    approved_at: datetime | None = None
     answered_by: AnsweredBy = AnsweredBy.NOBODY
     points_chosen: int = 0
     captured: SaleCaptured | None = None
@@ -33,8 +35,41 @@ class CurrentSale:
 
 def tender_of(sale: CurrentSale, policy: Policy) -> Tender | None:
     """How the basket is paid with the points chosen; None where they are too few for its goods."""
-    answer = tender(sale.basket.due(), terms_of(policy), Points(sale.points_chosen))
+    due, terms = sale.basket.due(), terms_of(policy)
+    # A policy that came since the answer may let fewer points pay the same basket.
+    wanted = points_wanted(due, terms)
+    points = Points(min(sale.points_chosen, wanted.required + wanted.optional))
+    answer = tender(due, terms, points)
     return None if isinstance(answer, TenderProblem) else answer
+
+
+def completed_sale(
+    sale: CurrentSale,
+    paid: Tender,
+    *,
+    receipt_no: str,
+    day: date,
+    catalogue_version: int,
+    evidence: Evidence | None,
+) -> SaleCaptured:
+    """The sale as its record keeps it. ``day`` is the business date."""
+    return SaleCaptured(
+        sale_id=sale.sale_id,
+        receipt_no=receipt_no,
+        business_date=day,
+        lines=sale.basket.frozen_lines(catalogue_version),
+        payment=Payment(
+            points_for_goods=paid.points_for_goods,
+            points_for_money=paid.points_for_money,
+            cash_fen=paid.cash_fen,
+            waived_fen=paid.waived_fen,
+            rounded_up_fen=paid.rounded_up_fen,
+        ),
+        answered_by=sale.answered_by,
+        account=sale.approval.account if sale.approval else None,
+        evidence=evidence,
+        proof_grade=proof_grade(evidence) if evidence else None,
+    )
 
 
 def receipt_facts(
@@ -53,7 +88,6 @@ def receipt_facts(
         pool_name=policy.pool_name,
         unit_name=policy.unit_name,
         unit_name_en=policy.unit_name_en,
-        fen_per_point=policy.fen_per_point,
         balance_before_points=balance_before_points,
         copy_no=copy_no,
     )

@@ -14,20 +14,17 @@ from uuid import UUID
 from protocol.business_day import business_date
 from protocol.codes import ResidentCode
 from protocol.documents import Item, Policy
-from protocol.evidence import proof_grade
 from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
 from protocol.reasons import Declined
 from protocol.redemption import PointsWanted, Tender, points_wanted
 from protocol.sales import (
     AnsweredBy,
-    Payment,
     ReversalReason,
-    SaleCaptured,
     SaleReversed,
 )
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
-from terminal.checkout.current import CurrentSale, receipt_facts, tender_of
+from terminal.checkout.current import CurrentSale, completed_sale, receipt_facts, tender_of
 from terminal.checkout.starting import settle_last_run
 from terminal.domain.basket import Basket, fits, sold_at_till
 from terminal.domain.changes import Changes
@@ -37,6 +34,7 @@ from terminal.domain.ports import (
     Ids,
     Pool,
     Receipts,
+    RecordTooLargeError,
     SaleRow,
     Store,
     StoreFaultError,
@@ -115,6 +113,11 @@ class Till:
         with self._lock:
             self._stopped = True
             self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
+
+    def is_stopped(self) -> bool:
+        """Whether :meth:`stop_selling` was called: nothing may move until a person has looked."""
+        with self._lock:
+            return self._stopped
 
     def add_item(self, item_id: str, quantity_milli: int = QUANTITY_ONE_MILLI) -> None:
         """Put a catalogue item into the basket."""
@@ -218,8 +221,12 @@ class Till:
             return  # cancelled while we waited; its reversal is in the outbox
         answered_by = AnsweredBy.SERVER
         if isinstance(answer, Unreachable) or not is_answer_to(request, answer):
-            answer = self._asking.own_answer(request, sale.code, self._store.documents())
             answered_by = AnsweredBy.STAND_IN
+            try:
+                answer = self._asking.own_answer(request, sale.code, self._store.documents())
+            except StoreFaultError:
+                self._give_up_asking()
+                return
         if isinstance(answer, Declined):
             self._take_decline(answer, answered_by)
             return
@@ -227,6 +234,7 @@ class Till:
             sale,
             state=advance(sale.state, SaleEvent.APPROVED),
             approval=answer,
+            approved_at=self._clock.moment().at,
             answered_by=answered_by,
             points_chosen=answer.points,
         )
@@ -243,12 +251,15 @@ class Till:
                     work.journal(self._reversal(), self._clock.moment())
                 work.save_sale(row)
         except StoreFaultError:
-            # Still AUTHORISING on disk: the next start reverses it, which holds nothing either.
-            self._sale = self._new_sale(self._sale.basket)
-            self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
+            self._give_up_asking()
             return
         self._sale = self._new_sale(self._sale.basket)
         self._say_declined(declined)
+
+    def _give_up_asking(self) -> None:
+        """The disk failed. Still AUTHORISING there: the next start reverses it."""
+        self._sale = self._new_sale(self._sale.basket)
+        self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
 
     def choose_points(self, points: int) -> None:
         """Take fewer points than were approved; the rest is paid in money."""
@@ -269,11 +280,14 @@ class Till:
             self._notice = None
             self._changes.note()
 
-    def complete(self, sale_id: UUID, points_shown: int | None = None) -> None:
+    def complete(
+        self, sale_id: UUID, points_shown: int | None = None, cash_shown_fen: int | None = None
+    ) -> None:
         """Second durable commit: the sale is done. A second press of the button changes nothing.
 
-        ``points_shown`` is what the page said would be taken; where a code was scanned between
-        looking and pressing, nothing happens and the cashier looks again.
+        ``points_shown`` and ``cash_shown_fen`` are what the page said would be taken; where a
+        code or an item was scanned between looking and pressing, nothing happens and the
+        cashier looks again.
         """
         with self._lock:
             sale = self._sale
@@ -282,14 +296,18 @@ class Till:
                 return
             if sale.state is SaleState.CAPTURED:
                 return
-            if not self._may_complete(points_shown):
+            if not self._may_complete():
                 return
             policy = self._store.documents().policy
             payment = tender_of(sale, policy) if policy else None
             if policy is None or payment is None:
                 self._say(NoticeCode.CODE_NEEDED, NoticeLevel.REFUSED)
-                return
-            self._capture(policy, payment)
+            elif points_shown not in {None, payment.points} or (
+                cash_shown_fen not in {None, payment.cash_fen}
+            ):
+                self._say(NoticeCode.OTHER_SALE, NoticeLevel.REFUSED)
+            else:
+                self._capture(policy, payment)
 
     def _capture(self, policy: Policy, payment: Tender) -> None:
         sale, moment = self._sale, self._clock.moment()
@@ -298,26 +316,16 @@ class Till:
             self._asking.evidence(sale.sale_id, sale.code, payment.points) if sale.code else None
         )
         catalogue = self._store.documents().catalogue
-        account = sale.approval.account if sale.approval else None
         before = sale.approval.balance_points if sale.approval else None
         try:
             with self._store.working() as work:
-                captured = SaleCaptured(
-                    sale_id=sale.sale_id,
+                captured = completed_sale(
+                    sale,
+                    payment,
                     receipt_no=work.next_receipt_no(),
-                    business_date=business_date(moment.at, policy.cut_off_hour),
-                    lines=sale.basket.frozen_lines(catalogue.version if catalogue else 0),
-                    payment=Payment(
-                        points_for_goods=payment.points_for_goods,
-                        points_for_money=payment.points_for_money,
-                        cash_fen=payment.cash_fen,
-                        waived_fen=payment.waived_fen,
-                        rounded_up_fen=payment.rounded_up_fen,
-                    ),
-                    answered_by=sale.answered_by,
-                    account=account,
+                    day=business_date(moment.at, policy.cut_off_hour),
+                    catalogue_version=catalogue.version if catalogue else 0,
                     evidence=evidence,
-                    proof_grade=proof_grade(evidence) if evidence else None,
                 )
                 work.journal(captured, moment)
                 work.save_sale(
@@ -333,6 +341,9 @@ class Till:
                 )
                 document = self._receipts.sale(captured, facts)
                 work.queue_print(JobKind.SALE, captured.receipt_no, document, 0)
+        except RecordTooLargeError:
+            self._say(NoticeCode.BASKET_TOO_LARGE, NoticeLevel.REFUSED)
+            return
         except StoreFaultError:
             self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             return
@@ -406,6 +417,7 @@ class Till:
             total_fen=sale.basket.due().money_fen,
             stood_in=sale.answered_by is AnsweredBy.STAND_IN,
             balance_points=sale.approval.balance_points if sale.approval else None,
+            approved_at=sale.approved_at,
         )
 
     def _scan_barcode(self, barcode: str) -> None:
@@ -428,6 +440,10 @@ class Till:
     def _put(self, basket: Basket) -> None:
         if not basket.within_limits():
             self._say(NoticeCode.BASKET_TOO_LARGE, NoticeLevel.REFUSED)
+            return
+        if (short := basket.out_of_stock()) is not None:
+            figures: dict[str, str | int] = {"item": short.name, "stock": short.stock or 0}
+            self._say(NoticeCode.OUT_OF_STOCK, NoticeLevel.REFUSED, figures)
             return
         self._sale = replace(self._sale, basket=basket)
         self._notice = None
@@ -470,7 +486,7 @@ class Till:
             return True
         return False
 
-    def _may_complete(self, points_shown: int | None) -> bool:
+    def _may_complete(self) -> bool:
         sale = self._sale
         if self._stopped:
             self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
@@ -478,8 +494,6 @@ class Till:
             self._say(NoticeCode.ASKING, NoticeLevel.ASK)
         elif not sale.basket.lines:
             self._say(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)
-        elif points_shown not in {None, sale.points_chosen}:
-            self._say(NoticeCode.OTHER_SALE, NoticeLevel.REFUSED)
         else:
             return True
         return False

@@ -1,6 +1,9 @@
 """The shopping basket before it becomes a sale."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
+
+import msgspec
 
 from protocol.documents import Item
 from protocol.money import QUANTITY_ONE_MILLI, Fen, Points, price_of
@@ -16,6 +19,11 @@ MAX_BASKET_POINTS = 1_000_000
 def sold_at_till(item: Item) -> bool:
     """Vouchers and work orders are not: their money must not move before they are fulfilled."""
     return item.fulfilment is Fulfilment.AT_ONCE
+
+
+def _is_same(one: Item, other: Item) -> bool:
+    """The same goods at the same price, however many are left of them."""
+    return msgspec.structs.replace(one, stock=other.stock) == other
 
 
 def fits(item: Item | None, quantity_milli: int) -> bool:
@@ -74,8 +82,9 @@ class Basket:
         An item with both prices is sold for money, which points may pay as well.
         """
         for line in self.lines:
-            if line.item == item and not item.weighed:
-                return self.with_quantity(line.line_no, line.quantity_milli + quantity_milli)
+            if line.item is not None and _is_same(line.item, item) and not item.weighed:
+                newest = self._replaced(replace(line, item=item))
+                return newest.with_quantity(line.line_no, line.quantity_milli + quantity_milli)
         return self._appended(
             BasketLine(
                 line_no=self.next_line_no,
@@ -108,13 +117,24 @@ class Basket:
         """Change a line's quantity; 0 takes the line out."""
         if quantity_milli == 0:
             return replace(self, lines=tuple(x for x in self.lines if x.line_no != line_no))
-        return replace(
-            self,
-            lines=tuple(
-                replace(x, quantity_milli=quantity_milli) if x.line_no == line_no else x
-                for x in self.lines
-            ),
+        line = self.line(line_no)
+        return (
+            self if line is None else self._replaced(replace(line, quantity_milli=quantity_milli))
         )
+
+    def out_of_stock(self) -> Item | None:
+        """The first of the goods priced in points of which the basket wants more than there is.
+
+        What is priced in money is the shop's own, and never refused: the goods are at the till.
+        """
+        wanted: Counter[str] = Counter()
+        for line in self.lines:
+            if line.item is None or line.unit_price_points is None or line.item.stock is None:
+                continue
+            wanted[line.item.item_id] += line.quantity_milli
+            if wanted[line.item.item_id] > line.item.stock * QUANTITY_ONE_MILLI:
+                return line.item
+        return None
 
     def within_limits(self) -> bool:
         """Whether this basket is one that a neighbourhood shop could mean."""
@@ -147,6 +167,10 @@ class Basket:
             )
             for number, line in enumerate(self.lines, 1)
         )
+
+    def _replaced(self, line: BasketLine) -> "Basket":
+        lines = (line if x.line_no == line.line_no else x for x in self.lines)
+        return replace(self, lines=tuple(lines))
 
     def _appended(self, line: BasketLine) -> "Basket":
         return Basket(lines=(*self.lines, line), next_line_no=self.next_line_no + 1)

@@ -17,6 +17,9 @@ class ShopClock:
     UNKNOWN: behind something that has already happened, or the server's time is another.
     GOOD: the server's time agreed within the last day. HELD: neither. Thread-safe.
 
+    A single witness may be wrong: a server whose clock was a year ahead for an hour signs
+    documents of next year. Where the server and the machine agree again, they outvote it.
+
     Args:
         wall: the machine's time, aware UTC.
         monotonic_ms: milliseconds since the machine started.
@@ -28,29 +31,52 @@ class ShopClock:
         self._lock = threading.Lock()
         self._floor: datetime | None = None
         self._agreed_ms: int | None = None
-        self._disagrees = False
+        self._differing: tuple[datetime, int] | None = None
 
     def not_before(self, at: datetime) -> None:
         """Something is known to have happened at ``at``; time cannot be earlier."""
         with self._lock:
-            self._floor = at if self._floor is None else max(self._floor, at)
+            self._raise_floor(at)
 
     def note_server_time(self, server_time: datetime) -> None:
         """The server told its time just now."""
         with self._lock:
-            self._disagrees = abs(self._wall() - server_time) > AGREES_WITHIN
-            self._agreed_ms = None if self._disagrees else self._monotonic_ms()
+            wall, monotonic_ms = self._wall(), self._monotonic_ms()
+            if abs(wall - server_time) > AGREES_WITHIN:
+                self._differing, self._agreed_ms = (server_time, monotonic_ms), None
+                return
+            self._differing, self._agreed_ms = None, monotonic_ms
+            if self._is_behind(wall):
+                self._floor = None
+
+    def request_time(self) -> datetime:
+        """The time to sign a request with: one that the server will believe.
+
+        Not :meth:`moment`, which a wrong document may hold in the future: with it a terminal
+        could never again ask for the right one.
+        """
+        with self._lock:
+            if self._differing is None:
+                return self._wall()
+            server_time, told_ms = self._differing
+            return server_time + timedelta(milliseconds=self._monotonic_ms() - told_ms)
 
     def moment(self) -> Moment:
         """Both clocks, read together. ``at`` never falls behind what has happened."""
         with self._lock:
             wall, monotonic_ms = self._wall(), self._monotonic_ms()
-            behind = self._floor is not None and wall < self._floor
-            at = self._floor if behind and self._floor is not None else wall
-            if behind or self._disagrees:
+            if self._is_behind(wall) or self._differing is not None:
                 state = ClockState.UNKNOWN
             elif self._agreed_ms is not None and monotonic_ms - self._agreed_ms < GOOD_FOR_MS:
                 state = ClockState.GOOD
             else:
                 state = ClockState.HELD
-            return Moment(at=at, monotonic_ms=monotonic_ms, clock_state=state)
+            return Moment(at=self._raise_floor(wall), monotonic_ms=monotonic_ms, clock_state=state)
+
+    def _raise_floor(self, at: datetime) -> datetime:
+        self._floor = at if self._floor is None else max(self._floor, at)
+        return self._floor
+
+    def _is_behind(self, wall: datetime) -> bool:
+        """Further than a clock may be that the server agrees with."""
+        return self._floor is not None and self._floor - wall > AGREES_WITHIN

@@ -27,6 +27,8 @@ class NoticeCode(StrEnum):
     ITEM_UNKNOWN = "item_unknown"
     ITEM_ELSEWHERE = "item_elsewhere"
     """A voucher or a work order: its money must not move before it is fulfilled."""
+    OUT_OF_STOCK = "out_of_stock"
+    """Goods priced in points: the basket asks for more than the pool last knew of."""
     AMOUNT_NOT_A_NUMBER = "amount_not_a_number"
     AMOUNT_ZERO = "amount_zero"
     AMOUNT_NEGATIVE = "amount_negative"

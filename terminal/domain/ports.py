@@ -93,7 +93,7 @@ class PoolDocuments:
 
 @dataclass(frozen=True, slots=True)
 class SaleRow:
-    """A sale as the terminal looks it up later."""
+    """A sale as the terminal looks it up later. ``approved_at``: when the yes had come."""
 
     sale_id: UUID
     state: SaleState
@@ -106,6 +106,7 @@ class SaleRow:
     stood_in: bool = False
     balance_points: int | None = None
     decline_reason: str = ""
+    approved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,11 @@ class Work(Protocol):
         """The next number of this terminal's receipts, without gaps."""
 
     def journal(self, happening: Happening, at: Moment) -> None:
-        """Append a record to the chain and to the outbox."""
+        """Append a record to the chain and to the outbox.
+
+        Raises:
+            RecordTooLargeError: the server would not take it, nor anything behind it.
+        """
 
     def save_sale(self, row: SaleRow) -> None:
         """Insert the sale, or bring its row up to date."""
@@ -151,8 +156,8 @@ class Store(Protocol):
     def documents(self) -> PoolDocuments:
         """The documents in use."""
 
-    def exposure(self, account: str) -> Exposure:
-        """What the directory in use cannot know of yet."""
+    def exposure(self, account: str, since: datetime | None) -> Exposure:
+        """What a directory made at ``since`` cannot know of yet; all there is without one."""
 
     def unfinished(self) -> Sequence[SaleRow]:
         """Sales that were AUTHORISING when the terminal stopped."""
@@ -163,8 +168,8 @@ class Store(Protocol):
     def captured(self, receipt_no: str) -> tuple[SaleSummary, SaleCaptured, datetime] | None:
         """A completed sale by its receipt or its refund's: row, record, and when it happened."""
 
-    def refund_of(self, sale_id: UUID) -> SaleRefunded | None:
-        """The refund of a sale, if its goods came back."""
+    def refund_of(self, sale_id: UUID) -> tuple[SaleRefunded, datetime] | None:
+        """The refund of a sale and when it happened, if its goods came back."""
 
     def job_of(self, receipt_no: str) -> PrintJob | None:
         """The newest print job of a receipt."""
@@ -174,6 +179,10 @@ class Store(Protocol):
 
     def untold(self) -> int:
         """How many records the server has not been told yet."""
+
+
+class RecordTooLargeError(Exception):
+    """What happened does not fit into a record. Nothing of the step counts."""
 
 
 class StoreFaultError(Exception):
@@ -190,7 +199,6 @@ class ReceiptFacts:
     pool_name: str
     unit_name: str
     unit_name_en: str
-    fen_per_point: int | None
     balance_before_points: int | None
     copy_no: int
 

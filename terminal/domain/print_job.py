@@ -32,12 +32,17 @@ class JobEvent(StrEnum):
     RETRY = "retry"
 
 
+SPOILT = "spoilt"
+"""The trouble of a job that cannot be printed as it is stored; its receipt can be made again."""
+
 JOB_MOVES: dict[tuple[JobState, JobEvent], JobState] = {
     (JobState.QUEUED, JobEvent.SEND): JobState.SENDING,
     (JobState.QUEUED, JobEvent.REFUSED): JobState.FAILED,
     (JobState.SENDING, JobEvent.DELIVERED): JobState.SENT,
     (JobState.SENDING, JobEvent.PRINTED): JobState.CONFIRMED,
     (JobState.SENDING, JobEvent.LOST): JobState.UNKNOWN,
+    # The connection broke between "sending" on the disk and the first byte.
+    (JobState.SENDING, JobEvent.REFUSED): JobState.FAILED,
     (JobState.FAILED, JobEvent.RETRY): JobState.QUEUED,
 }
 

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -29,13 +30,16 @@ from protocol.messages import (
     ProblemKind,
 )
 from protocol.reasons import Declined
-from terminal.domain.ports import Clock, Unreachable, UnreachableReason
+from terminal.domain.clock import ShopClock
+from terminal.domain.ports import Unreachable, UnreachableReason
 from terminal.pool.breaker import Breaker
 
 A = TypeVar("A")
 
 TELL_TIMEOUT_S = 20.0
 """Telling may take its time: nobody is waiting for it."""
+
+PIECE_BYTES = 64 * 1024
 
 MAX_ASKERS = 4
 """Threads that may be stuck in a server that never finishes its answer."""
@@ -59,7 +63,9 @@ _PROBLEMS = msgspec.json.Decoder(Problem)
 class HttpLink:
     """Signed JSON requests to one server."""
 
-    def __init__(self, server_url: str, key: Ed25519PrivateKey, key_id: str, clock: Clock) -> None:
+    def __init__(
+        self, server_url: str, key: Ed25519PrivateKey, key_id: str, clock: ShopClock
+    ) -> None:
         self._server_url = server_url.rstrip("/")
         self._key = key
         self._key_id = key_id
@@ -81,7 +87,7 @@ class HttpLink:
             method="POST",
             url=url,
             body=body,
-            created_at=self._clock.moment().at,
+            created_at=self._clock.request_time(),
             nonce=secrets.token_urlsafe(18),
         )
         try:
@@ -94,19 +100,35 @@ class HttpLink:
                 redirect=False,
                 preload_content=False,
             )
-            try:
-                content = response.read(MAX_BODY_BYTES + 1)
-            finally:
-                response.release_conn()
+            content = _content(response, time.monotonic() + timeout_s)
         except urllib3.exceptions.NewConnectionError:  # a kind of time-out to urllib3, not to us
             return Unreachable(UnreachableReason.NO_CONNECTION)
         except urllib3.exceptions.TimeoutError:
             return Unreachable(UnreachableReason.TIMED_OUT)
         except (urllib3.exceptions.HTTPError, OSError):
             return Unreachable(UnreachableReason.NO_CONNECTION)
-        if len(content) > MAX_BODY_BYTES:
-            return Unreachable(UnreachableReason.NONSENSE)
+        if isinstance(content, Unreachable):
+            return content
         return _read(response.status, content, answers)
+
+
+def _content(response: urllib3.BaseHTTPResponse, deadline_s: float) -> bytes | Unreachable:
+    """The body; the connection is kept only if it was read to its end, and in time.
+
+    A time-out of the socket alone would start anew with every byte that drips in.
+    """
+    content = bytearray()
+    try:
+        while piece := response.read1(PIECE_BYTES):
+            content += piece
+            if len(content) > MAX_BODY_BYTES:
+                return Unreachable(UnreachableReason.NONSENSE)
+            if time.monotonic() > deadline_s:
+                return Unreachable(UnreachableReason.TIMED_OUT)
+        response.release_conn()
+        return bytes(content)
+    finally:
+        response.close()
 
 
 def _read(
@@ -198,7 +220,7 @@ class EnrolmentError(Exception):
     """Enrolment did not happen; the message says why and what to do."""
 
 
-def enrol(server_url: str, code: str, key: Ed25519PrivateKey, clock: Clock) -> EnrolAnswer:
+def enrol(server_url: str, code: str, key: Ed25519PrivateKey, clock: ShopClock) -> EnrolAnswer:
     """Introduce a new terminal with its one-time code.
 
     Raises:

@@ -3,7 +3,7 @@
 from drivers.document import Align, Columns, Cut, Document, Element, Feed, Rule, Size, Text
 from protocol.business_day import SHANGHAI
 from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan
-from protocol.sales import AnsweredBy, RefundLine, SaleCaptured, SaleLine, SaleRefunded
+from protocol.sales import AnsweredBy, Payment, RefundLine, SaleCaptured, SaleLine, SaleRefunded
 from terminal.domain.ports import ReceiptFacts
 from terminal.receipts.words import Words
 
@@ -45,6 +45,9 @@ class ReceiptComposer:
         sold = {line.line_no: line for line in sale.lines}
         for line in refund.lines:
             body.extend(self._line(_returned(sold[line.line_no], line), unit))
+        if refund.payment.waived_fen > 0 or refund.payment.rounded_up_fen > 0:
+            body.append(Rule())
+            body.extend(self._fen_remainder(refund.payment))
         body.append(Rule(heavy=True))
         if refund.payment.points > 0:
             body.append(
@@ -58,6 +61,8 @@ class ReceiptComposer:
         cash = words.money_back.format(format_yuan(refund.payment.cash_fen))
         body.append(Text(cash, align=Align.CENTER, size=Size.BIG, bold=True))
         body.append(Rule(heavy=True))
+        if refund.payment.points > 0:
+            body.append(self._resident(refund.account))
         return Document((*body, *self._foot(facts)))
 
     def _head(self, title: str, receipt_no: str, facts: ReceiptFacts) -> list[Element]:
@@ -105,8 +110,17 @@ class ReceiptComposer:
             )
         if payment.points_for_money > 0:
             name = words.by_points.format(points=payment.points_for_money, unit=unit)
-            worth = payment.points_for_money * (facts.fen_per_point or 0)
+            # From the sale itself: by the time of a reprint the pool may have another rate.
+            unpaid_fen = payment.cash_fen + payment.waived_fen - payment.rounded_up_fen
+            worth = total_fen - unpaid_fen
             rows.append(Columns(name, words.yuan.format(format_yuan(-worth))))
+        rows.extend(self._fen_remainder(payment))
+        return rows
+
+    def _fen_remainder(self, payment: Payment) -> list[Element]:
+        """What became of fen that whole points cannot pay; else the paper does not add up."""
+        words = self._words
+        rows: list[Element] = []
         if payment.waived_fen > 0:
             rows.append(Columns(words.waived, words.yuan.format(format_yuan(-payment.waived_fen))))
         if payment.rounded_up_fen > 0:
@@ -114,6 +128,9 @@ class ReceiptComposer:
                 Columns(words.rounded_up, words.yuan.format(format_yuan(payment.rounded_up_fen)))
             )
         return rows
+
+    def _resident(self, account: str | None) -> Element:
+        return Columns(self._words.resident, (account or "")[-SHOWN_ACCOUNT_DIGITS:])
 
     def _points(self, sale: SaleCaptured, facts: ReceiptFacts) -> list[Element]:
         words, spaced = self._words, self._spaced(self._unit(facts))
@@ -123,7 +140,7 @@ class ReceiptComposer:
             Columns(words.before, words.after_sync if before is None else f"{before}{spaced}"),
             Columns(words.used, f"{used}{spaced}", size=Size.TALL, bold=True),
             Columns(words.after, left, size=Size.TALL),
-            Columns(words.resident, (sale.account or "")[-SHOWN_ACCOUNT_DIGITS:]),
+            self._resident(sale.account),
         ]
         if sale.proof_grade is not None:
             rows.append(Columns(words.proof, sale.proof_grade.value))

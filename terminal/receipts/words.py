@@ -89,6 +89,6 @@ ENGLISH = Words(
     proof="Proof grade",
     free="free",
     thanks="Thank you",
-    keep="Please keep this receipt",
+    keep="Keep this receipt",
     yuan="{} yuan",
 )

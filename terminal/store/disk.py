@@ -34,7 +34,11 @@ def open_engine(path: Path) -> Engine:
     Raises:
         UnsafeDiskError: a pragma did not take, or the file is of a newer program.
     """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 5.0})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": 5.0},
+        hide_parameters=True,  # a fault goes into the log; what was being written does not
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

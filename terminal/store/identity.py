@@ -18,7 +18,8 @@ def write_durably(path: Path, content: bytes) -> None:
     draft = path.with_name(path.name + ".part")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(descriptor, content)
+        while content:  # a disk that is nearly full takes a part of it
+            content = content[os.write(descriptor, content) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -30,9 +31,13 @@ def write_durably(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
-def save_identity(data_dir: Path, identity: TerminalIdentity, key: Ed25519PrivateKey) -> None:
-    """Keep what enrolment gave; the key first, so that an identity is never without one."""
+def save_key(data_dir: Path, key: Ed25519PrivateKey) -> None:
+    """Keep a new key; before the identity, so that there never is one without a key."""
     write_durably(data_dir / KEY_FILE, private_key_text(key).encode())
+
+
+def save_identity(data_dir: Path, identity: TerminalIdentity) -> None:
+    """Keep what enrolment gave; from now on the terminal is somebody."""
     write_durably(data_dir / IDENTITY_FILE, msgspec.json.encode(identity))
 
 
@@ -40,10 +45,20 @@ def load_identity(data_dir: Path) -> tuple[TerminalIdentity, Ed25519PrivateKey] 
     """The identity and its key; None for a terminal that was never enrolled.
 
     Raises:
-        ValueError: a file is there and cannot be read.
+        ValueError: a file of the two cannot be read; the message names it.
     """
-    path = data_dir / IDENTITY_FILE
+    path, key_path = data_dir / IDENTITY_FILE, data_dir / KEY_FILE
     if not path.exists():
         return None
-    identity = msgspec.json.decode(path.read_bytes(), type=TerminalIdentity)
-    return identity, read_private_key((data_dir / KEY_FILE).read_text().strip())
+    try:
+        identity = msgspec.json.decode(path.read_bytes(), type=TerminalIdentity)
+    except (OSError, ValueError) as error:
+        raise ValueError(_unreadable(path, error)) from error
+    try:
+        return identity, read_private_key(key_path.read_text().strip())
+    except (OSError, ValueError) as error:
+        raise ValueError(_unreadable(key_path, error)) from error
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return f"{path} 读不出来，请联系技术员 · {path} cannot be read: {type(error).__name__}"

@@ -8,17 +8,18 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from drivers.document import Document, document_to_json
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
-from protocol.journal import Envelope, decode_happening
+from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
 from protocol.sales import Happening, SaleCaptured, SaleRefunded, SaleReversed
 from terminal.domain.ports import (
     Moment,
     PoolDocuments,
+    RecordTooLargeError,
     SaleRow,
     SaleSummary,
     StoreFaultError,
@@ -32,6 +33,28 @@ from terminal.store.tables import counter, document, journal, outbox, print_job,
 
 RECEIPT_COUNTER = "receipt"
 
+# Made once: a statement that is built anew for each row costs more than SQLite takes to run it.
+_NUMBER = (
+    upsert(counter)
+    .values(name=RECEIPT_COUNTER, value=1)
+    .on_conflict_do_update(index_elements=[counter.c.name], set_={"value": counter.c.value + 1})
+    .returning(counter.c.value)
+)
+_JOURNAL = insert(journal)
+_TELL = insert(outbox)
+_PRINT = insert(print_job).returning(print_job.c.job_no)
+_SALE = upsert(sale)
+_SAVED = [column.name for column in sale.c if not column.name.startswith("refund_")]
+_SAVE_SALE = _SALE.on_conflict_do_update(
+    index_elements=[sale.c.sale_id],
+    set_={name: _SALE.excluded[name] for name in _SAVED if name != "sale_id"},
+)
+_HEAD = (
+    select(journal.c.epoch, journal.c.seq, journal.c.hash)
+    .order_by(journal.c.epoch.desc(), journal.c.seq.desc())
+    .limit(1)
+)
+
 
 def time_text(at: datetime) -> str:
     """UTC with microseconds: sorts as text the way it sorts as time."""
@@ -43,8 +66,8 @@ def disk_faults() -> Iterator[None]:
     """Turn what the database layer raises into the port's own fault."""
     try:
         yield
-    except DBAPIError as error:
-        raise StoreFaultError(str(error.orig)) from error
+    except SQLAlchemyError as error:
+        raise StoreFaultError(str(getattr(error, "orig", None) or error)) from error
 
 
 class SqliteWork:
@@ -58,17 +81,10 @@ class SqliteWork:
         self._documents = documents
         self._terminal = terminal
         self._place: ChainHead | None = None
+        self._placed_at: datetime | None = None
 
     def next_receipt_no(self) -> str:
-        statement = (
-            upsert(counter)
-            .values(name=RECEIPT_COUNTER, value=1)
-            .on_conflict_do_update(
-                index_elements=[counter.c.name], set_={"value": counter.c.value + 1}
-            )
-            .returning(counter.c.value)
-        )
-        number = self._connection.execute(statement).scalar_one()
+        number = self._connection.execute(_NUMBER).scalar_one()
         return f"{self._terminal}-{number:06d}"
 
     def journal(self, happening: Happening, at: Moment) -> None:
@@ -80,25 +96,29 @@ class SqliteWork:
             policy_version=policy.version if policy else 0,
             directory_version=directory.version if directory else 0,
         )
+        if len(record.body) > MAX_RECORD_BYTES:
+            raise RecordTooLargeError(f"{len(record.body)} bytes")
         of_sale = (
             str(happening.sale_id)
             if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded)
             else None
         )
         self._connection.execute(
-            insert(journal).values(
-                epoch=head.epoch,
-                seq=head.seq,
-                hash=head.hash_hex,
-                occurred_at=time_text(at.at),
-                kind=happening.__struct_config__.tag,
-                sale_id=of_sale,
-                body=record.body,
-                signature=record.signature,
-            )
+            _JOURNAL,
+            {
+                "epoch": head.epoch,
+                "seq": head.seq,
+                "hash": head.hash_hex,
+                "occurred_at": time_text(at.at),
+                "kind": happening.__struct_config__.tag,
+                "sale_id": of_sale,
+                "body": record.body,
+                "signature": record.signature,
+            },
         )
-        self._connection.execute(insert(outbox).values(epoch=head.epoch, seq=head.seq))
+        self._connection.execute(_TELL, {"epoch": head.epoch, "seq": head.seq})
         self._place = head
+        self._placed_at = at.at
 
     def save_sale(self, row: SaleRow) -> None:
         captured = row.state is SaleState.CAPTURED
@@ -107,7 +127,8 @@ class SqliteWork:
             "sale_id": str(row.sale_id),
             "state": row.state.value,
             "opened_at": time_text(row.opened_at),
-            "captured_at": self._occurred_at(place),
+            "approved_at": time_text(row.approved_at) if row.approved_at else None,
+            "captured_at": time_text(self._placed_at) if place and self._placed_at else None,
             "receipt_no": row.receipt_no,
             "account": row.account,
             "points": row.points,
@@ -119,10 +140,7 @@ class SqliteWork:
             "epoch": place.epoch if place else None,
             "seq": place.seq if place else None,
         }
-        statement = upsert(sale).values(**values)
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=[sale.c.sale_id], set_=values)
-        )
+        self._connection.execute(_SAVE_SALE, values)
 
     def mark_refunded(self, sale_id: UUID, receipt_no: str) -> None:
         place = self._place
@@ -136,37 +154,22 @@ class SqliteWork:
 
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
         inserted = self._connection.execute(
-            insert(print_job)
-            .values(
-                kind=kind.value,
-                receipt_no=receipt_no,
-                copy_no=copy_no,
-                state=JobState.QUEUED.value,
-                trouble="",
-                document=document_to_json(document),
-            )
-            .returning(print_job.c.job_no)
+            _PRINT,
+            {
+                "kind": kind.value,
+                "receipt_no": receipt_no,
+                "copy_no": copy_no,
+                "state": JobState.QUEUED.value,
+                "trouble": "",
+                "document": document_to_json(document),
+            },
         )
         return int(inserted.scalar_one())
-
-    def _occurred_at(self, place: ChainHead | None) -> str | None:
-        if place is None:
-            return None
-        occurred_at: str = self._connection.execute(
-            select(journal.c.occurred_at).where(
-                journal.c.epoch == place.epoch, journal.c.seq == place.seq
-            )
-        ).scalar_one()
-        return occurred_at
 
 
 def chain_head(connection: Connection) -> ChainHead | None:
     """The newest record of the newest epoch; None before the first."""
-    row = connection.execute(
-        select(journal.c.epoch, journal.c.seq, journal.c.hash)
-        .order_by(journal.c.epoch.desc(), journal.c.seq.desc())
-        .limit(1)
-    ).first()
+    row = connection.execute(_HEAD).first()
     return ChainHead(row.epoch, row.seq, row.hash) if row else None
 
 
@@ -234,27 +237,30 @@ class SqliteStore:
             newest = connection.execute(select(func.max(journal.c.occurred_at))).scalar()
         return datetime.fromisoformat(newest) if newest else None
 
-    def exposure(self, account: str) -> Exposure:
-        directory = self._documents.directory
-        made_at = time_text(directory.made_at) if directory else ""
-        untold = (
-            select(outbox.c.seq)
-            .where(outbox.c.epoch == sale.c.epoch, outbox.c.seq == sale.c.seq)
-            .exists()
+    def exposure(self, account: str, since: datetime | None) -> Exposure:
+        """A directory made at ``since`` knows a sale that was told before, or held before.
+
+        Points that the server held when it said yes are off the allowance already, however
+        late the sale was completed; counting them again would refuse the resident's rest.
+        """
+        made_at = time_text(since) if since else ""
+        here = (outbox.c.epoch == sale.c.epoch, outbox.c.seq == sale.c.seq)
+        untold = select(outbox.c.seq).where(*here).exists()
+        told_at = (
+            select(journal.c.told_at)
+            .where(journal.c.epoch == sale.c.epoch, journal.c.seq == sale.c.seq)
+            .scalar_subquery()
         )
+        known_at = case((sale.c.stood_in == 1, told_at), else_=sale.c.approved_at)
         points = select(func.coalesce(func.sum(sale.c.points), 0)).where(
             sale.c.state == SaleState.CAPTURED.value
         )
         with self.reading() as connection:
             resident = connection.execute(
-                points.where(sale.c.account == account, or_(sale.c.captured_at >= made_at, untold))
+                points.where(sale.c.account == account, or_(untold, known_at >= made_at))
             ).scalar_one()
             terminal = connection.execute(
-                points.join_from(
-                    outbox,
-                    sale,
-                    (outbox.c.epoch == sale.c.epoch) & (outbox.c.seq == sale.c.seq),
-                ).where(sale.c.stood_in == 1)
+                points.join_from(outbox, sale, and_(*here)).where(sale.c.stood_in == 1)
             ).scalar_one()
         return Exposure(resident_points=resident, terminal_points=terminal)
 
@@ -284,18 +290,19 @@ class SqliteStore:
             ).first()
             if row is None:
                 return None
-            happening = _happening(connection, row.epoch, row.seq)
+            happening = decode_happening(_envelope(connection, row.epoch, row.seq).happening)
             if not isinstance(happening, SaleCaptured):
                 raise StoreFaultError(f"the journal has no sale at {row.epoch}/{row.seq}")
             return _summary(connection, row), happening, datetime.fromisoformat(row.captured_at)
 
-    def refund_of(self, sale_id: UUID) -> SaleRefunded | None:
+    def refund_of(self, sale_id: UUID) -> tuple[SaleRefunded, datetime] | None:
         with self.reading() as connection:
             row = connection.execute(select(sale).where(sale.c.sale_id == str(sale_id))).first()
             if row is None or row.refund_seq is None:
                 return None
-            happening = _happening(connection, row.refund_epoch, row.refund_seq)
-        return happening if isinstance(happening, SaleRefunded) else None
+            envelope = _envelope(connection, row.refund_epoch, row.refund_seq)
+        happening = decode_happening(envelope.happening)
+        return (happening, envelope.occurred_at) if isinstance(happening, SaleRefunded) else None
 
     def job_of(self, receipt_no: str) -> PrintJob | None:
         with self.reading() as connection:
@@ -364,11 +371,11 @@ def _by_kind(documents: PoolDocuments, kind: DocumentKind) -> Policy | Catalogue
             return documents.directory
 
 
-def _happening(connection: Connection, epoch: int, seq: int) -> Happening | None:
+def _envelope(connection: Connection, epoch: int, seq: int) -> Envelope:
     body = connection.execute(
         select(journal.c.body).where(journal.c.epoch == epoch, journal.c.seq == seq)
     ).scalar_one()
-    return decode_happening(msgspec.json.decode(body, type=Envelope).happening)
+    return msgspec.json.decode(body, type=Envelope)
 
 
 def _sale_row(row: Row[tuple[object, ...]]) -> SaleRow:
@@ -384,6 +391,7 @@ def _sale_row(row: Row[tuple[object, ...]]) -> SaleRow:
         stood_in=bool(row.stood_in),
         balance_points=row.balance_points,
         decline_reason=row.decline_reason,
+        approved_at=datetime.fromisoformat(row.approved_at) if row.approved_at else None,
     )
 
 

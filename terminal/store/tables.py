@@ -54,6 +54,7 @@ sale = Table(
     Column("sale_id", String(36), nullable=False),
     Column("state", String(16), nullable=False),
     Column("opened_at", String(32), nullable=False),
+    Column("approved_at", String(32)),
     Column("captured_at", String(32)),
     Column("receipt_no", String(32)),
     Column("account", String(16)),

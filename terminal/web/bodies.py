@@ -60,10 +60,11 @@ class PointsBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CompleteBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """The sale that the page showed, and the points that its button named."""
+    """The sale that the page showed, and the points and the money that its button named."""
 
     sale_id: UUID
     points: int | None = None
+    cash_fen: int | None = None
 
 
 class ReprintBody(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@
     GET  /api/view        the screen          POST /api/amount    {text}
     GET  /api/events      the same, pushed    POST /api/quantity  {line_no, quantity}
     GET  /api/catalogue   items and prices    POST /api/points    {points}
-    GET  /api/sales       the newest sales    POST /api/complete  {sale_id, points?}
+    GET  /api/sales       the newest sales    POST /api/complete  {sale_id, points?, cash_fen?}
                                               POST /api/back, /api/clear  {}
                                               POST /api/reprint   {receipt_no}
                                               POST /api/refund    {receipt_no, reason}
@@ -200,7 +200,7 @@ class TillRoutes:
 
     def complete(self) -> Response:
         body = read_body(CompleteBody)
-        self._desk.till.complete(body.sale_id, body.points)
+        self._desk.till.complete(body.sale_id, body.points, body.cash_fen)
         return self.answer()
 
     def back(self) -> Response:

@@ -7,6 +7,7 @@ cashier with a queue. ``{unit}`` is what the pool calls its points.
 from dataclasses import dataclass
 from typing import Final
 
+from protocol.business_day import SHANGHAI
 from protocol.money import format_yuan
 from protocol.reasons import Declined, DeclineReason
 from terminal.checkout.view import NoticeView, TillView
@@ -44,6 +45,10 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     ),
     NoticeCode.ITEM_ELSEWHERE: Words(
         later("券和上门服务现在不在收银台办理。"), later("请居民到社区服务站登记。")
+    ),
+    NoticeCode.OUT_OF_STOCK: Words(
+        later("“{item}”库存不够，系统里还有 {stock} 件。"),
+        later("请换一种商品；数目不对，请街道办盘点。"),
     ),
     NoticeCode.AMOUNT_NOT_A_NUMBER: Words(
         later("金额要填数字。"), later("请重新输入，例如 7.10。")
@@ -161,6 +166,10 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
     DeclineReason.OFFLINE_STOPPED: Words(
         later("离线太久，现在不能用{unit}。"), later("{instead}请看网络，好了再扫居民码。")
     ),
+    DeclineReason.CARD_EMPTY: Words(
+        later("此卡已用完，最后一次是{used_on}，在{used_where}。"),
+        later("请居民换一张卡，或打开手机居民码。{instead}"),
+    ),
     DeclineReason.SALE_REVERSED: Words(later("这一单刚才取消了。"), later("请再扫一次居民码。")),
 }
 
@@ -222,5 +231,7 @@ def _decline_figures(
         "missing": decline.missing_points,
         "limit": decline.limit_points,
         "until": day_text(decline.until) if decline.until else "",
+        "used_on": day_text(decline.used_at.astimezone(SHANGHAI)) if decline.used_at else "—",
+        "used_where": decline.used_where or "—",
         "instead": say(ONLY_POINTS if needs_points else PAY_CASH, figures),
     }

@@ -5,8 +5,6 @@ encoder. After a wanted change: HUIDIAN_WRITE_GOLDEN=1 writes the files anew; lo
 and at the difference before keeping them.
 """
 
-import os
-import socket
 from pathlib import Path
 
 import pytest
@@ -28,10 +26,8 @@ from drivers.document import (
 from drivers.escpos.encode import encode_document
 from drivers.escpos.profile import PrinterProfile, usual_dots
 from drivers.fonts import find_cjk_font
-from drivers.simulated.machine import Paper
-from drivers.simulated.printer import SimulatedPrinter
+from tests.support.golden import as_hex, check, kept_bytes, kept_text, on_paper
 
-HERE = Path(__file__).parent
 RECEIPT_CODE = "HD1:R:0001-000027:7Q2M9X"
 PAPERS = pytest.mark.parametrize("columns", [32, 48])
 
@@ -73,30 +69,6 @@ def job(columns: int) -> bytes:
     return encode_document(receipt(), profile, lambda: None).data
 
 
-def on_paper(data: bytes, columns: int, output_dir: Path) -> Paper:
-    with SimulatedPrinter(output_dir, dots=usual_dots(columns)) as printer:
-        with socket.create_connection(("127.0.0.1", printer.port), timeout=10) as plug:
-            plug.sendall(data)
-            plug.shutdown(socket.SHUT_WR)
-            while plug.recv(100):
-                pass
-        paper = printer.wait_for_paper(10)
-    assert paper is not None
-    return paper
-
-
-def as_hex(data: bytes) -> str:
-    rows = (data[at : at + 32] for at in range(0, len(data), 32))
-    return "".join(f"{row.hex(' ')}\n" for row in rows)
-
-
-def check(name: str, now: str) -> None:
-    path = HERE / name
-    if os.environ.get("HUIDIAN_WRITE_GOLDEN"):
-        path.write_text(now, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == now
-
-
 @PAPERS
 def test_the_bytes_of_a_receipt_are_those_that_were_looked_at(columns: int) -> None:
     check(f"receipt_{columns}.hex", as_hex(job(columns)))
@@ -106,7 +78,7 @@ def test_the_bytes_of_a_receipt_are_those_that_were_looked_at(columns: int) -> N
 def test_the_bytes_that_were_looked_at_read_as_the_text_beside_them(
     columns: int, tmp_path: Path
 ) -> None:
-    data = bytes.fromhex((HERE / f"receipt_{columns}.hex").read_text(encoding="utf-8"))
+    data = kept_bytes(f"receipt_{columns}.hex")
     paper = on_paper(data, columns, tmp_path)
     check(f"receipt_{columns}.txt", paper.text)
     assert paper.unknown == ()
@@ -123,7 +95,7 @@ def test_a_receipt_that_was_stored_prints_the_same_bytes(columns: int) -> None:
 
 @PAPERS
 def test_every_line_fills_the_paper_and_no_more(columns: int) -> None:
-    lines = (HERE / f"receipt_{columns}.txt").read_text(encoding="utf-8").splitlines()
+    lines = kept_text(f"receipt_{columns}.txt").splitlines()
     widths = [len(line.encode("gbk")) for line in lines]
     assert max(widths) == columns
     figures = [line for line in lines if line.endswith(("2.50", "4.60", "38.00", "12.80", "9.90"))]

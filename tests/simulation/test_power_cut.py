@@ -1,8 +1,8 @@
 """The power goes while several hands are on the till: what was acknowledged is on the disk, once.
 
-A killed process is not a power cut: what the kernel holds survives it. That a commit is synced
-before it is acknowledged is counted in tests/unit/terminal/test_disk.py by the pragmas that the
-store reads back; here the program itself is cut off at any instruction.
+A killed process is not a power cut: what the kernel holds survives it. That commits are synced
+is asked of SQLite and read back (tests/unit/terminal/test_faults.py); here the program itself is
+cut off at any instruction.
 """
 
 import random

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
@@ -129,6 +129,21 @@ def test_an_answer_is_read_and_the_question_was_signed(server: FaultyServer) -> 
     assert msgspec.json.decode(body, type=AuthoriseRequest) == REQUEST
 
 
+def test_a_document_from_the_future_does_not_spoil_the_signatures_time(
+    server: FaultyServer,
+) -> None:
+    """Else the server, its own clock set right again, would refuse this terminal for a year."""
+    clock = ShopClock(lambda: datetime.now(UTC), lambda: 0)
+    clock.not_before(datetime.now(UTC) + timedelta(days=365))
+    http = HttpLink(server.url, TERMINAL_KEY, "T0001", clock)
+    http.post("/x", DocumentsRequest(), msgspec.json.Decoder(Approved), ASK_TIMEOUT_S)
+    path, headers, body = server.seen[0]
+    verified = verify_request(
+        TERMINAL_KEY.public_key(), method="POST", url=server.url + path, headers=headers, body=body
+    )
+    assert abs(verified.created_at - datetime.now(UTC)) < timedelta(hours=1)
+
+
 def test_two_questions_never_carry_the_same_nonce(server: FaultyServer) -> None:
     link, _ = link_to(server.url)
     link.authorise(REQUEST)
@@ -193,6 +208,38 @@ def dripping(handler: BaseHTTPRequestHandler, _body: bytes) -> None:
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(ASK_TIMEOUT_S / 4)
+
+
+def test_telling_hangs_up_on_an_answer_that_never_ends(server: FaultyServer) -> None:
+    """Else one such server would keep the sync worker for ever, and the journal untold."""
+    hung_up = threading.Event()
+
+    def drips_for_ever(handler: BaseHTTPRequestHandler, _body: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        while not hung_up.is_set():
+            try:
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+            except OSError:
+                hung_up.set()
+            time.sleep(ASK_TIMEOUT_S / 40)
+
+    server.behaviour = drips_for_ever
+    clock = ShopClock(lambda: datetime.now(UTC), lambda: 0)
+    http = HttpLink(server.url, TERMINAL_KEY, "T0001", clock)
+    answers: list[object] = []
+    telling = threading.Thread(
+        target=lambda: answers.append(
+            http.post("/x", DocumentsRequest(), msgspec.json.Decoder(Problem), ASK_TIMEOUT_S)
+        ),
+        daemon=True,
+    )
+    telling.start()
+    assert hung_up.wait(20)
+    telling.join(20)
+    assert answers == [Unreachable(UnreachableReason.TIMED_OUT)]
 
 
 def silent(_handler: BaseHTTPRequestHandler, _body: bytes) -> None:

@@ -30,6 +30,7 @@ from terminal.checkout.view import CompletedView
 from terminal.domain.notice import NoticeCode
 from terminal.domain.ports import Unreachable, UnreachableReason
 from terminal.domain.print_job import JobEvent, JobState
+from terminal.domain.stand_in import Exposure
 from tests.support.shop import (
     BANNED,
     BLOCKED,
@@ -62,6 +63,12 @@ def complete(shop: Shop) -> CompletedView:
 def notice(shop: Shop) -> str | None:
     shown = shop.page.view().notice
     return shown.code if shown else None
+
+
+def exposure(shop: Shop) -> Exposure:
+    directory_in_use = shop.store.documents().directory
+    assert directory_in_use is not None
+    return shop.store.exposure(ZHANG, directory_in_use.made_at)
 
 
 def decline(shop: Shop) -> Declined:
@@ -468,10 +475,41 @@ def test_told_points_still_count_until_the_directory_is_newer(shop: Shop) -> Non
     posted = [RecordOutcome(epoch=x.epoch, seq=x.seq, outcome=OutcomeKind.POSTED) for x in batch]
     shop.outbox.mark_told(posted, NOON)
     assert shop.store.untold() == 0
-    assert shop.store.exposure(ZHANG).resident_points == 71
-    assert shop.store.exposure(ZHANG).terminal_points == 0
+    assert exposure(shop).resident_points == 71
+    assert exposure(shop).terminal_points == 0
     shop.take(directory(version=2, made_at=NOON + timedelta(minutes=1)))
-    assert shop.store.exposure(ZHANG).resident_points == 0
+    assert exposure(shop).resident_points == 0
+
+
+def tell_all(shop: Shop) -> None:
+    batch = shop.outbox.next_batch()
+    posted = [RecordOutcome(epoch=x.epoch, seq=x.seq, outcome=OutcomeKind.POSTED) for x in batch]
+    shop.outbox.mark_told(posted, shop.wall.at)
+
+
+def test_points_held_before_the_directory_was_made_are_not_counted_twice(shop: Shop) -> None:
+    """Hold, then directory, then completion: the allowance is lower by the hold already."""
+    buns_and_greens(shop)
+    shop.pool.approve(71, 100)
+    shop.till.scan(slot_text())
+    shop.wall.at = NOON + timedelta(seconds=30)
+    shop.take(directory(version=2, made_at=NOON + timedelta(seconds=10)))
+    complete(shop)
+    made_at = NOON + timedelta(seconds=10)
+    assert shop.store.exposure(ZHANG, made_at).resident_points == 71, "untold: the hold may expire"
+    tell_all(shop)
+    assert shop.store.exposure(ZHANG, made_at).resident_points == 0
+
+
+def test_a_directory_made_before_an_offline_sale_was_told_does_not_know_it(shop: Shop) -> None:
+    buns_and_greens(shop)
+    offline(shop, slot_text())
+    complete(shop)
+    made_at = NOON + timedelta(seconds=10)
+    shop.wall.at = NOON + timedelta(seconds=20)
+    tell_all(shop)
+    assert shop.store.exposure(ZHANG, made_at).resident_points == 71
+    assert shop.store.exposure(ZHANG, NOON + timedelta(seconds=30)).resident_points == 0
 
 
 @pytest.mark.parametrize(
@@ -590,6 +628,33 @@ def test_vouchers_and_work_orders_are_not_sold_at_the_till(shop: Shop) -> None:
     shop.till.add_item("cleaning")
     assert notice(shop) == NoticeCode.ITEM_ELSEWHERE
     assert shop.page.view().lines == ()
+
+
+def with_stock(stock: int, version: int) -> Catalogue:
+    items = (msgspec.structs.replace(each, stock=stock) for each in ITEMS)
+    return Catalogue(version=version, made_at=NOON, items=tuple(items))
+
+
+def test_goods_for_points_are_refused_beyond_the_stock_that_the_pool_last_knew(shop: Shop) -> None:
+    shop.take(with_stock(2, version=9))
+    shop.till.add_item("rice")
+    shop.till.add_item("rice")
+    shop.till.add_item("rice")
+    assert notice(shop) == NoticeCode.OUT_OF_STOCK
+    assert [line.quantity_milli for line in shop.page.view().lines] == [2_000]
+    shop.till.set_quantity(1, 3_000)
+    assert notice(shop) == NoticeCode.OUT_OF_STOCK
+    shop.take(with_stock(3, version=10))
+    shop.till.add_item("rice")
+    assert [line.quantity_milli for line in shop.page.view().lines] == [3_000]
+
+
+def test_what_is_sold_for_money_is_never_out_of_stock_at_the_till(shop: Shop) -> None:
+    shop.take(with_stock(0, version=9))
+    shop.till.add_item("bun")
+    assert [line.name for line in shop.page.view().lines] == ["馒头"]
+    shop.till.add_item("oil")
+    assert notice(shop) == NoticeCode.OUT_OF_STOCK
 
 
 def test_an_older_document_does_not_replace_a_newer_one(shop: Shop) -> None:

@@ -69,6 +69,17 @@ def test_a_press_on_a_page_that_has_changed_takes_nothing(shop: Shop, client: Fl
     assert list(shop.store.recent_sales(10)) == []
 
 
+def test_a_press_that_names_other_money_than_is_due_now_takes_nothing(
+    shop: Shop, client: FlaskClient
+) -> None:
+    screen = post(client, "/api/item", item_id="bun")
+    shop.till.scan("6900000000014")  # the scanner, while the finger was on its way
+    pressed = {"sale_id": screen.sale_id, "points": 0, "cash_fen": 50}
+    answer = post(client, "/api/complete", **pressed)
+    assert (answer.state, answer.notice_text) == ("open", "页面刚刚变了，这一下没有算数。")
+    assert post(client, "/api/complete", **{**pressed, "cash_fen": 100}).state == "captured"
+
+
 def test_fewer_points_leave_money_to_pay(shop: Shop, client: FlaskClient) -> None:
     post(client, "/api/amount", text="7.10")
     shop.pool.approve(71, 100)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from string import Formatter
 
@@ -46,6 +46,7 @@ FIGURES: dict[str, str | int] = {
     "item": "6900000000014",
     "lowest": 0,
     "highest": 71,
+    "stock": 2,
 }
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
 
@@ -168,6 +169,21 @@ def test_offline_the_limit_is_told(shop: Shop) -> None:
     assert "离线，这位居民这一单最多用30积分" in chinese(
         shop, notice(NoticeCode.DECLINED, decline, needs_points=1)
     )
+
+
+def test_an_empty_card_is_told_with_day_and_place_of_its_last_use(shop: Shop) -> None:
+    decline = Declined(
+        DeclineReason.CARD_EMPTY,
+        used_at=datetime(2026, 3, 1, 17, 30, tzinfo=UTC),
+        used_where="听篌街兑换站",
+    )
+    said = chinese(shop, notice(NoticeCode.DECLINED, decline, needs_points=1))
+    assert said.startswith("此卡已用完，最后一次是2026年3月2日，在听篌街兑换站。请居民换一张卡")
+
+
+def test_goods_that_are_short_are_named_with_what_is_left(shop: Shop) -> None:
+    said = chinese(shop, notice(NoticeCode.OUT_OF_STOCK, item="大米", stock=2))
+    assert said == "“大米”库存不够，系统里还有 2 件。请换一种商品；数目不对，请街道办盘点。"
 
 
 @pytest.mark.parametrize(

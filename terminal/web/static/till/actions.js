@@ -84,10 +84,9 @@ export function nextCustomer() {
 
 export function complete() {
   const screen = screenNow();
-  if (screen.cash_text) press("/api/complete", { sale_id: screen.sale_id, points: 0 });
-  if (screen.confirm_text) {
-    press("/api/complete", { sale_id: screen.sale_id, points: screen.payment.points });
-  }
+  if (!screen.cash_text && !screen.confirm_text) return;
+  const { points, cash_fen } = screen.payment;
+  press("/api/complete", { sale_id: screen.sale_id, points, cash_fen });
 }
 
 export function primary() {

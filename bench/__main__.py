@@ -1,0 +1,163 @@
+"""``./run bench [terminal|redemption]``: speed as ratios to a limit measured in the same run.
+
+Figures in milliseconds belong to the machine that is named above them; a ratio can be
+compared from one machine to the next. Everything happens on 127.0.0.1 and in a folder of
+its own that is removed afterwards.
+"""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from msgspec import Struct
+
+from bench import redemption, terminal_sale
+from bench.figures import BenchError, Held, Machine, Spread, as_json, machine
+
+NAMES = ("terminal", "redemption")
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What ``--json`` writes; a benchmark that was not asked for is None."""
+
+    quick: bool
+    machine: Machine
+    terminal: terminal_sale.TerminalReport | None
+    redemption: list[redemption.RedemptionReport] | None
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0 if everything could be measured, whatever came out."""
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=NAMES, help="不写则全部 · both, if left out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="结果写成数据 · figures as data")
+    parser.add_argument("--quick", action="store_true", help="小规模试跑 · a small run")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(tempfile.gettempdir()),
+        help="在哪块盘上测 · on which disk (a folder on it)",
+    )
+    options = parser.parse_args(arguments)
+    names = (options.name,) if options.name else NAMES
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="huidian-bench-", dir=options.folder)).resolve()
+        try:
+            report = run(folder, names, quick=options.quick)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if options.json is not None:
+            options.json.write_bytes(as_json(report))
+    except (BenchError, OSError) as error:
+        say(f"测不了 · could not be measured: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("\n已停止，没有留下进程 · stopped, no process left behind")
+        return 130
+    return 0
+
+
+def run(folder: Path, names: Sequence[str], *, quick: bool) -> Report:
+    """Measure in ``folder`` and print what came out.
+
+    Raises:
+        BenchError: something could not be measured.
+    """
+    facts = machine(folder)
+    _print_machine(facts)
+    terminal_report = redemption_reports = None
+    if "terminal" in names:
+        size = terminal_sale.QUICK if quick else terminal_sale.FULL
+        terminal_report = terminal_sale.measure(folder / "terminal", size, say)
+        _print_terminal(terminal_report)
+    if "redemption" in names:
+        amount = redemption.QUICK if quick else redemption.FULL
+        redemption_reports = redemption.measure(folder / "redemption", amount, say)
+        for report in redemption_reports:
+            _print_redemption(report)
+    return Report(
+        quick=quick, machine=facts, terminal=terminal_report, redemption=redemption_reports
+    )
+
+
+def _print_machine(facts: Machine) -> None:
+    say(
+        f"机器 · machine: {facts.cpu}, {facts.cores} 核 cores, {facts.system}\n"
+        f"  Python {facts.python}, SQLite {facts.sqlite}, {facts.file_system},"
+        f" 一次落盘 one sync {facts.sync_p50_ms:.2f} ms, 负载 load {facts.load_1_min:.1f}"
+    )
+    if facts.load_1_min > facts.cores:
+        say("  机器正忙，数字偏慢 · the machine is busy: figures are slower than they could be")
+
+
+def _print_terminal(report: terminal_sale.TerminalReport) -> None:
+    say("\n—— terminal: 一笔销售 / 纯 sqlite3 写同样的行 · a sale / plain sqlite3, same rows")
+    _print_comparison(report.plain)
+    say(
+        f"  每次提交模拟慢盘 {report.slow_sync_ms:.0f} ms（两边都等） · simulated slow disk, both wait:"
+    )
+    _print_comparison(report.slow)
+    counted = report.syncs
+    if counted is None:
+        say(f"  落盘次数 · syncs a sale: {report.syncs_say}")
+    else:
+        say(
+            f"  落盘次数 · syncs a sale: {counted.all:.2f}（日志 log {counted.log:.2f}，"
+            f"检查点写库 checkpoints {counted.database:.2f}；{counted.sales} 笔 sales）"
+        )
+    say("  时间去向，毫秒每笔 · where the time goes, ms a sale:")
+    for line in report.attributed:
+        say(f"    {line.mean_ms:8.3f}  {line.share:6.1%}  {line.part}")
+
+
+def _print_comparison(found: terminal_sale.Comparison) -> None:
+    say(f"    销售 sale {_spread(found.till)}  CPU {found.till_cpu_ms:.2f}")
+    say(f"    极限 raw  {_spread(found.raw)}  CPU {found.raw_cpu_ms:.2f}")
+    say(
+        f"    {_held(found.held)}；每笔提交 commits a sale {found.commits_a_sale:.2f}，"
+        f"{found.same_rows} 行相同 rows alike"
+    )
+
+
+def _print_redemption(report: redemption.RedemptionReport) -> None:
+    say(f"\n—— redemption: {report.database}, {report.clients} 台终端 terminals")
+    say(
+        f"    {report.redemptions_a_s:.1f} 笔/秒 redemptions/s（{report.redemptions} 笔，审计无误"
+        f" audit clean），服务器 CPU 每笔 a redemption {report.server_cpu_ms:.1f} ms"
+    )
+    say(f"    询问 authorise {_spread(report.authorise)}")
+    say(f"    上报 tell      {_spread(report.tell)}")
+    say(f"    单台询问 authorise, one terminal {_spread(report.authorise_alone)}")
+    say(
+        f"    极限 limit {report.limit_a_s:.1f} 笔/秒：每笔两次往返、两次提交，取慢的"
+        f" · two round trips and two commits each, the slower of:"
+        f" {report.health_trips_a_s:.0f} 往返 trips/s，{report.commits_a_s:.0f} 提交 commits/s"
+        f"（{report.commit_bytes} B）"
+    )
+    say(f"    {_held(report.held)}")
+
+
+def _spread(found: Spread) -> str:
+    return f"p50 {found.p50_ms:8.2f} ms  p99 {found.p99_ms:8.2f} ms"
+
+
+def _held(held: Held) -> str:
+    return f"比值 ratio {held.ratio:.3f}（{held.verdict}）"
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(main())
