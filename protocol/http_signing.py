@@ -144,6 +144,4 @@ def verify_request(
         created_at = datetime.fromtimestamp(created, UTC)
     except (ValueError, OverflowError, OSError) as error:  # no calendar has such a year
         raise SignatureProblem("the signature's time is none") from error
-    return VerifiedSignature(
-        key_id=str(parameters["keyid"]), created_at=created_at, nonce=nonce
-    )
+    return VerifiedSignature(key_id=str(parameters["keyid"]), created_at=created_at, nonce=nonce)

@@ -9,7 +9,9 @@ from werkzeug.exceptions import HTTPException
 
 from protocol.messages import ProblemKind
 from server import api
+from server.api.partners import create_partner_blueprint
 from server.api.replies import NotDealt, problem_response
+from server.db import TryAgain
 from server.portal import pages as portal
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ def create_app(services: AppServices) -> Flask:
         MAX_CONTENT_LENGTH=services.max_body_bytes,
     )
     app.register_blueprint(api.create_blueprint(services.api))
+    app.register_blueprint(create_partner_blueprint(services.api))
     app.register_blueprint(portal.create_blueprint(services.portal))
     app.after_request(_secure)
     app.register_error_handler(Exception, _fault)
@@ -75,11 +78,19 @@ def _fault(error: Exception) -> ResponseReturnValue:
             return error
         kind = _PROBLEM_OF_STATUS.get(error.code, ProblemKind.BAD_REQUEST)
         return problem_response(NotDealt(kind))
+    if isinstance(error, TryAgain):
+        logger.warning("busy while answering %s %s: %s", request.method, request.path, error)
+        if request.path.startswith(_API):
+            return problem_response(NotDealt(ProblemKind.TRY_AGAIN))
+        return _plain("服务器忙，请稍后再试。\nThe server is busy. Try again later.\n", 503)
     logger.error("fault while answering %s %s", request.method, request.path, exc_info=error)
     if request.path.startswith(_API):
         return problem_response(NotDealt(ProblemKind.FAULT))
-    return Response(
+    return _plain(
         "服务器出错，已记录，请稍后再试。\nThe server has a fault; it was logged. Try again later.\n",
         500,
-        content_type="text/plain; charset=utf-8",
     )
+
+
+def _plain(says: str, status: int) -> Response:
+    return Response(says, status, content_type="text/plain; charset=utf-8")

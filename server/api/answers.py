@@ -34,10 +34,10 @@ from server.directory import (
     DirectoryProblem,
     Enrolled,
     Terminal,
-    code_hash_of,
+    TerminalState,
+    invitations_named,
     merchant_of,
     shop_of,
-    terminals_invited_by,
 )
 from server.directory.commands import EnrolTerminal
 from server.directory.documents import newer_than
@@ -56,39 +56,55 @@ from server.redemption import (
 from server.redemption.evidence import card_proof_holds
 from server.redemption.intake import record_proof_holds
 
-_WRONG_CODE = NotDealt(
+WRONG_CODE = NotDealt(
     ProblemKind.WRONG_CODE,
     "注册码不对或已失效，请向街道办要一个新的"
     " / the code is wrong, used up or too old; ask the street office for a new one",
 )
 
 
+def enrolment_of(
+    services: ApiServices, tx: Connection, message: EnrolRequest, now: datetime
+) -> EnrolTerminal | None:
+    """The command that an introduction comes to; None where it can neither win nor cost a try.
+
+    Anybody may knock here, so what changes nothing leaves nothing in the fact log: a code that
+    is used up, dead or too old is as wrong as one that never was.
+    """
+    code = read_code(message.code)
+    if code is None:
+        return None
+    named = invitations_named(tx, services.pool, code_name(code))
+    fitting = [
+        each
+        for each in named
+        if hmac.compare_digest(each.code_hash, code_hash(services.pool, each.terminal, code))
+    ]
+    # Codes that start alike are rare; then the wrong guess counts against the newest.
+    for each in (*fitting, *named):
+        is_open = each.state is TerminalState.INVITED and now < each.expires_at
+        if is_open or (each in fitting and each.public_key == message.public_key):
+            return EnrolTerminal(
+                terminal=each.terminal,
+                public_key=message.public_key,
+                code_hash=code_hash(services.pool, each.terminal, code),
+            )
+    return None
+
+
 def answer_enrol(
     services: ApiServices, tx: Connection, message: EnrolRequest, now: datetime
 ) -> EnrolAnswer | NotDealt:
     """Make a device a terminal, if its code is an invitation's; a wrong guess is counted."""
-    code = read_code(message.code)
-    invited = terminals_invited_by(tx, services.pool, code_name(code)) if code else []
-    if code is None or not invited:
-        return _WRONG_CODE
-    # Codes that start alike are rare; then the wrong guess counts against the newest.
-    fitting = [
-        each
-        for each in invited
-        if code_hash_of(tx, services.pool, each) == code_hash(services.pool, each, code)
-    ]
-    terminal = fitting[0] if fitting else invited[0]
-    command = EnrolTerminal(
-        terminal=terminal,
-        public_key=message.public_key,
-        code_hash=code_hash(services.pool, terminal, code),
-    )
+    command = enrolment_of(services, tx, message, now)
+    if command is None:
+        return WRONG_CODE
     outcome = services.desk.submit(
         tx, services.pool, command, actor=f"terminal:{command.terminal}", recorded_at=now
     )
     if isinstance(outcome, Refused):
         if outcome.reason == DirectoryProblem.WRONG_CODE:
-            return _WRONG_CODE
+            return WRONG_CODE
         return NotDealt(ProblemKind.BAD_REQUEST, outcome.says)
     assert isinstance(outcome, Enrolled), outcome
     shop = shop_of(tx, services.pool, outcome.shop)

@@ -3,9 +3,11 @@
 import threading
 from datetime import datetime, timedelta
 
+from protocol.business_day import business_date
 from protocol.documents import Document, DocumentKind
 from server.api.services import ApiServices
 from server.db import reading, run_writing
+from server.directory import cut_off_hour
 from server.directory.documents import (
     build_catalogue,
     build_directory,
@@ -14,8 +16,11 @@ from server.directory.documents import (
     says_something_new,
 )
 from server.redemption.allowances import spendable_points
+from server.redemption.stock import stock_units
 
 _LOOK_AGAIN_AFTER = timedelta(seconds=1)
+_FIRST_WAIT_S = 5.0
+PUBLISH_DEADLINE_S = 5.0
 
 
 class DocumentPublisher:
@@ -27,12 +32,26 @@ class DocumentPublisher:
         self._looked_at: datetime | None = None
 
     def refresh(self, at: datetime) -> None:
-        """Look whether policy, catalogue or directory say something new, and publish it."""
-        with self._lock:
+        """Look whether policy, catalogue or directory say something new, and publish it.
+
+        One at a time: of two who look at once, the slower could publish what it saw first under
+        the higher number, and a resident who was blocked just now would be free again.
+
+        Raises:
+            TryAgain: the database is away or busy.
+        """
+        # Whoever comes meanwhile gets what is there; only at the very first nothing is.
+        if not self._lock.acquire(timeout=_FIRST_WAIT_S if self._looked_at is None else 0):
+            return
+        try:
             last = self._looked_at
-            if last is not None and abs(at - last) < _LOOK_AGAIN_AFTER:
-                return
-            self._looked_at = at
+            if last is None or abs(at - last) >= _LOOK_AGAIN_AFTER:
+                self._publish_changed(at)
+                self._looked_at = at
+        finally:
+            self._lock.release()
+
+    def _publish_changed(self, at: datetime) -> None:
         changed = self._changed(at)
         if not changed:
             return
@@ -43,18 +62,20 @@ class DocumentPublisher:
                 publish(tx, pool, kind, document, key=key, at=at)
                 for kind, document in changed.items()
             ],
+            deadline_s=PUBLISH_DEADLINE_S,
         )
 
     def _changed(self, at: datetime) -> dict[DocumentKind, Document]:
         pool = self._services.pool
         with reading(self._services.engine) as tx:
+            today = business_date(at, cut_off_hour(tx, pool))
             built: dict[DocumentKind, Document] = {
                 DocumentKind.POLICY: build_policy(tx, pool),
-                DocumentKind.CATALOGUE: build_catalogue(tx, pool),
+                DocumentKind.CATALOGUE: build_catalogue(tx, pool, today, stock_units(tx, pool)),
                 DocumentKind.DIRECTORY: build_directory(tx, pool, spendable_points(tx, pool, at)),
             }
             return {
                 kind: document
                 for kind, document in built.items()
-                if says_something_new(tx, pool, kind, document)
+                if says_something_new(tx, pool, kind, document, at)
             }

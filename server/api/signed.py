@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete
 
-from protocol.http_signing import SignatureProblem, claimed_key_id, verify_request
-from protocol.keys import KeyTextError, read_public_key
+from protocol.http_signing import TAG, SignatureProblem, claimed_key_id, verify_request
+from protocol.keys import KeyTextError, public_key_text, read_public_key
 from protocol.messages import ProblemKind
 from server.api.replies import NotDealt
 from server.api.tables import used_nonce
@@ -37,8 +37,22 @@ class Signature:
     nonce: str
 
 
+def is_key_text(text: str) -> bool:
+    """Whether this is a public key as we write it: base64 has many spellings, a key has one."""
+    try:
+        return public_key_text(read_public_key(text)) == text
+    except KeyTextError:
+        return False
+
+
 def check_signature(
-    asked: Asked, *, key_id: str, public_key: str, now: datetime, request_age_s: int
+    asked: Asked,
+    *,
+    key_id: str,
+    public_key: str,
+    now: datetime,
+    request_age_s: int,
+    tag: str = TAG,
 ) -> Signature | NotDealt:
     """Whether this key signed this request, body included, at about this time."""
     if asked.claimed_key_id is None:
@@ -52,6 +66,7 @@ def check_signature(
             url=asked.url,
             headers=asked.headers,
             body=asked.body,
+            tag=tag,
         )
     except (SignatureProblem, KeyTextError):
         return NotDealt(ProblemKind.BAD_SIGNATURE)
@@ -65,8 +80,12 @@ def check_signature(
 def use_nonce(
     tx: Connection, pool: str, signature: Signature, *, now: datetime, request_age_s: int
 ) -> bool:
-    """Remember the request; False if it came before. Forgets those too old to come again."""
-    too_old = now - timedelta(seconds=2 * request_age_s)
+    """Remember the request; False if it came before. Forgets those too old to come again.
+
+    A request may be signed up to its age ahead of us, so it can come again for twice as long;
+    the third part is for those that wait for their turn with the ``now`` of their arrival.
+    """
+    too_old = now - timedelta(seconds=3 * request_age_s)
     tx.execute(delete(used_nonce).where(used_nonce.c.pool == pool, used_nonce.c.seen_at < too_old))
     return insert_or_ignore(
         tx,

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
 from protocol.http_signing import claimed_key_id
+from protocol.journal import UNREADABLE
 from protocol.messages import (
     MAX_BODY_BYTES,
     AuthoriseRequest,
@@ -18,15 +19,17 @@ from protocol.messages import (
     ProblemKind,
 )
 from server.api.answers import (
+    WRONG_CODE,
     answer_authorise,
     answer_documents,
     answer_enrol,
     answer_journal,
+    enrolment_of,
 )
 from server.api.publishing import DocumentPublisher
 from server.api.replies import NotDealt, json_response, problem_response
 from server.api.services import ApiServices
-from server.api.signed import Asked, Signature, check_signature, use_nonce
+from server.api.signed import Asked, Signature, check_signature, is_key_text, use_nonce
 from server.db import TryAgain, reading, run_writing
 from server.directory import Terminal, TerminalState, terminal_of
 
@@ -88,10 +91,12 @@ def create_blueprint(services: ApiServices) -> Blueprint:
 
 
 def _enrol(services: ApiServices) -> Response:
-    now, asked = services.clock(), _asked()
-    message = _read(asked.body, EnrolRequest)
+    now, asked = services.clock(), what_was_asked()
+    message = read_message(asked.body, EnrolRequest)
     if isinstance(message, NotDealt):
         return problem_response(message)
+    if not is_key_text(message.public_key):
+        return problem_response(NotDealt(ProblemKind.BAD_REQUEST))
     signature = check_signature(
         asked,
         key_id=message.public_key,
@@ -101,7 +106,11 @@ def _enrol(services: ApiServices) -> Response:
     )
     if isinstance(signature, NotDealt):
         return problem_response(signature)
-    return _in_one_transaction(
+    # Anybody can get as far as here: a stranger without a code takes no turn at writing.
+    with reading(services.engine) as tx:
+        if enrolment_of(services, tx, message, now) is None:
+            return problem_response(WRONG_CODE)
+    return in_one_transaction(
         services, signature, now, lambda tx: answer_enrol(services, tx, message, now)
     )
 
@@ -115,7 +124,7 @@ def _deal(
     prepare: Callable[[datetime], None] | None = None,
 ) -> Response:
     """Deal with a terminal's request: who asks comes first, what is asked after it."""
-    now, asked = services.clock(), _asked()
+    now, asked = services.clock(), what_was_asked()
     key_id = claimed_key_id(asked.headers)
     if key_id is None:
         return problem_response(NotDealt(ProblemKind.UNSIGNED))
@@ -136,17 +145,15 @@ def _deal(
     )
     if isinstance(signature, NotDealt):
         return problem_response(signature)
-    message = _read(asked.body, message_type)
+    message = read_message(asked.body, message_type)
     if isinstance(message, NotDealt):
         return problem_response(message)
     if prepare is not None:
         prepare(now)
-    return _in_one_transaction(
-        services, signature, now, lambda tx: work(tx, terminal, message, now)
-    )
+    return in_one_transaction(services, signature, now, lambda tx: work(tx, terminal, message, now))
 
 
-def _in_one_transaction(
+def in_one_transaction(
     services: ApiServices,
     signature: Signature,
     now: datetime,
@@ -161,7 +168,8 @@ def _in_one_transaction(
         return work(tx) if fresh else NotDealt(ProblemKind.REPLAYED)
 
     try:
-        outcome = run_writing(services.engine, once, deadline_s=WORK_DEADLINE_S)
+        with services.turns.taken(services.engine, WORK_DEADLINE_S):
+            outcome = run_writing(services.engine, once, deadline_s=WORK_DEADLINE_S)
     except TryAgain:
         outcome = NotDealt(ProblemKind.TRY_AGAIN)
     if isinstance(outcome, NotDealt):
@@ -169,13 +177,15 @@ def _in_one_transaction(
     return json_response(outcome)
 
 
-def _asked() -> Asked:
+def what_was_asked() -> Asked:
+    """The request that is being answered, with its exact bytes."""
     headers = dict(request.headers)
     return Asked(request.method, request.url, headers, request.get_data(cache=False))
 
 
-def _read(body: bytes, message_type: type[Message]) -> Message | NotDealt:
+def read_message(body: bytes, message_type: type[Message]) -> Message | NotDealt:
+    """The body as a message, or that it is none."""
     try:
         return msgspec.json.decode(body, type=message_type)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return NotDealt(ProblemKind.BAD_REQUEST)

@@ -1,12 +1,90 @@
-"""Points in: awards by rule, and what an award clears of an offline overdraft."""
+"""Points in: awards by rule, claims and reviews, claw-backs, opening balances.
 
-from server.awards.award import (
-    Awarded,
+Whatever a resident owes is cleared out of what comes in: an offline overdraft first, then
+awards that were clawed back after they were spent.
+"""
+
+from server.awards.award import award_of, award_points, points_awarded
+from server.awards.claims import claim_award, review_award, waiting_claims
+from server.awards.clawback import claw_back_award
+from server.awards.commands import (
+    AmendAwardRule,
+    AwardCommand,
+    AwarderRole,
     AwardPoints,
-    AwardProblem,
-    award_of,
-    points_awarded,
-    register,
+    ClaimAward,
+    ClawBackAward,
+    ClosePartner,
+    OpenBalance,
+    RegisterAwarder,
+    RegisterPartner,
+    RetireAwarder,
+    ReviewAward,
 )
+from server.awards.opening import open_balance, points_opened
+from server.awards.people import (
+    awarder_of,
+    close_partner,
+    partner_of,
+    register_awarder,
+    register_partner,
+    retire_awarder,
+)
+from server.awards.rules import amend_award_rule, rule_on, rules_on
+from server.awards.values import (
+    Awarded,
+    AwardProblem,
+    Claimed,
+    ClawedBack,
+    Noted,
+    Opened,
+    Reviewed,
+    RuleTerms,
+)
+from server.facts import FactDesk
 
-__all__ = ["AwardPoints", "AwardProblem", "Awarded", "award_of", "points_awarded", "register"]
+__all__ = [
+    "AmendAwardRule",
+    "AwardCommand",
+    "AwardPoints",
+    "AwardProblem",
+    "Awarded",
+    "AwarderRole",
+    "ClaimAward",
+    "Claimed",
+    "ClawBackAward",
+    "ClawedBack",
+    "ClosePartner",
+    "Noted",
+    "OpenBalance",
+    "Opened",
+    "RegisterAwarder",
+    "RegisterPartner",
+    "RetireAwarder",
+    "ReviewAward",
+    "Reviewed",
+    "RuleTerms",
+    "award_of",
+    "awarder_of",
+    "partner_of",
+    "points_awarded",
+    "points_opened",
+    "register",
+    "rule_on",
+    "rules_on",
+    "waiting_claims",
+]
+
+
+def register(desk: FactDesk) -> None:
+    """Makes the desk apply every command about awards."""
+    desk.register("award_points", AwardPoints, award_points)
+    desk.register("amend_award_rule", AmendAwardRule, amend_award_rule)
+    desk.register("register_awarder", RegisterAwarder, register_awarder)
+    desk.register("retire_awarder", RetireAwarder, retire_awarder)
+    desk.register("claim_award", ClaimAward, claim_award)
+    desk.register("review_award", ReviewAward, review_award)
+    desk.register("claw_back_award", ClawBackAward, claw_back_award)
+    desk.register("open_balance", OpenBalance, open_balance)
+    desk.register("register_partner", RegisterPartner, register_partner)
+    desk.register("close_partner", ClosePartner, close_partner)

@@ -8,6 +8,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from server import awards, redemption, settlement
+from server.awards import bearer_cards
+from server.directory import catalogue
 from server.directory import commands as c
 from server.directory import register as directory
 from server.directory.accounts import (
@@ -56,9 +58,13 @@ def make_desk() -> FactDesk:
     # A wrong code costs a try, so the refusal leaves its mark.
     _at_desk(desk, c.EnrolTerminal, enrol_terminal, keeps_refusals=True)
     _at_desk(desk, c.RegisterSignIn, directory.register_sign_in)
+    _at_desk(desk, c.AddItem, catalogue.add_item)
+    _at_desk(desk, c.ChangePrice, catalogue.change_price)
+    _at_desk(desk, c.RetireItem, catalogue.retire_item)
     awards.register(desk)
     redemption.register(desk)
     settlement.register(desk)
+    bearer_cards.register(desk)
     return desk
 
 

@@ -9,20 +9,46 @@ from pathlib import Path
 
 import click
 import waitress
+from sqlalchemy.exc import DBAPIError
 
 from config.load import ConfigError, load
 from config.server import ServerSettings
+from protocol.messages import MAX_BODY_BYTES
 from server.app import create_app
 from server.bootstrap.clock import choose_clock
 from server.bootstrap.desk import make_desk
 from server.bootstrap.opening import app_services, create_pool, open_pool
 from server.commands.context import CommandContext, CommandRefused, OpenedPool
 from server.commands.group import register_all
+from server.db import TryAgain
+from server.db.dialect import may_pass_by_waiting
 
 THREADS = 8
+_BODY_MARGIN_BYTES = 64 * 1024
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Says in one line what a busy or absent database would say in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except TryAgain as fault:
+            raise _busy(fault) from fault
+        except DBAPIError as fault:
+            if not may_pass_by_waiting(fault):
+                raise
+            raise _busy(fault) from fault
+
+
+def _busy(fault: Exception) -> CommandRefused:
+    why = str(fault).splitlines()[0]
+    return CommandRefused(
+        f"数据库忙或连不上，没有改动，请稍后再试 / the database is busy or away, try again: {why}"
+    )
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     "config_file",
@@ -82,7 +108,12 @@ def _serve(settings: ServerSettings, opened: OpenedPool) -> None:
     app = create_app(app_services(settings, opened, clock=clock, randomness=os.urandom))
     listening = _listen(settings)
     server = waitress.create_server(
-        app, sockets=[listening], threads=THREADS, clear_untrusted_proxy_headers=True
+        app,
+        sockets=[listening],
+        threads=THREADS,
+        clear_untrusted_proxy_headers=True,
+        # What is longer is not even received; the application answers what is a little too long.
+        max_request_body_size=max(MAX_BODY_BYTES, settings.max_body_bytes) + _BODY_MARGIN_BYTES,
     )
     click.echo(
         f"积分池 {opened.pool} 服务中 / serving http://{settings.listen_host}:{settings.listen_port}"

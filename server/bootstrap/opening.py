@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from config.pool import PoolPreset
 from config.server import ServerSettings
+from protocol.keys import public_key_text
 from server.api import ApiServices
 from server.app import AppServices
 from server.bootstrap.clock import Clock
@@ -15,7 +16,7 @@ from server.bootstrap.desk import make_desk
 from server.commands.context import CommandRefused, OpenedPool
 from server.db import EngineRefused, metadata, open_engine, reading, writing
 from server.db.migrate import upgrade
-from server.directory import pools
+from server.directory import pool_terms, pools
 from server.directory.adoption import adoption_of
 from server.directory.keys import KeysRefused, load_keys, make_keys
 from server.facts import Refusal
@@ -49,14 +50,16 @@ def create_pool(
             f"{settings.data_dir} 里已有积分池 {existing[0]}，请换一个目录"
             f" / holds pool {existing[0]} already, take another folder"
         )
+    folder = keys_folder(settings, preset.id)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
-        folder = keys_folder(settings, preset.id)
+        engine = _engine(settings)
+        upgrade(engine, metadata)
+        if not folder.exists():
+            _refuse_new_keys_for_an_old_pool(engine, preset.id, folder)
         keys = load_keys(folder) if folder.exists() else make_keys(folder, randomness)
     except (OSError, KeysRefused) as fault:
         raise CommandRefused(f"数据目录不能用 / cannot use the data folder: {fault}") from fault
-    engine = _engine(settings)
-    upgrade(engine, metadata)
     command = adoption_of(preset, root_key=keys.root_key_text, issuer_keys=keys.issuer_keys())
     with writing(engine) as tx:
         outcome = make_desk().submit(
@@ -69,6 +72,17 @@ def create_pool(
             f" / pool {preset.id} is there already; nothing was changed"
         )
     return OpenedPool(preset.id, engine, keys)
+
+
+def _refuse_new_keys_for_an_old_pool(engine: Engine, pool: str, folder: Path) -> None:
+    with reading(engine) as tx:
+        adopted = pool in pools(tx)
+    if adopted:
+        engine.dispose()
+        raise CommandRefused(
+            f"积分池 {pool} 已经建立，但密钥不在 {folder}，请从备份恢复"
+            f" / pool {pool} is there already, its keys are not; restore them from the copy"
+        )
 
 
 def open_pool(settings: ServerSettings) -> OpenedPool:
@@ -92,10 +106,17 @@ def open_pool(settings: ServerSettings) -> OpenedPool:
     upgrade(engine, metadata)
     with reading(engine) as tx:
         adopted = pool in pools(tx)
+        adopted_with = public_key_text(pool_terms(tx, pool).root_key) if adopted else None
     if not adopted:
         engine.dispose()
         raise CommandRefused(
             f"积分池 {pool} 没有建完，请再运行一次 init / pool {pool} is unfinished, run init again"
+        )
+    if adopted_with != keys.root_key_text:
+        engine.dispose()
+        raise CommandRefused(
+            f"{keys_folder(settings, pool)} 不是这个积分池的密钥，请从备份恢复"
+            " / these are not the keys that the pool was made with; restore them from the copy"
         )
     return OpenedPool(pool, engine, keys)
 

@@ -9,6 +9,7 @@ from server.commands.audit_points import check_points
 from server.commands.audit_replay import check_replay, count_rows
 from server.commands.audit_sales import check_chains, check_money, check_outcomes
 from server.commands.audit_statements import check_statements
+from server.commands.audit_stock import check_stock
 from server.commands.audit_values import Finding, finding
 from server.db.violation import Violation
 from server.facts import FactDesk
@@ -38,6 +39,7 @@ class _Check:
 def _sums(tx: Connection, pool: str) -> Iterable[Violation]:
     yield from check_sums(tx, pool)
     yield from check_numbers(tx, pool)
+    yield from check_stock(tx, pool)
 
 
 _CHECKS = (

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
-from server.awards.tables import award
+from server.awards import points_awarded, points_opened
+from server.awards.bearer_cards import points_on_cards
 from server.db.violation import Violation
 from server.ledger import Asset, balances
 
@@ -16,8 +17,14 @@ _SIGNS = {
     "returned": 1,
     "resident": -1,
     "offline_overdraft": 1,
+    "owed": 1,
+    "risk_reserve": 1,
+    "card": -1,
+    "lapsed_points": -1,
 }
-"""Issued − redeemed + returned = residents' balances − overdrafts, brought to one side."""
+"""Issued − redeemed + returned − lapsed = residents' and cards' balances − overdrafts − owed −
+written off, brought to one side.
+"""
 
 
 def check_points(tx: Connection, pool: str) -> Iterator[Violation]:
@@ -32,11 +39,13 @@ def check_points(tx: Connection, pool: str) -> Iterator[Violation]:
     if difference:
         sums = ", ".join(f"{kind} {by_kind[kind]}" for kind in _SIGNS)
         yield _violation(pool, "points", f"{difference} points are nowhere: {sums}")
-    summed = select(func.coalesce(func.sum(award.c.points), 0)).where(award.c.pool == pool)
-    awarded = int(tx.execute(summed).scalar_one())
-    if awarded != by_kind["points_issued"]:
-        issued = by_kind["points_issued"]
-        yield _violation(pool, "points_issued", f"{issued} were issued, awards add up to {awarded}")
+    for kind, told in (
+        ("points_issued", points_awarded(tx, pool) + points_on_cards(tx, pool)),
+        ("opening_points", points_opened(tx, pool)),
+    ):
+        if told != by_kind[kind]:
+            says = f"{by_kind[kind]} were issued, awards and cards add up to {told}"
+            yield _violation(pool, kind, says)
 
 
 def _violation(pool: str, where: str, says: str) -> Violation:

@@ -8,18 +8,29 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, String, Table, func, select
 
-from server.awards.tables import award
+from server.awards import tables as awards
 from server.db import create_all, metadata, open_engine, reading
 from server.db.violation import Violation
 from server.directory import tables as directory
 from server.facts import FactDesk, FactFault, ReplayDiverged, check_facts, replay
 from server.ledger.tables import account, entry, hold, transfer
-from server.redemption.tables import journal_record, refund, refund_line, sale, sale_line
+from server.redemption.tables import (
+    journal_record,
+    refund,
+    refund_line,
+    sale,
+    sale_line,
+    stock_level,
+    stock_movement,
+)
 from server.settlement.tables import (
     settlement_run,
+    sponsor,
     statement,
     statement_line,
     statement_share,
+    write_off,
+    write_off_approval,
 )
 
 COMPARED = (
@@ -29,8 +40,11 @@ COMPARED = (
     directory.shop_kind,
     directory.award_rule,
     directory.item,
+    directory.item_period,
+    directory.item_retirement,
     directory.resident,
     directory.card,
+    directory.bearer_card,
     directory.merchant,
     directory.shop,
     directory.contract,
@@ -40,16 +54,30 @@ COMPARED = (
     entry,
     transfer,
     hold,
-    award,
+    awards.award,
+    awards.award_rule_terms,
+    awards.awarder,
+    awards.partner,
+    awards.award_origin,
+    awards.paid_once,
+    awards.award_claim,
+    awards.award_review,
+    awards.award_clawback,
+    awards.opening_balance,
     sale,
     sale_line,
     refund,
     refund_line,
     journal_record,
+    stock_level,
+    stock_movement,
     settlement_run,
     statement,
     statement_share,
     statement_line,
+    sponsor,
+    write_off,
+    write_off_approval,
 )
 """Everything that the books are made of. What only serves the traffic (nonces, published
 documents) is no fact and is not compared.

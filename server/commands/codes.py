@@ -55,7 +55,7 @@ def card(context: CommandContext, account: str, out: Path | None, *, replace: bo
         cap=Points(current.cap_points),
     )
     # A printed code is bent and stained: a little more correction (M).
-    _show(to_digits(payload), out, qrcode.constants.ERROR_CORRECT_M)
+    show_code(to_digits(payload), out, qrcode.constants.ERROR_CORRECT_M)
 
 
 @click.command()
@@ -78,7 +78,7 @@ def code(context: CommandContext, account: str, out: Path | None, *, as_text: bo
         index=0,
     )
     # On a screen nothing gets lost: fewer modules are worth more than correction (L).
-    _show(to_digits(payload), None if as_text else out, qrcode.constants.ERROR_CORRECT_L)
+    show_code(to_digits(payload), None if as_text else out, qrcode.constants.ERROR_CORRECT_L)
 
 
 def _terms(context: CommandContext, account: str) -> PoolTerms:
@@ -107,7 +107,8 @@ def _issue(context: CommandContext, account: str, terms: PoolTerms, replaces: Ca
     return issued
 
 
-def _show(digits: str, out: Path | None, correction: int) -> None:
+def show_code(digits: str, out: Path | None, correction: int) -> None:
+    """Write the digits as a QR picture, or print them where no file is named."""
     if out is None:
         click.echo(digits)
         return

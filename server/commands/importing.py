@@ -5,18 +5,19 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from server.awards import AwardPoints
+from server.awards import AwardCommand
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import operator
 from server.db import writing
 from server.directory.commands import DirectoryCommand
 from server.facts import Refusal
 from server.facts.refused import Refused
+from server.redemption import CountStock, ReceiveStock
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_LINES = 200_000
 
-ImportedCommand = DirectoryCommand | AwardPoints
+ImportedCommand = DirectoryCommand | AwardCommand | ReceiveStock | CountStock
 
 
 @click.command("import")

@@ -2,7 +2,7 @@
 
 import getpass
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError
 
 from server.commands.context import CommandContext, CommandRefused
 from server.db import writing
@@ -22,13 +22,17 @@ def submit(context: CommandContext, command: Struct) -> Outcome:
     """Apply one command and commit.
 
     Raises:
-        CommandRefused: it was refused; the message is the refusal's sentence.
+        CommandRefused: it was refused, with the refusal's sentence, or a field of it is not
+            what it must be.
     """
     desk = context.make_desk()
-    with writing(context.engine) as tx:
-        outcome = desk.submit(
-            tx, context.pool, command, actor=operator(), recorded_at=context.clock()
-        )
+    try:
+        with writing(context.engine) as tx:
+            outcome = desk.submit(
+                tx, context.pool, command, actor=operator(), recorded_at=context.clock()
+            )
+    except ValidationError as fault:
+        raise CommandRefused(f"内容不对，请检查 / cannot be read: {fault}") from fault
     if isinstance(outcome, Refused):
         raise CommandRefused(outcome.says)
     if isinstance(outcome, Refusal):

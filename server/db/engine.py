@@ -109,15 +109,26 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One snapshot: every statement inside sees the same state; writing inside is a fault."""
+    """One snapshot: every statement inside sees the same state; writing inside is a fault.
+
+    Raises:
+        TryAgain: the database is away or busy.
+    """
     options: dict[str, Any] = {_READING_OPTION: True}
     if engine.dialect.name == "postgresql":
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    with engine.connect() as connection:
-        snapshot = connection.execution_options(**options)
-        with snapshot.begin() as transaction:
-            yield snapshot
-            transaction.rollback()
+    try:
+        with engine.connect() as connection:
+            snapshot = connection.execution_options(**options)
+            with snapshot.begin() as transaction:
+                yield snapshot
+                transaction.rollback()
+    except DBAPIError as fault:
+        if not dialect.may_pass_by_waiting(fault):
+            raise
+        raise TryAgain("the database is away or busy") from fault
+    except PoolTimeoutError as fault:
+        raise TryAgain(f"no connection was free for {CONNECTION_WAIT_S} s") from fault
 
 
 def run_writing(

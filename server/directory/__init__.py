@@ -1,16 +1,16 @@
 """Who and what a pool consists of: policy, places, residents, cards, merchants, terminals."""
 
+from server.directory.catalogue import items_on_sale, was_sold_at
 from server.directory.queries import (
     UnknownPool,
     award_rule_on,
     card_of,
     cards,
-    code_hash_of,
     contract_on,
     contracts_of,
     cut_off_hour,
+    invitations_named,
     issuer_keys,
-    items_on_sale,
     merchant_of,
     merchants,
     pool_terms,
@@ -21,8 +21,6 @@ from server.directory.queries import (
     shops_of,
     sign_in_of,
     terminal_of,
-    terminals_invited_by,
-    was_sold_at,
 )
 from server.directory.values import (
     Answer,
@@ -33,6 +31,7 @@ from server.directory.values import (
     DirectoryProblem,
     Done,
     Enrolled,
+    Invitation,
     Merchant,
     PoolTerms,
     Refused,
@@ -53,6 +52,7 @@ __all__ = [
     "DirectoryProblem",
     "Done",
     "Enrolled",
+    "Invitation",
     "Merchant",
     "PoolTerms",
     "Refused",
@@ -66,10 +66,10 @@ __all__ = [
     "award_rule_on",
     "card_of",
     "cards",
-    "code_hash_of",
     "contract_on",
     "contracts_of",
     "cut_off_hour",
+    "invitations_named",
     "issuer_keys",
     "items_on_sale",
     "merchant_of",
@@ -82,6 +82,5 @@ __all__ = [
     "shops_of",
     "sign_in_of",
     "terminal_of",
-    "terminals_invited_by",
     "was_sold_at",
 ]

@@ -12,6 +12,11 @@ POOL_FUND = "pool_fund"
 TAKINGS_CONTRA = "takings_contra"
 
 
+LAPSED_POINTS = "lapsed_points"
+RISK_RESERVE = "risk_reserve"
+"""In fen what is set aside of the fund for losses; in points what was written off."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountPlan:
     """An account as it must be opened. ``hot``: never updated in line, folded on demand."""
@@ -34,6 +39,16 @@ def overdraft_account(account: str) -> str:
     return f"offline_overdraft:{account}"
 
 
+def owed_account(account: str) -> str:
+    """What a resident still owes of awards that were clawed back after he had spent them."""
+    return f"owed:{account}"
+
+
+def card_account(card_id: str) -> str:
+    """What a denominated card is still worth; never below zero."""
+    return f"card:{card_id}"
+
+
 def redeemed_account(merchant: str) -> str:
     """Points that residents gave to a merchant."""
     return f"redeemed:{merchant}"
@@ -54,6 +69,39 @@ def takings_account(merchant: str) -> str:
     return f"takings:{merchant}"
 
 
+def bearer_accounts(card_id: str) -> tuple[AccountPlan, ...]:
+    """The accounts that every denominated card has."""
+    return (
+        AccountPlan(card_account(card_id), "points", "card", "credit", floor_at_zero=True),
+        AccountPlan(
+            overdraft_account(card_id), "points", "offline_overdraft", "debit", floor_at_zero=True
+        ),
+    )
+
+
+def lapsed_accounts() -> tuple[AccountPlan, ...]:
+    """Where the rest of a card goes that is spent in one go; opened with the first such card."""
+    return (AccountPlan(LAPSED_POINTS, "points", "lapsed_points", "credit"),)
+
+
+def sponsor_account(sponsor: str) -> str:
+    """Fen that a sponsor gave to the pool."""
+    return f"sponsor:{sponsor}"
+
+
+def reserve_accounts() -> tuple[AccountPlan, ...]:
+    """The risk reserve's accounts; opened when a pool first uses them."""
+    return (
+        AccountPlan(RISK_RESERVE, "fen", "risk_reserve", "credit", floor_at_zero=True),
+        AccountPlan(RISK_RESERVE, "points", "risk_reserve", "debit", floor_at_zero=True),
+    )
+
+
+def sponsor_accounts(sponsor: str) -> tuple[AccountPlan, ...]:
+    """The account that every sponsor has."""
+    return (AccountPlan(sponsor_account(sponsor), "fen", "sponsor", "debit", floor_at_zero=True),)
+
+
 def pool_accounts() -> tuple[AccountPlan, ...]:
     """The accounts that a pool has once."""
     return (
@@ -72,6 +120,11 @@ def resident_accounts(account: str) -> tuple[AccountPlan, ...]:
             overdraft_account(account), "points", "offline_overdraft", "debit", floor_at_zero=True
         ),
     )
+
+
+def owed_accounts(account: str) -> tuple[AccountPlan, ...]:
+    """What is opened for a resident when he first owes something; most never do."""
+    return (AccountPlan(owed_account(account), "points", "owed", "debit", floor_at_zero=True),)
 
 
 def merchant_accounts(merchant: str) -> tuple[AccountPlan, ...]:

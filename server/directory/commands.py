@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from protocol.documents import IssuerKey, Item, StandInLimits
 from protocol.redemption import FenRemainder
+from protocol.sales import Fulfilment
 from server.directory.values import SignInRole
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
@@ -21,6 +22,9 @@ BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
 CodePoints = Annotated[int, Meta(ge=1, le=65_535)]
 Seq = Annotated[int, Meta(ge=1, le=255)]
 """A card's code has one byte for it."""
+Price = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Unit = Annotated[str, Meta(min_length=1, max_length=16)]
+Barcode = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,16}$")]
 
 
 class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -200,6 +204,49 @@ class RegisterSignIn(_Command, frozen=True, tag="register_sign_in"):
     password_hash: Annotated[str, Meta(pattern=r"^\$argon2id\$", max_length=255)]
 
 
+class AddItem(_Command, frozen=True, tag="add_item"):
+    """Something new on sale, from ``valid_from``; without a day, from the day of the command.
+
+    ``stock``: whole units that are there now, None where nobody counts them.
+    """
+
+    item_id: Id
+    name: Name
+    name_en: Name
+    category: Name
+    unit: Unit
+    barcode: Barcode | None = None
+    price_fen: Price | None = None
+    price_points: Price | None = None
+    reimbursement_fen: Price = 0
+    weighed: bool = False
+    quick_key: bool = False
+    stock: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    fulfilment: Fulfilment = Fulfilment.AT_ONCE
+    valid_from: date | None = None
+
+
+class ChangePrice(_Command, frozen=True, tag="change_price"):
+    """Another price from a business date on, today's or a later one; all of the price anew.
+
+    What is sold at the old price, also by terminals that hear of it late, keeps that price.
+    """
+
+    item_id: Id
+    valid_from: date
+    price_fen: Price | None = None
+    price_points: Price | None = None
+    reimbursement_fen: Price = 0
+
+
+class RetireItem(_Command, frozen=True, tag="retire_item"):
+    """Sold no more from ``retired_from`` on, today or later."""
+
+    item_id: Id
+    retired_from: date
+    reason: Name
+
+
 DirectoryCommand = (
     RegisterPlace
     | RegisterResident
@@ -213,5 +260,8 @@ DirectoryCommand = (
     | AgreeContract
     | InviteTerminal
     | RegisterSignIn
+    | AddItem
+    | ChangePrice
+    | RetireItem
 )
 """What an operator may import; pools are adopted and terminals enrolled in ways of their own."""

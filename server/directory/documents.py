@@ -1,14 +1,15 @@
 """What terminals are given: policy, catalogue and directory, built, numbered and signed.
 
 A document gets the next version only when its content changed; the newest version of each kind
-stands in the database, as the exact bytes that were signed.
+stands in the database, as the exact bytes that were signed. The directory is made anew after some
+hours all the same: a terminal in a quiet pool must not take it for an old one.
 """
 
 import hashlib
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,9 +29,13 @@ from protocol.documents import (
 )
 from protocol.keys import pool_tag, public_key_text
 from server.db.dialect import insert_or_ignore
-from server.directory.queries import cards, issuer_keys, items_on_sale, pool_terms, residents
+from server.directory.bearer import BEARER_SEQ, bearer_cards
+from server.directory.catalogue import items_on_sale
+from server.directory.queries import cards, issuer_keys, pool_terms, residents
 from server.directory.tables import published_document
 
+DIRECTORY_RENEWED_AFTER = timedelta(hours=6)
+_STOCK_STEP = 20
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,13 +68,34 @@ def build_policy(tx: Connection, pool: str) -> Policy:
     )
 
 
-def build_catalogue(tx: Connection, pool: str) -> Catalogue:
-    """What the pool's shops sell, without a version yet."""
-    return Catalogue(version=0, made_at=_NO_TIME, items=tuple(items_on_sale(tx, pool)))
+def build_catalogue(
+    tx: Connection, pool: str, day: date, stock_units: Mapping[str, int]
+) -> Catalogue:
+    """What the pool's shops sell on a business date, without a version yet.
+
+    ``stock_units`` by item, for those that are counted. Up to 20 are published as they are,
+    more are rounded up to full twenties: not every sale makes a catalogue.
+    """
+    items = tuple(
+        msgspec.structs.replace(each, stock=_published(stock_units.get(each.item_id)))
+        for each in items_on_sale(tx, pool, day)
+    )
+    return Catalogue(version=0, made_at=_NO_TIME, items=items)
+
+
+def _published(stock_units: int | None) -> int | None:
+    if stock_units is None:
+        return None
+    if stock_units <= _STOCK_STEP:
+        return max(0, stock_units)
+    return -(-stock_units // _STOCK_STEP) * _STOCK_STEP
 
 
 def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, int]) -> Directory:
-    """Everybody who may redeem, without a version yet. ``spendable_points`` by pseudonym."""
+    """Everybody who may redeem, without a version yet. ``spendable_points`` by pseudonym.
+
+    A denominated card is an entry of its own; used up, it stays there with nothing allowed.
+    """
     buckets = pool_terms(tx, pool).allowance_buckets_points
     by_account: dict[str, list[DirectoryCard]] = defaultdict(list)
     for card in cards(tx, pool):
@@ -84,7 +110,15 @@ def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, in
         )
         for each in residents(tx, pool)
     )
-    return Directory(version=0, made_at=_NO_TIME, entries=entries)
+    bearers = tuple(
+        DirectoryEntry(
+            account=each.card_id,
+            allowance_points=allowance(spendable_points.get(each.card_id, 0), buckets),
+            cards=(DirectoryCard(card_id=each.card_id, seq=BEARER_SEQ),),
+        )
+        for each in bearer_cards(tx, pool)
+    )
+    return Directory(version=0, made_at=_NO_TIME, entries=entries + bearers)
 
 
 def publish(
@@ -102,7 +136,7 @@ def publish(
     """
     content_hash = _content_hash(document)
     newest = _newest(tx, pool, kind)
-    if newest is not None and newest.content_hash == content_hash:
+    if newest is not None and _still_good(newest, kind, content_hash, at):
         return int(newest.version)
     version = int(newest.version) + 1 if newest is not None else 1
     numbered = msgspec.structs.replace(document, version=version, made_at=at)
@@ -123,10 +157,19 @@ def publish(
     return version
 
 
-def says_something_new(tx: Connection, pool: str, kind: DocumentKind, document: Document) -> bool:
-    """Whether a document, without a version yet, differs from the newest that is published."""
+def says_something_new(
+    tx: Connection, pool: str, kind: DocumentKind, document: Document, at: datetime
+) -> bool:
+    """Whether a document, without a version yet, is to be published beside the newest one."""
     newest = _newest(tx, pool, kind)
-    return newest is None or newest.content_hash != _content_hash(document)
+    return newest is None or not _still_good(newest, kind, _content_hash(document), at)
+
+
+def _still_good(
+    newest: Row[tuple[object, ...]], kind: DocumentKind, content_hash: str, at: datetime
+) -> bool:
+    young = kind is not DocumentKind.DIRECTORY or at - newest.made_at < DIRECTORY_RENEWED_AFTER
+    return bool(newest.content_hash == content_hash and young)
 
 
 def newer_than(

@@ -100,8 +100,20 @@ def make_keys(folder: Path, randomness: Callable[[int], bytes]) -> PoolKeys:
         _write(unfinished / name, private_key_text(key))
     for name in _SECRET_FILES:
         _write(unfinished / name, randomness(_SECRET_FILE_BYTES).hex())
+    _sync_folder(unfinished)
     unfinished.rename(folder)
+    # The pool is adopted with these keys next: they must not be gone after a power cut.
+    _sync_folder(folder.parent)
+    _sync_folder(folder.parent.parent)
     return load_keys(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_keys(folder: Path) -> PoolKeys:

@@ -4,18 +4,18 @@ from datetime import date
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import Connection, Row, and_, or_, select
 
-from protocol.documents import AccountStatus, Item, StandInLimits
+from protocol.documents import AccountStatus, StandInLimits
 from protocol.keys import read_public_key
 from protocol.redemption import FenRemainder
-from protocol.sales import Fulfilment
 from server.directory import tables as t
 from server.directory.values import (
     AwardRule,
     Card,
     CardState,
     Contract,
+    Invitation,
     Merchant,
     PoolTerms,
     Resident,
@@ -204,25 +204,27 @@ def terminal_of(tx: Connection, pool: str, terminal: str) -> Terminal | None:
         state=TerminalState(row.state),
         public_key=row.public_key,
         epoch=row.epoch,
+        enrolled_at=row.enrolled_at,
     )
 
 
-def terminals_invited_by(tx: Connection, pool: str, code_name: str) -> list[str]:
-    """Terminals whose one-time code starts so, the newest invitation first."""
+def invitations_named(tx: Connection, pool: str, code_name: str) -> list[Invitation]:
+    """Every terminal that was last invited with a code that starts so, the newest first."""
     rows = tx.execute(
-        select(t.terminal.c.terminal)
+        select(t.terminal)
         .where(t.terminal.c.pool == pool, t.terminal.c.code_name == code_name)
         .order_by(t.terminal.c.code_expires_at.desc(), t.terminal.c.terminal)
     )
-    return list(rows.scalars())
-
-
-def code_hash_of(tx: Connection, pool: str, terminal: str) -> str | None:
-    """What is kept of the code that a terminal was last invited with."""
-    kept = select(t.terminal.c.code_hash).where(
-        t.terminal.c.pool == pool, t.terminal.c.terminal == terminal
-    )
-    return tx.execute(kept).scalar_one_or_none()
+    return [
+        Invitation(
+            terminal=row.terminal,
+            state=TerminalState(row.state),
+            code_hash=row.code_hash,
+            expires_at=row.code_expires_at,
+            public_key=row.public_key,
+        )
+        for row in rows
+    ]
 
 
 def award_rule_on(tx: Connection, pool: str, rule_id: str, day: date) -> AwardRule | None:
@@ -236,43 +238,6 @@ def award_rule_on(tx: Connection, pool: str, rule_id: str, day: date) -> AwardRu
         )
     ).one_or_none()
     return AwardRule(row.rule_id, row.category, row.points) if row else None
-
-
-def items_on_sale(tx: Connection, pool: str) -> list[Item]:
-    """The newest version of every item, in the catalogue's order."""
-    newest = (
-        select(t.item.c.item_id, func.max(t.item.c.item_version).label("newest"))
-        .where(t.item.c.pool == pool)
-        .group_by(t.item.c.item_id)
-        .subquery()
-    )
-    rows = tx.execute(
-        select(t.item)
-        .join(
-            newest,
-            and_(t.item.c.item_id == newest.c.item_id, t.item.c.item_version == newest.c.newest),
-        )
-        .where(t.item.c.pool == pool)
-        .order_by(t.item.c.position, t.item.c.item_id)
-    )
-    return [_item(row) for row in rows]
-
-
-def was_sold_at(
-    tx: Connection, pool: str, item_id: str, *, price_points: int, reimbursement_fen: int
-) -> bool:
-    """Whether any version of the item had this price in points and this reimbursement."""
-    found = tx.execute(
-        select(t.item.c.item_version)
-        .where(
-            t.item.c.pool == pool,
-            t.item.c.item_id == item_id,
-            t.item.c.price_points == price_points,
-            t.item.c.reimbursement_fen == reimbursement_fen,
-        )
-        .limit(1)
-    )
-    return found.one_or_none() is not None
 
 
 def sign_in_of(tx: Connection, pool: str, user: str) -> SignIn | None:
@@ -305,22 +270,4 @@ def _card(row: Row[tuple[object, ...]]) -> Card:
         expires_on=row.expires_on,
         cap_points=row.cap_points,
         state=CardState(row.state),
-    )
-
-
-def _item(row: Row[tuple[object, ...]]) -> Item:
-    return Item(
-        item_id=row.item_id,
-        name=row.name,
-        name_en=row.name_en,
-        category=row.category,
-        unit=row.unit,
-        barcode=row.barcode,
-        price_fen=row.price_fen,
-        price_points=row.price_points,
-        reimbursement_fen=row.reimbursement_fen,
-        weighed=row.weighed,
-        quick_key=row.quick_key,
-        stock=row.stock,
-        fulfilment=Fulfilment(row.fulfilment),
     )

@@ -5,7 +5,7 @@ so, is a success; what stands there otherwise is a conflict and changes nothing.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, insert, select, update
@@ -22,6 +22,9 @@ from server.directory.queries import (
     sign_in_of,
 )
 from server.directory.values import Answer, CardState, DirectoryProblem, Done, Refused, SignInRole
+
+_CARD_DAYS = (date(1970, 1, 1), date(2149, 6, 6))
+"""What the two bytes of a card's code can say: days since 1970, up to 65,535."""
 
 
 def register_place(tx: Connection, pool: str, command: c.RegisterPlace, _at: datetime) -> Answer:
@@ -77,6 +80,11 @@ def ban_redemption(tx: Connection, pool: str, command: c.BanRedemption, _at: dat
 def issue_card(tx: Connection, pool: str, command: c.IssueCard, _at: datetime) -> Answer:
     if resident_of(tx, pool, command.account) is None:
         return unknown(DirectoryProblem.UNKNOWN_RESIDENT, "居民", command.account)
+    if not _CARD_DAYS[0] <= command.expires_on <= _CARD_DAYS[1]:
+        return Refused(
+            DirectoryProblem.BAD_PERIOD,
+            f"积分卡 {command.card_id} 的有效期不可用，请改日期 / no card can expire on this day",
+        )
     values = {
         "account": command.account,
         "seq": command.seq,

@@ -144,6 +144,39 @@ item = Table(
     ),
 )
 
+# From which business date a version of an item is in force; one that is not here always was.
+# Of two versions the one that began later counts, of two that begin together the newer one.
+item_period = Table(
+    "item_period",
+    metadata,
+    _pool_column(),
+    Column("item_id", String(ID_MAX), nullable=False),
+    Column("item_version", Integer, nullable=False),
+    Column("valid_from", Date, nullable=False),
+    PrimaryKeyConstraint(
+        "pool", "item_id", "item_version", name="a_version_of_an_item_begins_once"
+    ),
+    ForeignKeyConstraint(
+        ["pool", "item_id", "item_version"],
+        ["item.pool", "item.item_id", "item.item_version"],
+        name="a_period_is_of_a_known_version",
+    ),
+)
+never_changes(item_period, "a price is never changed: give the item another one from a later day")
+
+# An item that is sold no more, from this business date on; its versions stay.
+item_retirement = Table(
+    "item_retirement",
+    metadata,
+    _pool_column(),
+    Column("item_id", String(ID_MAX), nullable=False),
+    Column("retired_from", Date, nullable=False),
+    Column("reason", String(NAME_MAX), nullable=False),
+    PrimaryKeyConstraint("pool", "item_id", name="an_item_retires_once"),
+    ForeignKeyConstraint(["pool"], ["pool.pool"], name="a_retired_item_belongs_to_a_pool"),
+)
+never_changes(item_retirement, "a retired item stays retired: add it under another id")
+
 resident = Table(
     "resident",
     metadata,
@@ -182,6 +215,32 @@ card = Table(
     CheckConstraint("state IN ('live', 'revoked')", name="a_card_is_live_or_revoked"),
     Index("cards_by_account", "pool", "account"),
 )
+
+# A denominated card belongs to whoever holds it; its points stand on an account of its own, which
+# has the card's id, as a resident's has the pseudonym.
+bearer_card = Table(
+    "bearer_card",
+    metadata,
+    _pool_column(),
+    Column("card_id", String(_ACCOUNT_HEX), nullable=False),
+    Column("batch", String(64), nullable=False),
+    Column("value_points", Integer, nullable=False),
+    Column("expires_on", Date, nullable=False),
+    Column("spend", String(_UNIT_MAX), nullable=False),
+    Column("place", String(ID_MAX), nullable=False),
+    PrimaryKeyConstraint("pool", "card_id", name="a_bearer_card_has_one_id"),
+    ForeignKeyConstraint(
+        ["pool", "place"],
+        ["place.pool", "place.place"],
+        name="a_bearer_card_is_given_out_in_a_known_place",
+    ),
+    CheckConstraint("value_points > 0", name="a_bearer_card_is_worth_something"),
+    CheckConstraint(
+        "spend IN ('down_to_zero', 'in_one_go')", name="a_bearer_card_is_spent_in_a_known_way"
+    ),
+    Index("bearer_cards_by_batch", "pool", "batch"),
+)
+never_changes(bearer_card, "a bearer card stays what was printed on it: issue another one")
 
 merchant = Table(
     "merchant",

@@ -32,6 +32,10 @@ class DirectoryProblem(StrEnum):
     BAD_PERIOD = "bad_period"
     WRONG_ROLE = "wrong_role"
     BAD_KEY = "bad_key"
+    UNKNOWN_ITEM = "unknown_item"
+    RETIRED = "retired"
+    BAD_PRICE = "bad_price"
+    PAST_DAY = "past_day"
     WRONG_CODE = "wrong_code"
     """The enrolment code is wrong, used up or too old: one answer for all three."""
 
@@ -183,7 +187,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """A device in a shop; ``public_key`` is None until it has enrolled."""
+    """A device in a shop; ``public_key`` and ``enrolled_at`` are None until it has enrolled."""
 
     terminal: str
     shop: str
@@ -191,6 +195,18 @@ class Terminal:
     state: TerminalState
     public_key: str | None
     epoch: int
+    enrolled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What is kept of a terminal's one-time code; ``public_key`` of whoever has used it."""
+
+    terminal: str
+    state: TerminalState
+    code_hash: str
+    expires_at: datetime
+    public_key: str | None
 
 
 @dataclass(frozen=True, slots=True)

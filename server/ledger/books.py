@@ -211,6 +211,21 @@ def transfers_of(
     return _transfers(tx, pool, either_side, limit=min(limit, PAGE_MAX))
 
 
+def last_debit(tx: Connection, pool: str, account: str, asset: Asset) -> TransferRecord | None:
+    """The newest transfer that took something from an account that grows on its credit side."""
+    newest = (
+        select(func.max(transfer_table.c.transfer_no))
+        .where(
+            transfer_table.c.pool == pool,
+            transfer_table.c.debit_account == account,
+            transfer_table.c.asset == asset.value,
+        )
+        .scalar_subquery()
+    )
+    found = _transfers(tx, pool, transfer_table.c.transfer_no == newest, limit=1)
+    return found[0] if found else None
+
+
 def _transfers(
     tx: Connection, pool: str, which: ColumnElement[bool], *, limit: int | None
 ) -> list[TransferRecord]:

@@ -12,15 +12,18 @@ from server.redemption.intake import (
 )
 from server.redemption.queries import ChainHead, Refund, Sale, chain_head, refunds_of, sale_of
 from server.redemption.states import SaleState
+from server.redemption.stock import CountStock, ReceiveStock, count_stock, receive_stock
 
 __all__ = [
     "Authorise",
     "AuthoriseProblem",
     "BadRecord",
     "ChainHead",
+    "CountStock",
     "Fork",
     "Gap",
     "JournalRecord",
+    "ReceiveStock",
     "Refund",
     "Sale",
     "SaleState",
@@ -35,6 +38,8 @@ __all__ = [
 
 
 def register(desk: FactDesk) -> None:
-    """Makes the desk apply questions for points and journal records."""
+    """Makes the desk apply questions for points, journal records, and what is done to stock."""
     desk.register("authorise", Authorise, authorise)
     desk.register("journal_record", JournalRecord, book_record)
+    desk.register("receive_stock", ReceiveStock, receive_stock)
+    desk.register("count_stock", CountStock, count_stock)

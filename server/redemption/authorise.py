@@ -15,11 +15,12 @@ from protocol.evidence import Evidence
 from protocol.messages import Approved, AuthoriseAnswer
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
-from server.directory import PoolTerms, pool_terms, resident_of, terminal_of
-from server.directory.accounts import resident_account
+from server.directory import PoolTerms, pool_terms, resident_of, shop_of, terminal_of
+from server.directory.accounts import card_account, resident_account
+from server.directory.bearer import BearerCard, Spend
 from server.facts import FactStamp
 from server.facts.refused import Refused
-from server.ledger import Held, place_hold, spendable
+from server.ledger import Asset, Held, balance, last_debit, place_hold, spendable
 from server.redemption import tables as t
 from server.redemption.evidence import judge_question
 from server.redemption.queries import Sale, sale_of
@@ -131,7 +132,12 @@ def _answer(
     shown = judge_question(tx, terms, command.evidence, at, proof_holds=command.proof_holds)
     if isinstance(shown, Declined):
         return shown
-    declined = _may_redeem(tx, terms, shown.account, at)
+    bearer = shown.bearer
+    declined = (
+        _may_redeem(tx, terms, shown.account, at)
+        if bearer is None
+        else _is_empty(tx, stamp.pool, bearer)
+    )
     if declined is not None:
         return declined
     required, optional = command.required_points, command.optional_points
@@ -139,7 +145,7 @@ def _answer(
         return Declined(DeclineReason.NOTHING_TO_REDEEM)
     if required > shown.cap_points:
         return Declined(DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(shown.cap_points))
-    account = resident_account(shown.account)
+    account = card_account(shown.account) if bearer else resident_account(shown.account)
     available = spendable(tx, stamp.pool, account, at)
     if required > available:
         return Declined(
@@ -149,12 +155,14 @@ def _answer(
     if points == 0:  # nothing but optional points, and not one of them is there
         return Declined(DeclineReason.INSUFFICIENT_POINTS, missing_points=Points(1))
     held_until = at + timedelta(seconds=terms.hold_s)
+    # A card that is spent in one go is held whole: no other till may begin with its rest.
+    in_one_go = bearer is not None and bearer.spend is Spend.IN_ONE_GO
     outcome = place_hold(
         tx,
         stamp.pool,
         hold_key(command.sale_id),
         account,
-        points,
+        available if in_one_go else points,
         placed_at=at,
         expires_at=held_until,
     )
@@ -177,6 +185,24 @@ def _may_redeem(tx: Connection, terms: PoolTerms, account: str, at: datetime) ->
     if banned_until is not None and business_date(at, terms.cut_off_hour) <= banned_until:
         return Declined(DeclineReason.REDEMPTION_BANNED, until=banned_until)
     return None
+
+
+def _is_empty(tx: Connection, pool: str, bearer: BearerCard) -> Declined | None:
+    """A card that has nothing left, with when and where it was used last."""
+    account = card_account(bearer.card_id)
+    if balance(tx, pool, account, Asset.POINTS) > 0:
+        return None
+    used = last_debit(tx, pool, account, Asset.POINTS)
+    if used is None:
+        return Declined(DeclineReason.CARD_EMPTY)
+    sale = sale_of(tx, pool, UUID(used.key.partition(":")[2]))
+    terminal = terminal_of(tx, pool, sale.terminal) if sale else None
+    shop = shop_of(tx, pool, terminal.shop) if terminal else None
+    return Declined(
+        DeclineReason.CARD_EMPTY,
+        used_at=used.occurred_at,
+        used_where=shop.name if shop else "",
+    )
 
 
 def _question_hash(command: Authorise) -> str:

@@ -6,11 +6,13 @@ cover is an offline overdraft, never a negative balance, and the merchant is pai
 
 import hashlib
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from msgspec import Raw
 from sqlalchemy import Connection, insert, update
 
+from protocol.business_day import business_date
 from protocol.journal import Envelope
 from protocol.money import price_of, rate_of
 from protocol.sales import SaleCaptured, SaleLine
@@ -19,26 +21,28 @@ from server.directory import (
     PoolTerms,
     Terminal,
     contract_on,
-    resident_of,
     was_sold_at,
 )
 from server.directory.accounts import (
+    LAPSED_POINTS,
     POOL_FUND,
     TAKINGS_CONTRA,
+    card_account,
     merchant_account,
     overdraft_account,
     redeemed_account,
-    resident_account,
     takings_account,
 )
+from server.directory.bearer import Spend, bearer_of, holder_account
 from server.facts import FactStamp
-from server.ledger import Asset, EntryDraft, Leg, Posted, Taken, cover, post, take_hold
+from server.ledger import Asset, EntryDraft, Leg, Posted, Taken, balance, cover, post, take_hold
 from server.redemption import tables as t
 from server.redemption.authorise import hold_key
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
-from server.redemption.evidence import sale_is_proven
+from server.redemption.evidence import most_points, sale_is_proven
 from server.redemption.queries import Sale, sale_of
 from server.redemption.states import SaleMove, SaleState, advance
+from server.redemption.stock import goods_out, move_goods
 from server.redemption.sums import lines_problem, payment_problem, time_problem
 
 SALE_KEY = "sale:"
@@ -46,6 +50,7 @@ REDEMPTION_CODE = "redemption"
 OVERDRAWN_CODE = "redemption_overdrawn"
 REIMBURSEMENT_CODE = "reimbursement"
 TAKINGS_CODE = "takings"
+LAPSED_CODE = "lapsed"
 
 _PRACTICE = "练习模式的单据，不入账 / made in practice mode, not booked"
 
@@ -67,6 +72,16 @@ class Told:
     def content_hash(self) -> str:
         """What makes a happening this one, whichever record tells it."""
         return content_hash(self.envelope.happening)
+
+    def time_problem(self, day: date) -> str | None:
+        """What is wrong with the record's time and the business date that it claims, or None."""
+        return time_problem(
+            self.envelope.occurred_at,
+            day,
+            enrolled_at=self.terminal.enrolled_at,
+            recorded_at=self.stamp.recorded_at,
+            hour=self.terms.cut_off_hour,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +120,26 @@ def book_sale(tx: Connection, told: Told, sale: SaleCaptured) -> Booking:
         return Parked(
             "这个销售编号已入账，内容不同 / this sale id is booked already, with other content"
         )
-    problem = _problem(tx, told, sale, before)
+    pool, account = told.terms.pool, sale.account
+    holder = holder_account(tx, pool, account) if account is not None else None
+    problem = _problem(tx, told, sale, before, holder)
     if problem is not None:
         return Parked(problem)
     worth = _worth(tx, told, sale)
     if isinstance(worth, Parked):
         return worth
-    covered = _cover(tx, told, sale, before)
+    covered = _cover(tx, told, sale, before, holder)
     overdraft = sale.payment.points - covered
     _write(tx, told, sale, before, worth=worth, overdraft=overdraft)
-    _post(tx, told, sale, worth=worth, covered=covered)
+    move_goods(tx, told.stamp, f"{SALE_KEY}{sale.sale_id}", goods_out(sale.lines))
+    _post(tx, told, sale, worth=worth, covered=covered, holder=holder)
     return Booked(overdraft)
 
 
-def _problem(tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None) -> str | None:
-    """Why this sale cannot be booked, or None."""
+def _problem(
+    tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None, holder: str | None
+) -> str | None:
+    """Why this sale cannot be booked, or None. ``holder``: the account that points come from."""
     if sale.practice:
         return _PRACTICE
     state = before.state if before else None
@@ -127,42 +147,41 @@ def _problem(tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None
         return "这笔销售已撤销，不能再入账 / this sale was reversed before"
     if before is not None and before.terminal != told.terminal.terminal:
         return "这个销售编号属于另一台终端 / this sale id is another terminal's"
-    stamp, terms = told.stamp, told.terms
+    terms = told.terms
     problem = (
-        time_problem(
-            told.envelope.occurred_at, sale.business_date, stamp.recorded_at, terms.cut_off_hour
-        )
+        told.time_problem(sale.business_date)
         or lines_problem(sale.lines)
         or payment_problem(sale.lines, sale.payment, terms.redemption)
     )
     if problem is not None:
         return problem
     for line in sale.lines:
-        if line.unit_price_points is not None and not _is_ours(tx, terms.pool, line):
+        if line.unit_price_points is not None and not _is_ours(tx, told, line):
             return (
                 f"第 {line.line_no} 行“{line.name[:40]}”不在积分池的商品目录中，或价格不同"
                 f" / line {line.line_no} is not in the pool's catalogue at this price"
             )
-    return _resident_problem(tx, told, sale, before)
+    return _resident_problem(tx, told, sale, before, holder)
 
 
-def _is_ours(tx: Connection, pool: str, line: SaleLine) -> bool:
-    """Points prices belong to the pool; any version of its catalogue will do."""
+def _is_ours(tx: Connection, told: Told, line: SaleLine) -> bool:
+    """Points prices belong to the pool; any that has begun by now will do."""
     if line.item_id is None or line.unit_price_points is None:
         return False
     return was_sold_at(
         tx,
-        pool,
+        told.terms.pool,
         line.item_id,
+        by=business_date(told.stamp.recorded_at, told.terms.cut_off_hour),
         price_points=line.unit_price_points,
         reimbursement_fen=line.reimbursement_fen,
     )
 
 
 def _resident_problem(
-    tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None
+    tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None, holder: str | None
 ) -> str | None:
-    if sale.account is not None and resident_of(tx, told.terms.pool, sale.account) is None:
+    if sale.account is not None and holder is None:
         return "没有这位居民 / this resident is not registered"
     authorised = before is not None and before.state is SaleState.AUTHORISED
     if authorised and before is not None and before.account != sale.account:
@@ -179,7 +198,15 @@ def _resident_problem(
         proof_holds=told.proof_holds,
         was_authorised=authorised,
     )
-    return None if proven else "居民码凭证验证不通过 / the resident's code does not verify"
+    if not proven:
+        return "居民码凭证验证不通过 / the resident's code does not verify"
+    limit_points = most_points(told.terms, sale, before.approved_points if before else None)
+    if sale.payment.points > limit_points:
+        return (
+            f"积分 {sale.payment.points} 超过终端可用的上限 {limit_points}，请核实后处理"
+            f" / {sale.payment.points} points, and the terminal could take {limit_points}"
+        )
+    return None
 
 
 def _worth(tx: Connection, told: Told, sale: SaleCaptured) -> _Worth | Parked:
@@ -198,27 +225,38 @@ def _worth(tx: Connection, told: Told, sale: SaleCaptured) -> _Worth | Parked:
     return _Worth(goods_fen + money_fen, contract)
 
 
-def _cover(tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None) -> int:
-    """How many points the resident's balance bears: the sale's own hold first."""
+def _cover(
+    tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None, holder: str | None
+) -> int:
+    """How many points the holder's balance bears: the sale's own hold first."""
     points = sale.payment.points
     if points == 0 and before is None:
         return 0
     pool, at = told.terms.pool, told.stamp.recorded_at
     taken = take_hold(tx, pool, hold_key(sale.sale_id), points, at=at)
-    if points == 0 or sale.account is None:
+    if points == 0 or holder is None:
         return 0
     held = taken.held if isinstance(taken, Taken) else 0
-    return cover(tx, pool, resident_account(sale.account), points, own_held=held, at=at)
+    return cover(tx, pool, holder, points, own_held=held, at=at)
 
 
-def _post(tx: Connection, told: Told, sale: SaleCaptured, *, worth: _Worth, covered: int) -> None:
+def _post(
+    tx: Connection,
+    told: Told,
+    sale: SaleCaptured,
+    *,
+    worth: _Worth,
+    covered: int,
+    holder: str | None,
+) -> None:
     merchant = told.terminal.merchant
     redeemed = redeemed_account(merchant)
     legs: list[Leg] = []
     overdraft = sale.payment.points - covered
-    if sale.account is not None and covered:
-        resident = resident_account(sale.account)
-        legs.append(Leg(Asset.POINTS, REDEMPTION_CODE, resident, redeemed, covered))
+    if sale.account is not None and holder is not None and covered:
+        legs.append(Leg(Asset.POINTS, REDEMPTION_CODE, holder, redeemed, covered))
+        if holder == card_account(sale.account):
+            legs += _lapsing(tx, told.terms.pool, sale.account, covered)
     if sale.account is not None and overdraft:
         owed = overdraft_account(sale.account)
         legs.append(Leg(Asset.POINTS, OVERDRAWN_CODE, owed, redeemed, overdraft))
@@ -243,6 +281,17 @@ def _post(tx: Connection, told: Told, sale: SaleCaptured, *, worth: _Worth, cove
     stamp = told.stamp
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     assert isinstance(posted, Posted), f"{draft.key}: {posted}"
+
+
+def _lapsing(tx: Connection, pool: str, account: str, covered: int) -> list[Leg]:
+    """What is left of a card that is spent in one go is nobody's any more."""
+    bearer = bearer_of(tx, pool, account)
+    if bearer is None or bearer.spend is not Spend.IN_ONE_GO:
+        return []
+    left = balance(tx, pool, card_account(account), Asset.POINTS) - covered
+    return (
+        [Leg(Asset.POINTS, LAPSED_CODE, card_account(account), LAPSED_POINTS, left)] if left else []
+    )
 
 
 def _write(

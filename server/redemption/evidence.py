@@ -7,7 +7,7 @@ A card's proof needs the pool's master secret, which no handler has: the edge ch
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -16,8 +16,9 @@ from protocol.codes import SLOT_GRACE, SlotCode, card_proof, parse_payload, veri
 from protocol.evidence import CardEvidence, Evidence, SlotEvidence
 from protocol.journal import ClockState, Envelope
 from protocol.reasons import Declined, DeclineReason
-from protocol.sales import SaleCaptured
+from protocol.sales import AnsweredBy, SaleCaptured
 from server.directory import CardState, PoolTerms, card_of, issuer_keys
+from server.directory.bearer import BEARER_SEQ, BearerCard, bearer_of
 
 _CARD_ID_CHARS = 16
 _PROOF_CHARS = 64
@@ -27,10 +28,14 @@ _MAX_POINTS = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Whose code was shown, and the most points a sale that this kind of code may take."""
+    """Whose code was shown, and the most points a sale that this kind of code may take.
+
+    ``bearer`` is the denominated card that was shown; then ``account`` is the card's own.
+    """
 
     account: str
     cap_points: int
+    bearer: BearerCard | None = None
 
 
 def card_proof_holds(
@@ -74,15 +79,36 @@ def judge_question(
             return declined
         return Shown(code.account.hex(), min(code.cap, terms.slot_cap_points))
     card = card_of(tx, terms.pool, evidence.card_id)
+    bearer = bearer_of(tx, terms.pool, evidence.card_id) if card is None else None
+    if bearer is not None:
+        return _judge_bearer(terms, bearer, evidence, at, proof_holds=proof_holds)
     if card is None or card.state is CardState.REVOKED or card.seq != evidence.seq:
         return Declined(DeclineReason.CODE_REVOKED)
     if not proof_holds:
         return Declined(DeclineReason.CODE_FORGED)
     if at.date() > card.expires_on:
-        last_day = card.expires_on
-        ended = datetime(last_day.year, last_day.month, last_day.day, tzinfo=UTC)
-        return Declined(DeclineReason.CODE_EXPIRED, expired_at=ended)
+        return _expired(card.expires_on)
     return Shown(card.account, min(card.cap_points, terms.card_cap_points))
+
+
+def _judge_bearer(
+    terms: PoolTerms,
+    bearer: BearerCard,
+    evidence: CardEvidence,
+    at: datetime,
+    *,
+    proof_holds: bool,
+) -> Shown | Declined:
+    if not proof_holds or evidence.seq != BEARER_SEQ:
+        return Declined(DeclineReason.CODE_FORGED)
+    if at.date() > bearer.expires_on:
+        return _expired(bearer.expires_on)
+    return Shown(bearer.card_id, min(bearer.value_points, terms.card_cap_points), bearer)
+
+
+def _expired(last_day: date) -> Declined:
+    ended = datetime(last_day.year, last_day.month, last_day.day, tzinfo=UTC)
+    return Declined(DeclineReason.CODE_EXPIRED, expired_at=ended)
 
 
 def sale_is_proven(
@@ -103,6 +129,8 @@ def sale_is_proven(
         return False
     if isinstance(sale.evidence, CardEvidence):
         card = card_of(tx, terms.pool, sale.evidence.card_id)
+        if card is None and bearer_of(tx, terms.pool, sale.account) is not None:
+            return sale.evidence.card_id == sale.account and proof_holds is True
         return card is not None and card.account == sale.account and proof_holds is True
     code = _slot(sale.evidence)
     if code is None or code.account.hex() != sale.account:
@@ -115,6 +143,22 @@ def sale_is_proven(
     leeway = SLOT_GRACE + timedelta(seconds=terms.hold_s)
     in_time = code.starts_at - SLOT_GRACE <= envelope.occurred_at <= code.ends_at + leeway
     return in_time and envelope.clock_state is not ClockState.UNKNOWN
+
+
+def most_points(terms: PoolTerms, sale: SaleCaptured, approved_points: int | None) -> int:
+    """The most points that a terminal which keeps the rules can have taken for a sale.
+
+    What the server approved, where the terminal answers in its name; else what it may give by
+    itself, or what was approved all the same and never arrived. ``approved_points`` is None
+    where the server did not say yes. Beyond it nobody is paid before a person has looked.
+    """
+    if approved_points is not None and sale.answered_by is AnsweredBy.SERVER:
+        return approved_points
+    cap_points = terms.card_cap_points
+    if isinstance(sale.evidence, SlotEvidence):
+        code = _slot(sale.evidence)
+        cap_points = min(code.cap, terms.slot_cap_points) if code is not None else 0
+    return max(approved_points or 0, min(cap_points, terms.stand_in.per_sale_points))
 
 
 def _slot(evidence: SlotEvidence) -> SlotCode | None:

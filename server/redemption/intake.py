@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert
 
 from protocol.evidence import CardEvidence
 from protocol.journal import (
+    UNREADABLE,
     Envelope,
     RecordProblem,
     SignedRecord,
@@ -88,7 +89,7 @@ def record_proof_holds(
     """At the edge: whether the card's proof in a record holds; None for a record without one."""
     try:
         envelope = msgspec.json.decode(body, type=Envelope)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except UNREADABLE:
         return None
     sale = decode_happening(envelope.happening)
     if not isinstance(sale, SaleCaptured) or not isinstance(sale.evidence, CardEvidence):

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Connection, Row, func, select
 
 from protocol.journal import GENESIS
-from protocol.messages import OutcomeKind, RecordOutcome
+from protocol.messages import Approved, AuthoriseAnswer, OutcomeKind, RecordOutcome
+from protocol.reasons import Declined
 from protocol.sales import Fulfilment, Payment, RefundLine, SaleLine
 from server.redemption import tables as t
 from server.redemption.states import SaleState
@@ -39,6 +41,14 @@ class Sale:
     epoch: int | None
     seq: int | None
     lines: tuple[SaleLine, ...]
+
+    @property
+    def approved_points(self) -> int | None:
+        """The points that the server held for it; None where it did not say yes, or took it back."""
+        if self.state is not SaleState.AUTHORISED or self.answer is None:
+            return None
+        answer: Approved | Declined = msgspec.json.decode(self.answer, type=AuthoriseAnswer)
+        return answer.points if isinstance(answer, Approved) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,17 +15,18 @@ from server.directory.accounts import (
     TAKINGS_CONTRA,
     merchant_account,
     overdraft_account,
-    resident_account,
     returned_account,
     takings_account,
 )
+from server.directory.bearer import holder_account
 from server.ledger import Asset, EntryDraft, Leg, Posted, balance, post
 from server.redemption import tables as t
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.capture import Told, money_reimbursement_fen
 from server.redemption.queries import Refund, Sale, refund_of, refunds_of, sale_of
 from server.redemption.states import SaleState
-from server.redemption.sums import refund_problem, time_problem
+from server.redemption.stock import goods_back, move_goods
+from server.redemption.sums import refund_problem
 
 REFUND_KEY = "refund:"
 POINTS_RETURNED_CODE = "points_returned"
@@ -66,6 +67,8 @@ def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
         return Parked(problem)
     reimbursement_fen = _reimbursement_fen(sale, after) - _reimbursement_fen(sale, before)
     _write(tx, told, refund, reimbursement_fen)
+    back = goods_back(sale.lines, refund.lines)
+    move_goods(tx, told.stamp, f"{REFUND_KEY}{refund.refund_id}", back)
     _post(tx, told, refund, reimbursement_fen)
     return Booked()
 
@@ -73,12 +76,9 @@ def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
 def _problem(told: Told, refund: SaleRefunded, sale: Sale, after: _Back) -> str | None:
     if refund.account != sale.account:
         return "退货的居民与原销售不同 / the sale was another resident's"
-    problem = time_problem(
-        told.envelope.occurred_at,
-        refund.business_date,
-        told.stamp.recorded_at,
-        told.terms.cut_off_hour,
-    ) or refund_problem(refund.lines, refund.payment, sale.fen_per_point)
+    problem = told.time_problem(refund.business_date) or refund_problem(
+        refund.lines, refund.payment, sale.fen_per_point
+    )
     if problem is not None:
         return problem
     sold = {line.line_no: line for line in sale.lines}
@@ -104,7 +104,8 @@ def _is_priced_as_sold(line: RefundLine, sold: SaleLine, after: _Back) -> bool:
     """Whether a line gives back the price of its quantity.
 
     Parts of a weighed line do not always add up to the fen: the part that completes what came
-    before may make up for it.
+    before may make up for it. All parts together are never more than one above their price, or
+    crumbs, each rounded up, would give back all of the price for half of the goods.
     """
     price = sold.unit_price_fen
     amount, back = line.amount_fen, after.amount_fen[line.line_no]
@@ -112,7 +113,8 @@ def _is_priced_as_sold(line: RefundLine, sold: SaleLine, after: _Back) -> bool:
         price = sold.unit_price_points
         amount, back = line.amount_points, after.amount_points[line.line_no]
     altogether = price_of(price or 0, after.quantity_milli[line.line_no])
-    return amount == price_of(price or 0, line.quantity_milli) or back == altogether
+    by_itself = amount == price_of(price or 0, line.quantity_milli)
+    return back == altogether or (by_itself and back <= altogether + 1)
 
 
 def _summed(refunds: list[Refund]) -> _Back:
@@ -182,7 +184,9 @@ def _post(tx: Connection, told: Told, refund: SaleRefunded, reimbursement_fen: i
     legs: list[Leg] = []
     points = refund.payment.points
     if points and refund.account is not None:
-        resident, owed = resident_account(refund.account), overdraft_account(refund.account)
+        resident = holder_account(tx, stamp.pool, refund.account)
+        assert resident is not None, f"{refund.refund_id}: nobody holds {refund.account}"
+        owed = overdraft_account(refund.account)
         returned = returned_account(merchant)
         legs.append(Leg(Asset.POINTS, POINTS_RETURNED_CODE, returned, resident, points))
         cleared = min(points, balance(tx, stamp.pool, owed, Asset.POINTS))

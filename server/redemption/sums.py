@@ -15,16 +15,29 @@ _FIRST_YEAR = 2020
 _LAST_YEAR = 2200
 
 
-def time_problem(occurred_at: datetime, day: date, recorded_at: datetime, hour: int) -> str | None:
+def time_problem(
+    occurred_at: datetime,
+    day: date,
+    *,
+    enrolled_at: datetime | None,
+    recorded_at: datetime,
+    hour: int,
+) -> str | None:
     """What is wrong with a terminal's time, or None.
 
-    A terminal's clock may be slow by any time, since late facts are facts; a business date
-    after tomorrow would fall into a period that nobody is settling yet.
+    A record may be late by any time, since late facts are facts; but no terminal sold before
+    it was enrolled (a day is left to its clock): such a date would ask the settlement for a
+    contract that nobody made. A business date after tomorrow would fall into a period that
+    nobody is settling yet.
     """
     if occurred_at.utcoffset() is None or not _FIRST_YEAR <= occurred_at.year <= _LAST_YEAR:
         return "终端时间不可用 / the terminal's time is not usable"
     if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
         return "营业日不可用 / the business date is not usable"
+    if enrolled_at is None or day < business_date(enrolled_at, hour) - timedelta(days=1):
+        return (
+            f"营业日 {day} 早于终端注册日 / business date {day} is before the terminal was enrolled"
+        )
     if day > business_date(recorded_at, hour) + timedelta(days=1):
         return f"营业日 {day} 还没有到 / business date {day} has not come yet"
     return None

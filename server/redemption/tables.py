@@ -22,6 +22,7 @@ from server.directory.values import ID_MAX
 
 _UUID_CHARS = 36
 _HASH_HEX = 64
+_MOVEMENT_KEY_MAX = 80
 
 
 def _pool_column() -> Column[str]:
@@ -207,3 +208,40 @@ journal_record = Table(
     Index("records_by_outcome", "pool", "outcome"),
 )
 never_changes(journal_record, "a record of a terminal's chain is never changed")
+
+# What is there of an item that is counted, in thousandths of its unit: `opening_milli`, when its
+# counting began, and all that moved since. Below zero, more was sold than anybody counted.
+stock_level = Table(
+    "stock_level",
+    metadata,
+    _pool_column(),
+    Column("item_id", String(ID_MAX), nullable=False),
+    Column("opening_milli", BigInteger, nullable=False),
+    Column("level_milli", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "item_id", name="an_item_has_one_stock_level"),
+    ForeignKeyConstraint(["pool"], ["pool.pool"], name="stock_belongs_to_a_pool"),
+)
+
+# `quantity_milli` is what came (above zero) or went (below); a count that found nothing to
+# correct stands here with 0.
+stock_movement = Table(
+    "stock_movement",
+    metadata,
+    _pool_column(),
+    Column("item_id", String(ID_MAX), nullable=False),
+    Column("key", String(_MOVEMENT_KEY_MAX), nullable=False),
+    Column("quantity_milli", BigInteger, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "item_id", "key", name="an_item_moves_once_for_a_reason"),
+    ForeignKeyConstraint(
+        ["pool", "item_id"],
+        ["stock_level.pool", "stock_level.item_id"],
+        name="a_movement_is_of_a_counted_item",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "fact_no"], ["fact.pool", "fact.fact_no"], name="a_movement_is_a_fact"
+    ),
+    Index("movements_by_fact", "pool", "fact_no"),
+)
+never_changes(stock_movement, "a movement of stock is never changed: count the stock")

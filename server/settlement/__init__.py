@@ -1,6 +1,7 @@
 """From the books of a closed period to one statement for each merchant."""
 
-from server.settlement.settle import register
+from server.facts import FactDesk
+from server.settlement import fund, settle
 from server.settlement.statements import (
     Member,
     lines_of,
@@ -19,6 +20,13 @@ from server.settlement.values import (
     StatementLine,
     Totals,
 )
+
+
+def register(desk: FactDesk) -> None:
+    """Makes the desk apply settlements, gifts, and what concerns the risk reserve."""
+    settle.register(desk)
+    fund.register(desk)
+
 
 __all__ = [
     "Member",

@@ -121,10 +121,13 @@ def settle(tx: Connection, stamp: FactStamp, command: Settle) -> Settled | Settl
 
 
 def _refuse_day(tx: Connection, stamp: FactStamp, through: date, hour: int) -> SettleRefused | None:
-    if stamp.recorded_at < closes_at(through, hour):
+    today = business_date(stamp.recorded_at, hour)
+    if through >= today:
+        # The calendar ends, and a day far off needs no hour: only today's is told.
+        when = f"{closes_at(today, hour):%Y-%m-%d %H:%M}" if through == today else f"{through}"
         return SettleRefused(
             reason=SettleProblem.PERIOD_OPEN,
-            says=f"营业日 {through} 还没有结束，请在 {closes_at(through, hour):%Y-%m-%d %H:%M} 之后结算"
+            says=f"营业日 {through} 还没有结束，请在 {when} 之后结算"
             f" / business day {through} is not over yet",
             day=through,
         )

@@ -141,3 +141,52 @@ statement_line = Table(
     Index("lines_by_statement", "pool", "statement", "transfer_no"),
 )
 never_changes(statement_line, "a statement's line is never changed")
+
+sponsor = Table(
+    "sponsor",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("sponsor", String(ID_MAX), nullable=False),
+    Column("name", String(80), nullable=False),
+    PrimaryKeyConstraint("pool", "sponsor", name="a_sponsor_has_one_id"),
+)
+never_changes(sponsor, "a sponsor's name stands: register another sponsor")
+
+# Points that nobody will pay back, as one person proposed it; another one approves it.
+write_off = Table(
+    "write_off",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("write_off", String(64), nullable=False),
+    Column("account", String(16), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("proposed_by", String(128), nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "write_off", name="a_write_off_is_proposed_once"),
+    ForeignKeyConstraint(
+        ["pool", "fact_no"], ["fact.pool", "fact.fact_no"], name="a_proposal_is_a_fact"
+    ),
+    CheckConstraint("points > 0", name="a_write_off_writes_something_off"),
+)
+never_changes(write_off, "a proposed write-off is never changed: propose another one")
+
+write_off_approval = Table(
+    "write_off_approval",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("write_off", String(64), nullable=False),
+    Column("approved_by", String(128), nullable=False),
+    Column("loss_fen", BigInteger, nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "write_off", name="a_write_off_is_approved_once"),
+    ForeignKeyConstraint(
+        ["pool", "write_off"],
+        ["write_off.pool", "write_off.write_off"],
+        name="an_approval_is_of_a_proposal",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "fact_no"], ["fact.pool", "fact.fact_no"], name="an_approval_is_a_fact"
+    ),
+)
+never_changes(write_off_approval, "an approved write-off stands")

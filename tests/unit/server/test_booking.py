@@ -83,12 +83,15 @@ def test_a_free_basket_moves_nothing_and_is_on_record(world: World, till: Till) 
 def test_c2_goods_priced_in_points_cost_the_pool_their_own_cost(counter: World) -> None:
     till = counter.till()
     counter.award(ZHANG, "early-fire", "guest-house", "haircut", "clean-up", "recommending")
+    sale_id = counter.sale_id()
+    assert isinstance(till.authorise(sale_id, required=24), Approved)
     sale = sold(
         counter,
         points_line("rice", 15, 2_800, line_no=1),
         points_line("detergent", 6, 900, line_no=2),
         points_line("soy-sauce", 3, 700, line_no=3),
         points=24,
+        sale_id=sale_id,
     )
     assert till.outcome(sale).outcome is POSTED
     assert books(counter) == Books(0, 0, 24, 4_400, 0)

@@ -223,6 +223,20 @@ def test_only_what_changed_gets_a_new_version(world: World, till: Till) -> None:
     assert documents(world, till, policy=1, catalogue=1, directory=2) == {}
 
 
+def test_a_quiet_pools_directory_is_made_anew_before_terminals_take_it_for_old(
+    world: World, till: Till
+) -> None:
+    """Else an outage after three quiet days would stop all redemption at once."""
+    documents(world, till)
+    world.clock.move(hours=5)
+    assert documents(world, till, policy=1, catalogue=1, directory=1) == {}
+    world.clock.move(hours=2)
+    got = documents(world, till, policy=1, catalogue=1, directory=1)
+    directory = got[DocumentKind.DIRECTORY]
+    assert isinstance(directory, Directory)
+    assert (directory.version, directory.made_at) == (2, world.clock())
+
+
 def test_an_allowance_is_never_above_what_is_spendable(world: World, till: Till) -> None:
     world.award(ZHANG, "river-patrol")
     till.authorise(world.sale_id(), optional=1)

@@ -1,0 +1,189 @@
+"""Points on paper: a batch of denominated cards, each with its points on an account of its own."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from sqlalchemy import Connection, func, insert, select
+
+from protocol.business_day import business_date
+from server.directory import pool_terms
+from server.directory import tables as t
+from server.directory.accounts import (
+    POINTS_ISSUED,
+    bearer_accounts,
+    card_account,
+    lapsed_accounts,
+)
+from server.directory.bearer import BearerCard, Spend, bearer_cards
+from server.directory.commands import CodePoints, HexId, Id
+from server.facts import FactDesk, FactStamp
+from server.facts.refused import Refused
+from server.ledger import Asset, EntryDraft, Leg, Normal, Posted, open_account, post
+
+BATCH_MAX = 500
+ISSUED_CODE = "card_issued"
+
+
+class IssueBearerCards(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="issue_bearer_cards",
+):
+    """Cards worth ``value_points`` each, given out in ``place``.
+
+    ``card_ids`` are random; ``batch`` is made by whoever asks, and issues once.
+    """
+
+    batch: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+    card_ids: Annotated[tuple[HexId, ...], Meta(min_length=1, max_length=BATCH_MAX)]
+    value_points: CodePoints
+    expires_on: date
+    spend: Spend
+    place: Id
+
+
+class BearerProblem(StrEnum):
+    """Why no card was issued."""
+
+    CONFLICT = "conflict"
+    UNKNOWN_PLACE = "unknown_place"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class BearerCardsIssued:
+    """The cards are worth their points. ``again``: they were issued by an earlier command."""
+
+    batch: str
+    count: int
+    again: bool = False
+
+
+def register(desk: FactDesk) -> None:
+    """Makes the desk apply :class:`IssueBearerCards`."""
+    desk.register("issue_bearer_cards", IssueBearerCards, issue_bearer_cards)
+
+
+def issue_bearer_cards(
+    tx: Connection, stamp: FactStamp, command: IssueBearerCards
+) -> BearerCardsIssued | Refused:
+    """Issue a batch: all of its cards or none.
+
+    Refused: the batch or a card's id stands for something else, the place is unknown, the
+    cards would be out of date already.
+    """
+    asked = [
+        BearerCard(
+            card_id=card_id,
+            batch=command.batch,
+            value_points=command.value_points,
+            expires_on=command.expires_on,
+            spend=command.spend,
+            place=command.place,
+        )
+        for card_id in sorted(command.card_ids)
+    ]
+    before = bearer_cards(tx, stamp.pool, batch=command.batch)
+    if before:
+        if before == asked:
+            return BearerCardsIssued(command.batch, len(before), again=True)
+        return _conflict("批号", command.batch)
+    today = business_date(stamp.recorded_at, pool_terms(tx, stamp.pool).cut_off_hour)
+    problem = _problem(tx, stamp.pool, command, today)
+    if problem is not None:
+        return problem
+    tx.execute(
+        insert(t.bearer_card),
+        [
+            {
+                "pool": stamp.pool,
+                "card_id": each.card_id,
+                "batch": each.batch,
+                "value_points": each.value_points,
+                "expires_on": each.expires_on,
+                "spend": each.spend.value,
+                "place": each.place,
+            }
+            for each in asked
+        ],
+    )
+    _book(tx, stamp, asked, today)
+    return BearerCardsIssued(command.batch, len(asked))
+
+
+def points_on_cards(tx: Connection, pool: str) -> int:
+    """All points that were ever put on denominated cards."""
+    total = select(func.sum(t.bearer_card.c.value_points)).where(t.bearer_card.c.pool == pool)
+    return int(tx.execute(total).scalar_one() or 0)
+
+
+def _problem(tx: Connection, pool: str, command: IssueBearerCards, today: date) -> Refused | None:
+    place = select(t.place.c.place).where(t.place.c.pool == pool, t.place.c.place == command.place)
+    if tx.execute(place).first() is None:
+        return Refused(
+            BearerProblem.UNKNOWN_PLACE,
+            f"没有这个区域：{command.place}，请核对 / no such place: {command.place}",
+        )
+    if command.expires_on < today:
+        return Refused(
+            BearerProblem.EXPIRED,
+            f"有效期 {command.expires_on} 已过，请改日期 / this day is over; give a later one",
+        )
+    if len(set(command.card_ids)) != len(command.card_ids):
+        return _conflict("卡号（重复）", command.batch)
+    for column, own_pool in (
+        (t.resident.c.account, t.resident.c.pool),
+        (t.card.c.card_id, t.card.c.pool),
+        (t.bearer_card.c.card_id, t.bearer_card.c.pool),
+    ):
+        taken = tx.execute(select(column).where(own_pool == pool, column.in_(command.card_ids)))
+        found = taken.scalars().first()
+        if found is not None:
+            return _conflict("卡号", found)
+    return None
+
+
+def _book(tx: Connection, stamp: FactStamp, cards: list[BearerCard], today: date) -> None:
+    plans = [plan for each in cards for plan in bearer_accounts(each.card_id)]
+    for plan in (*plans, *lapsed_accounts()):
+        open_account(
+            tx,
+            stamp.pool,
+            plan.account,
+            Asset(plan.asset),
+            plan.kind,
+            normal=Normal(plan.normal),
+            floor_at_zero=plan.floor_at_zero,
+            hot=plan.hot,
+        )
+    draft = EntryDraft(
+        key=f"cards:{cards[0].batch}",
+        kind="cards",
+        occurred_at=stamp.recorded_at,
+        business_date=today,
+        legs=tuple(
+            Leg(
+                Asset.POINTS,
+                ISSUED_CODE,
+                POINTS_ISSUED,
+                card_account(each.card_id),
+                each.value_points,
+            )
+            for each in cards
+        ),
+    )
+    posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
+    assert isinstance(posted, Posted), f"{draft.key}: {posted}"
+
+
+def _conflict(what: str, which: str) -> Refused:
+    return Refused(
+        BearerProblem.CONFLICT,
+        f"{what} {which} 已用于其他内容，请换一个 / {which} stands for something else already",
+    )

@@ -1,0 +1,34 @@
+"""All commands about awards."""
+
+import click
+
+from server.commands.award_lists import award_event_command, award_file, open_balances
+from server.commands.award_rules import (
+    amend_rule,
+    award_rules,
+    awarder,
+    claim,
+    claims,
+    partner,
+    review,
+)
+from server.commands.awarding import award, claw_back
+
+
+def register(group: click.Group) -> None:
+    """Puts the commands about awards into the group."""
+    for command in (
+        award,
+        award_event_command,
+        award_file,
+        claw_back,
+        claim,
+        claims,
+        review,
+        open_balances,
+        award_rules,
+        amend_rule,
+        awarder,
+        partner,
+    ):
+        group.add_command(command)
