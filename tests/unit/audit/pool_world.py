@@ -300,7 +300,7 @@ def small_history(world: PoolWorld) -> None:
     """Two merchants, a refund in the next period, a fact that came late, an overdraft."""
     world.open_merchant("xiaodian", "广惠小店一号")
     world.open_merchant("zhan", "听篌街兑换站", share_bp=0)
-    world.award(2)
+    world.award(1)
     day_1 = world.now
     a1 = (world.line("bun", 5_000), world.line("greens", 1_000, 2))
     all_points = world.sell("xiaodian", *a1, points=71)
@@ -311,6 +311,6 @@ def small_history(world: PoolWorld) -> None:
     world.settle(business_date(day_1, 0))
     back = RefundLine(line_no=1, quantity_milli=2_000, amount_fen=100, amount_points=0)
     world.refund("xiaodian", all_points, back, payment=Payment(points_for_money=10))
-    world.sell("zhan", world.line("massage"), points=200, at=day_1)
+    world.sell("zhan", world.line("massage"), points=100, at=day_1)
     world.now = day_1 + timedelta(days=2)
     world.settle(business_date(day_1, 0) + timedelta(days=1))

@@ -125,7 +125,7 @@ def test_a_statement_shows_how_its_net_comes_about(portal: PortalWorld) -> None:
 def test_a_late_fact_is_marked_with_its_own_day(portal: PortalWorld) -> None:
     text = text_of(portal.signed_in(OTHER).get("/portal/statements/zhan-20260303").text)
     assert "迟到，属于 2026-03-02" in text
-    assert "积分池应付给您 20.00 元" in text
+    assert "积分池应付给您 10.00 元" in text
 
 
 def test_a_sale_opens_to_goods_payment_record_and_ledger(portal: PortalWorld) -> None:

@@ -30,7 +30,16 @@ from server.directory.documents import build_catalogue
 from server.facts.refused import Refused
 from server.redemption import CountStock, ReceiveStock
 from server.redemption.stock import StockMoved, stock_units
-from tests.unit.server.world import TODAY, ZHANG, World, money_line, points_line, refunded, sold
+from tests.unit.server.world import (
+    TODAY,
+    ZHANG,
+    World,
+    asked_and_sold,
+    money_line,
+    points_line,
+    refunded,
+    sold,
+)
 
 TOMORROW = TODAY + timedelta(days=1)
 
@@ -121,9 +130,10 @@ def test_an_item_is_added_once_and_retired_from_a_day_on(counter: World) -> None
     assert "vinegar" in on_sale(counter)
     assert "vinegar" not in on_sale(counter, TOMORROW)
     counter.award(ZHANG, "early-fire")
+    till = counter.till()
     counter.clock.move(days=2)
     late = sold(counter, points_line("vinegar", 4, 800), points=4)
-    assert counter.till().outcome(late).outcome is OutcomeKind.POSTED
+    assert till.outcome(late).outcome is OutcomeKind.POSTED
 
 
 def test_what_would_change_the_past_or_makes_no_sense_is_refused(counter: World) -> None:
@@ -152,17 +162,19 @@ def test_sales_and_refunds_move_the_stock_and_a_record_told_twice_moves_it_once(
 ) -> None:
     counter.award(ZHANG, *["early-fire"] * 6)
     till = counter.till()
-    bought = sold(
+    bought = asked_and_sold(
         counter,
-        points_line("rice", 15, 2_800, quantity_milli=2_000),
+        till,
+        points_line("soy-sauce", 3, 700, quantity_milli=3_000),
         points_line("rice", 15, 2_800, line_no=2),
-        points=45,
+        points_line("rice", 15, 2_800, line_no=3),
+        points=39,
     )
     till.tell(bought, bought)
-    assert units(counter) == {"soy-sauce": 60, "detergent": 60, "rice": 37, "rapeseed-oil": 20}
-    back = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=15)
-    till.tell(refunded(counter, bought, back, points_for_goods=15))
-    assert units(counter)["rice"] == 38
+    assert units(counter) == {"soy-sauce": 57, "detergent": 60, "rice": 38, "rapeseed-oil": 20}
+    back = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=3)
+    till.tell(refunded(counter, bought, back, points_for_goods=3))
+    assert units(counter)["soy-sauce"] == 58
 
 
 def test_receipts_and_counts_are_written_once_with_their_difference(counter: World) -> None:

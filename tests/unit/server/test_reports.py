@@ -65,7 +65,8 @@ def street(world: World) -> World:
     back = RefundLine(line_no=1, quantity_milli=200, amount_fen=100, amount_points=0)
     first.tell(dinner, refunded(world, dinner, back, points_for_money=10))
     # More than he has: the overdraft is redeemed as well.
-    second.tell(sold(world, money_line("面粉", 1_200), points=120, account=WANG))
+    for points in (80, 40):
+        second.tell(sold(world, money_line("面粉", points * 10), points=points, account=WANG))
     world.award(LIU, "tidying")
     return world
 

@@ -13,7 +13,7 @@ from server.commands.audit import run_audit
 from server.db import metadata, open_engine, reading
 from server.db.migrate import MIGRATIONS, _config, upgrade
 from server.redemption.tables import stock_level, stock_movement
-from tests.unit.server.world import ZHANG, World, points_line, refunded, sold
+from tests.unit.server.world import ZHANG, World, asked_and_sold, points_line, refunded, sold
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -47,15 +47,16 @@ def test_old_sales_and_refunds_move_the_stock_when_the_database_is_upgraded(
 ) -> None:
     counter.award(ZHANG, *["early-fire"] * 8)
     till = counter.till()
-    bought = sold(
+    bought = asked_and_sold(
         counter,
-        points_line("rice", 15, 2_800, quantity_milli=2_000),
-        points_line("rice", 15, 2_800, line_no=2),
-        points_line("soy-sauce", 3, 700, line_no=3),
-        points=48,
+        till,
+        points_line("soy-sauce", 3, 700, quantity_milli=2_000),
+        points_line("soy-sauce", 3, 700, line_no=2),
+        points_line("rice", 15, 2_800, line_no=3),
+        points=24,
     )
-    back = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=15)
-    till.tell(bought, bought, refunded(counter, bought, back, points_for_goods=15))
+    back = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=3)
+    till.tell(bought, bought, refunded(counter, bought, back, points_for_goods=3))
     till.tell(sold(counter, points_line("rice", 15, 2_800), points=15))
     written = stock_rows(counter)
     assert len(written) == 2 + 4

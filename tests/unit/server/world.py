@@ -452,6 +452,15 @@ def sold(
     )
 
 
+def asked_and_sold(world: World, till: Till, *lines: SaleLine, points: int) -> SaleCaptured:
+    """A sale of Zhang's whose points the server holds: more than a till may give by itself."""
+    sale_id, slot = world.sale_id(), world.slot()
+    goods = sum(line.amount_points for line in lines)
+    answer = till.authorise(sale_id, slot, required=goods, optional=points - goods)
+    assert isinstance(answer, Approved), answer
+    return sold(world, *lines, points=points, sale_id=sale_id, evidence=slot)
+
+
 def refunded(
     world: World,
     sale: SaleCaptured,
