@@ -20,8 +20,8 @@ import server.db.engine as engine_module
 from protocol.messages import DocumentsAnswer, DocumentsRequest, Problem, ProblemKind
 from server.db import TryAgain, create_all, metadata, open_engine, reading
 from server.directory.keys import load_keys
-from tests.unit.server.test_commands import ZHANG, Operator, config_file
-from tests.unit.server.world import World
+from tests.unit.server.test_commands import Operator, config_file
+from tests.unit.server.world import ZHANG, World
 
 
 @pytest.fixture
