@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class ProofGrade(StrEnum):
-    """How strong the proof of a redemption is (research: evidence grade)."""
+    """How strong the proof of a redemption is."""
 
     CONFIRM = "A"
     """The resident's phone signed shop and amount."""

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, abort, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -52,6 +52,7 @@ def create_app(services: AppServices) -> Flask:
     app.register_blueprint(api.create_blueprint(services.api))
     app.register_blueprint(create_partner_blueprint(services.api))
     app.register_blueprint(portal.create_blueprint(services.portal))
+    app.before_request(_refuse_nul)
     app.after_request(_secure)
     app.register_error_handler(Exception, _fault)
 
@@ -60,6 +61,12 @@ def create_app(services: AppServices) -> Flask:
         return redirect("/portal/")
 
     return app
+
+
+def _refuse_nul() -> None:
+    """PostgreSQL keeps no text with NUL, so nothing can be found under such an address."""
+    if "\0" in request.path:
+        abort(404)
 
 
 def _secure(response: Response) -> Response:

@@ -40,6 +40,8 @@ WORK_DEADLINE_S = 10.0
 """Past it a terminal is told to try again; telling the same again is safe."""
 
 _MAX_KEY_ID = 128
+NUL_IN_JSON = b"\\u0000"
+"""PostgreSQL keeps no text with NUL, and no message has a use for it."""
 
 
 def create_blueprint(services: ApiServices) -> Blueprint:
@@ -185,6 +187,8 @@ def what_was_asked() -> Asked:
 
 def read_message(body: bytes, message_type: type[Message]) -> Message | NotDealt:
     """The body as a message, or that it is none."""
+    if NUL_IN_JSON in body:
+        return NotDealt(ProblemKind.BAD_REQUEST)
     try:
         return msgspec.json.decode(body, type=message_type)
     except UNREADABLE:

@@ -51,7 +51,7 @@ SHORTEST_CODE_DIGITS = 60
 
 
 def payment_brand(digits: str) -> PaymentBrand | None:
-    """Whose payment code this is (research-hardware §3.4: length and first two digits)."""
+    """Whose payment code this is (by length and first two digits, as each brand publishes)."""
     length, first_two = len(digits), int(digits[:2])
     if length == 18 and 10 <= first_two <= 15:  # noqa: PLR2004 - WeChat Pay's rule
         return PaymentBrand.WECHAT

@@ -71,7 +71,7 @@ def test_the_memory_of_tries_has_a_limit() -> None:
 
 
 @pytest.mark.parametrize("path", ["/portal/sign-in", "/portal/sign-out"])
-@pytest.mark.parametrize("token", ["", "0" * 32])
+@pytest.mark.parametrize("token", ["", "0" * 32, "分"])
 def test_a_form_that_no_page_of_ours_made_changes_nothing(
     portal: PortalWorld, path: str, token: str
 ) -> None:

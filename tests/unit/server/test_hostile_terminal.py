@@ -1,6 +1,7 @@
 """A terminal that is enrolled and signs properly, and lies: what it can gain is nothing."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from protocol.messages import (
 )
 from protocol.reasons import Declined
 from protocol.sales import AnsweredBy, RefundLine, SaleCaptured, TerminalStarted
+from server.db import create_all, metadata, open_engine
 from server.facts import read
 from server.settlement import Settle, Settled
 from tests.unit.server.bookkeeping import Books, books
@@ -221,7 +223,7 @@ def test_absurd_numbers_in_a_question_are_refused_or_declined_and_hold_nothing(
         assert isinstance(answer, Problem), points
         assert answer.problem is ProblemKind.BAD_REQUEST
     card = msgspec.structs.replace(
-        world.card("00000000000000c1", world.sale_id(), 1), seq=10**30, card_id="\0' OR 1"
+        world.card("00000000000000c1", world.sale_id(), 1), seq=10**30, card_id="' OR 1 --"
     )
     assert isinstance(till.authorise(world.sale_id(), card, optional=1), Declined)
     assert world.free(ZHANG) == 100
@@ -285,3 +287,26 @@ def test_a_key_has_one_spelling(world: World, garbage: str) -> None:
     answer = read_answer(till.send("/v1/enrol", body, headers), JournalAnswer)
     assert isinstance(answer, Problem)
     assert answer.problem in {ProblemKind.BAD_REQUEST, ProblemKind.BAD_SIGNATURE}
+
+
+@pytest.mark.postgres
+def test_text_that_postgresql_cannot_keep_is_refused_and_no_fault(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    engine = open_engine(postgres_url)
+    create_all(engine, metadata)
+    world = World(engine, tmp_path, "guanghui")
+    world.furnish()
+    till = world.till()
+    nul = msgspec.structs.replace(world.card("00000000000000c1", world.sale_id(), 1), card_id="\0")
+    answer = till.authorise(world.sale_id(), nul, optional=1)
+    assert isinstance(answer, Problem)
+    assert answer.problem is ProblemKind.BAD_REQUEST
+    for path in ("/v1/terminals/%00/journal", "/v1/terminals/t%001/journal", "/portal/%00"):
+        assert till.send(path, b"{}").status_code == 404, path
+    browser = world.client
+    page = browser.get("/portal/sign-in", base_url=HOST).text
+    token = page.partition('name="csrf" value="')[2].partition('"')[0]
+    form = {"csrf": token, "user": "a\0b", "password": "\0"}
+    assert browser.post("/portal/sign-in", base_url=HOST, data=form).status_code == 403
+    engine.dispose()
