@@ -30,7 +30,7 @@ JOURNALLED = (
 )
 TO_TELL = "INSERT INTO outbox (epoch, seq) VALUES (?, ?)"
 CAPTURED = (
-    "UPDATE sale SET state = ?, captured_at = ?, receipt_no = ?, account = ?, points = ?,"
+    "UPDATE sale SET state = ?, approved_at = ?, captured_at = ?, receipt_no = ?, account = ?, points = ?,"
     " cash_fen = ?, stood_in = ?, balance_points = ?, epoch = ?, seq = ? WHERE sale_id = ?"
 )
 PRINTED = (
@@ -58,7 +58,7 @@ def rows_since(file: Path, seq: int) -> list[SaleRows]:
     try:
         found = connection.execute(
             "SELECT j.epoch, j.seq, j.hash, j.occurred_at, j.kind, j.sale_id, j.body, j.signature,"
-            " s.opened_at, s.total_fen, s.state, s.captured_at, s.receipt_no, s.account, s.points,"
+            " s.opened_at, s.total_fen, s.state, s.approved_at, s.captured_at, s.receipt_no, s.account, s.points,"
             " s.cash_fen, s.stood_in, s.balance_points, p.kind, p.copy_no, p.state, p.trouble,"
             " p.document FROM journal j JOIN sale s ON s.epoch = j.epoch AND s.seq = j.seq"
             " JOIN print_job p ON p.receipt_no = s.receipt_no WHERE j.seq > ? ORDER BY j.seq",
@@ -71,8 +71,8 @@ def rows_since(file: Path, seq: int) -> list[SaleRows]:
             asked=(row[5], SaleState.AUTHORISING.value, row[8], row[9]),
             journalled=row[0:8],
             told=row[0:2],
-            captured=(*row[10:18], *row[0:2], row[5]),
-            printed=(row[18], row[12], *row[19:23]),
+            captured=(*row[10:19], *row[0:2], row[5]),
+            printed=(row[19], row[13], *row[20:24]),
         )
         for row in found
     ]
