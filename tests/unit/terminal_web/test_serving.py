@@ -93,6 +93,7 @@ def test_a_stream_ends_when_the_program_stops(shop: Shop) -> None:
         next_screen(response)
     while response.readline():  # what was under way, and then the end
         pass
+    assert response.readline() == b"", "the stream is over, not merely quiet"
     opened.__exit__(None, None, None)
 
 
