@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psycopg
@@ -46,6 +46,7 @@ FONTS: Final = (
 
 _skipped = pytest.StashKey[dict[str, int]]()
 _failed = pytest.StashKey[bool]()
+_SKIPPED_THERE: Final = "skipped_for_want_of_a_part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes hands what it skipped to the one that prints."""
+    handed_over = getattr(session.config, "workeroutput", None)
+    if handed_over is not None:
+        handed_over[_SKIPPED_THERE] = session.config.stash.get(_skipped, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Adds up what the processes skipped; one that broke down has told nothing."""
+    counts = node.config.stash.setdefault(_skipped, {})
+    for package, count in getattr(node, "workeroutput", {}).get(_SKIPPED_THERE, {}).items():
+        counts[package] = counts.get(package, 0) + count
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """After pytest's own closing line, so that nobody overlooks it."""
+    if hasattr(config, "workeroutput"):
+        return
     counts = config.stash.get(_skipped, {})
     if counts:
         total = sum(counts.values())
