@@ -1,4 +1,4 @@
-"""``./run bench [terminal|redemption]``: speed as ratios to a limit measured in the same run.
+"""``./run bench [terminal|redemption|ledger]``: speed as ratios to a limit measured in the same run.
 
 Figures in milliseconds belong to the machine that is named above them; a ratio can be
 compared from one machine to the next. Everything happens on 127.0.0.1 and in a folder of
@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+import msgspec
 from msgspec import Struct
 
-from bench import redemption, terminal_sale
+from bench import ledger, ledger_printed, redemption, terminal_sale
 from bench.figures import BenchError, Held, Machine, Spread, as_json, machine
+from bench.ledger_history import LEAST_TRANSFERS
 
-NAMES = ("terminal", "redemption")
+MOST_TRANSFERS = 100_000_000
+NAMES = ("terminal", "redemption", "ledger")
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -29,6 +32,7 @@ class Report(Struct, frozen=True, kw_only=True):
     machine: Machine
     terminal: terminal_sale.TerminalReport | None
     redemption: list[redemption.RedemptionReport] | None
+    ledger: ledger.LedgerReport | None
 
 
 def say(text: str) -> None:
@@ -38,7 +42,7 @@ def say(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 if everything could be measured, whatever came out."""
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=NAMES, help="不写则全部 · both, if left out")
+    parser.add_argument("name", nargs="?", choices=NAMES, help="不写则全部 · all, if left out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="结果写成数据 · figures as data")
     parser.add_argument("--quick", action="store_true", help="小规模试跑 · a small run")
     parser.add_argument(
@@ -47,12 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=Path(tempfile.gettempdir()),
         help="在哪块盘上测 · on which disk (a folder on it)",
     )
+    parser.add_argument(
+        "--transfers",
+        type=_transfers,
+        metavar="N",
+        help="ledger：账本里先有多少笔 · ledger: how many transfers there are to begin with",
+    )
     options = parser.parse_args(arguments)
     names = (options.name,) if options.name else NAMES
     try:
         folder = Path(tempfile.mkdtemp(prefix="huidian-bench-", dir=options.folder)).resolve()
         try:
-            report = run(folder, names, quick=options.quick)
+            report = run(folder, names, quick=options.quick, transfers=options.transfers)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if options.json is not None:
@@ -66,15 +76,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(folder: Path, names: Sequence[str], *, quick: bool) -> Report:
-    """Measure in ``folder`` and print what came out.
+def _transfers(text: str) -> int:
+    count = int(text)
+    if not LEAST_TRANSFERS <= count <= MOST_TRANSFERS:
+        raise argparse.ArgumentTypeError(f"{LEAST_TRANSFERS} … {MOST_TRANSFERS}")
+    return count
+
+
+def run(folder: Path, names: Sequence[str], *, quick: bool, transfers: int | None = None) -> Report:
+    """Measure in ``folder`` and print what came out. ``transfers``: instead of the size's own.
 
     Raises:
         BenchError: something could not be measured.
     """
     facts = machine(folder)
     _print_machine(facts)
-    terminal_report = redemption_reports = None
+    terminal_report = redemption_reports = ledger_report = None
     if "terminal" in names:
         size = terminal_sale.QUICK if quick else terminal_sale.FULL
         terminal_report = terminal_sale.measure(folder / "terminal", size, say)
@@ -84,8 +101,19 @@ def run(folder: Path, names: Sequence[str], *, quick: bool) -> Report:
         redemption_reports = redemption.measure(folder / "redemption", amount, say)
         for report in redemption_reports:
             _print_redemption(report)
+    if "ledger" in names:
+        asked = ledger.QUICK if quick else ledger.FULL
+        if transfers is not None:
+            asked = msgspec.structs.replace(asked, transfers=transfers)
+        ledger_report = ledger.measure(folder / "ledger", asked, say)
+        if ledger_report is not None:
+            ledger_printed.print_ledger(ledger_report, say)
     return Report(
-        quick=quick, machine=facts, terminal=terminal_report, redemption=redemption_reports
+        quick=quick,
+        machine=facts,
+        terminal=terminal_report,
+        redemption=redemption_reports,
+        ledger=ledger_report,
     )
 
 

@@ -29,18 +29,22 @@ class Spread(Struct, frozen=True, kw_only=True):
 
 
 class Held(Struct, frozen=True, kw_only=True):
-    """A ratio and the least it should be; ``at_least`` is None where nothing is asked yet."""
+    """A ratio, and the least or the most it should be; both are None where nothing is asked."""
 
     ratio: float
     at_least: float | None = None
+    at_most: float | None = None
 
     @property
     def verdict(self) -> str:
         """For people: whether it is what was asked for."""
-        if self.at_least is None:
+        if self.at_least is not None:
+            asked, reached = f"≥ {self.at_least:.2f}", self.ratio >= self.at_least
+        elif self.at_most is not None:
+            asked, reached = f"≤ {self.at_most:.2f}", self.ratio <= self.at_most
+        else:
             return "没有要求 · nothing asked"
-        word = "达到 · reached" if self.ratio >= self.at_least else "没有达到 · missed"
-        return f"要求 · asked ≥ {self.at_least:.2f}: {word}"
+        return f"要求 · asked {asked}: {'达到 · reached' if reached else '没有达到 · missed'}"
 
 
 class Machine(Struct, frozen=True, kw_only=True):

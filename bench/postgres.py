@@ -29,7 +29,21 @@ class Cluster:
     @property
     def url(self) -> str:
         """SQLAlchemy URL of the database for the server."""
-        return f"postgresql+psycopg://{OWNER}@/{DATABASE}?host={self.folder}"
+        return self.url_of(DATABASE)
+
+    @property
+    def pid(self) -> int:
+        """The number of the cluster's first process; all others are its children."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+
+    def url_of(self, database: str) -> str:
+        """SQLAlchemy URL of one of its databases."""
+        return f"postgresql+psycopg://{OWNER}@/{database}?host={self.folder}"
+
+    def create(self, database: str) -> None:
+        """An empty database."""
+        with self.connect("postgres") as connection:
+            connection.execute(f'CREATE DATABASE "{database}"'.encode())
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         """A plain connection; each statement is a transaction unless one is opened."""
@@ -69,7 +83,7 @@ def cluster(programs: Path) -> Iterator[Cluster]:
         up = Cluster(folder, version)
         command = [str(programs / "postgres"), "-D", str(folder / "data"), "-k", str(folder)]
         with serving(
-            [*command, "--listen_addresses=", "--timezone=UTC"],
+            [*command, "--listen_addresses=", "--timezone=UTC", "--track_wal_io_timing=on"],
             is_up=lambda: _answers(up),
             log=folder / "log",
             user=user,

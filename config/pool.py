@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from config.load import SettingRefusedError, load
 
@@ -90,6 +90,8 @@ class CatalogueItem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     A price of a weighed item is per `unit`. `reimbursement_fen` is what one unit costs the pool
     when it is redeemed at its points price (0 when donated). `stock` left out is not counted.
+    `limit_per_resident` and `limit_per_household` are whole units in a `limit_period`; such goods
+    are given to people whom a code names, also where they are free.
     """
 
     id: Id
@@ -105,8 +107,16 @@ class CatalogueItem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     stock: Whole | None = None
     fulfilment: Literal["at_once", "voucher", "work_order"] = "at_once"
     quick_key: bool = False
+    limit_per_resident: Positive | None = None
+    limit_per_household: Positive | None = None
+    limit_period: Literal["day", "month"] = "day"
 
     def __post_init__(self) -> None:
+        limited = "limit_per_resident" if self.limit_per_resident else "limit_per_household"
+        if self.weighed and getattr(self, limited) is not None:
+            raise SettingRefusedError(
+                limited, zh="按件限量，散称商品不能用", en="counts pieces; weighed goods have none"
+            )
         if self.price_fen is None and self.price_points is None:
             raise SettingRefusedError(
                 "price_fen",
@@ -174,13 +184,53 @@ class CodeLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     slot_minutes: Annotated[int, Meta(ge=1, le=240)] = 30
 
 
+class Redemption(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How far points may pay; what is left out has no limit.
+
+    `bill_share_bp`: most of a bill in money, in basis points. `excluded_categories`: goods that
+    only money pays. Points are counted a sale, a business date of one resident, and a business
+    date of everybody in one household. A sale takes `minimum_points` at least, or none.
+    """
+
+    bill_share_bp: BasisPoints = 10_000
+    excluded_categories: tuple[Name, ...] = ()
+    per_sale_points: Positive | None = None
+    per_day_points: Positive | None = None
+    per_household_day_points: Positive | None = None
+    minimum_points: Positive | None = None
+
+    def __post_init__(self) -> None:
+        _unique("excluded_categories", self.excluded_categories)
+        caps = ("per_sale_points", "per_day_points", "per_household_day_points")
+        given = [name for name in caps if getattr(self, name) is not None]
+        _ascending(self, *((given[i], given[i + 1]) for i in range(len(given) - 1)))
+        if self.minimum_points is not None and given:
+            _ascending(self, ("minimum_points", given[0]))
+
+
+class Cover(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much of what all points are worth the fund must hold, in basis points of it.
+
+    Below `warning_bp` the office is warned. Below `hard_bp`, where it is set, nothing is
+    awarded. Only for pools in which a point has a value in money.
+    """
+
+    warning_bp: Annotated[int, Meta(ge=1, le=100_000)]
+    hard_bp: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.hard_bp is not None:
+            _ascending(self, ("hard_bp", "warning_bp"))
+
+
 class PoolPreset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One programme: its words, prices, limits, places, shop kinds, award rules and catalogue.
 
     `fen_per_point` left out: points have no price in money, and every item of the catalogue
     carries its points price and its own cost. `fen_remainder` says what becomes of fen that
     whole points cannot pay. A business day ends at `cut_off_hour` o'clock of the next day in
-    Asia/Shanghai. `hold_s`: how long an authorisation keeps points reserved.
+    Asia/Shanghai. `hold_s`: how long an authorisation keeps points reserved. Points that are
+    older than `points_expire_after_days` days go; left out, they never do.
     """
 
     id: Id
@@ -194,6 +244,9 @@ class PoolPreset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     fen_remainder: Literal["cash", "waive", "round_up"] = "cash"
     cut_off_hour: Annotated[int, Meta(ge=0, le=6)] = 0
     hold_s: Annotated[int, Meta(ge=10, le=3600)] = 300
+    points_expire_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    redemption: Redemption = field(default_factory=Redemption)
+    cover: Cover | None = None
     standin: StandIn
     codes: CodeLimits
     places: tuple[Place, ...]
@@ -208,6 +261,7 @@ class PoolPreset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         _unique("catalogue", (item.barcode for item in self.catalogue if item.barcode))
         _check_tree(self.places)
         _check_rules(self.award_rules)
+        self._check_redemption()
         if self.fen_per_point is None:
             for item in self.catalogue:
                 if item.price_points is None:
@@ -216,6 +270,22 @@ class PoolPreset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                         zh=f"中“{item.name}”没有 price_points，而本积分池没有 fen_per_point",
                         en=f'"{item.id}" needs price_points, as the pool has no fen_per_point',
                     )
+
+    def _check_redemption(self) -> None:
+        if self.fen_per_point is None and self.cover is not None:
+            raise SettingRefusedError(
+                "cover",
+                zh="只能用于有 fen_per_point 的积分池",
+                en="needs a pool with fen_per_point",
+            )
+        for item in self.catalogue:
+            excluded = item.category in self.redemption.excluded_categories
+            if excluded and item.price_points is not None:
+                raise SettingRefusedError(
+                    "catalogue",
+                    zh=f"中“{item.name}”属于不能用积分的类别“{item.category}”，不能有 price_points",
+                    en=f'"{item.id}" is of an excluded category and cannot have price_points',
+                )
 
     def rule_in_force(self, rule_id: str, day: date) -> AwardRule | None:
         """The version of an award rule that counts on a business day; None outside its days."""

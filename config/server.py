@@ -24,6 +24,9 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     listen_port: Port = 8800
     # Left out: SQLite in data_dir.
     database_url: DatabaseUrl | None = None
+    # The schema's owner, for `init` and `upgrade` alone; `database_url` is then a role that can
+    # neither change the tables nor what stands in the books. PostgreSQL only.
+    database_owner_url: DatabaseUrl | None = None
     language: Language = "zh"
     clock: ClockUrl = "system"
     # Names under which browsers and terminals may call; anything else gets nothing.
@@ -42,6 +45,14 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 "listen_host",
                 zh="只能是本机地址，如 127.0.0.1；对外服务请在前面放 TLS 前端",
                 en="must be this machine's own address, such as 127.0.0.1; put a TLS front end before it",
+            )
+        if self.database_owner_url is not None and not (
+            _is_postgres(self.database_owner_url) and _is_postgres(self.database)
+        ):
+            raise SettingRefusedError(
+                "database_owner_url",
+                zh="只有 PostgreSQL 分两个角色，database_url 也要写",
+                en="only PostgreSQL knows two roles; database_url must be set as well",
             )
         if not self.trusted_hosts:
             raise SettingRefusedError(
@@ -63,3 +74,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def simulated_clock_file(self) -> Path | None:
         """The file with the clock's offset in seconds; None with the system's clock."""
         return simulated_clock_file(self.clock)
+
+
+def _is_postgres(url: str) -> bool:
+    return url.startswith("postgresql+psycopg:")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Struct
 
 from protocol.keys import sign, signature_holds
-from protocol.redemption import FenRemainder
+from protocol.redemption import NO_LIMITS, FenRemainder, LimitPeriod, Limits
 from protocol.sales import Fulfilment
 
 DOCUMENT_PURPOSE = "document"
@@ -56,6 +56,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         cut_off_hour: the hour (Asia/Shanghai) at which the business date changes.
         hold_s: how long the server keeps points held for a sale.
         card_cap_points, slot_cap_points: most points a sale by kind of code.
+        limits: how far points may pay; a document from before there were any has none.
     """
 
     version: int
@@ -72,12 +73,15 @@ class Policy(Struct, frozen=True, kw_only=True):
     slot_cap_points: int
     stand_in: StandInLimits
     issuer_keys: tuple[IssuerKey, ...]
+    limits: Limits = NO_LIMITS
 
 
 class Item(Struct, frozen=True, kw_only=True):
     """A thing or service on sale: price in fen or in points.
 
     ``reimbursement_fen`` is what one unit priced in points costs the pool (0: donated).
+    ``limit_per_resident`` and ``limit_per_household`` are whole units in ``limit_period``;
+    an item that has one is given to people whom a code names, also where it is free.
     """
 
     item_id: str
@@ -93,6 +97,13 @@ class Item(Struct, frozen=True, kw_only=True):
     quick_key: bool = False
     stock: int | None = None
     fulfilment: Fulfilment = Fulfilment.AT_ONCE
+    limit_per_resident: int | None = None
+    limit_per_household: int | None = None
+    limit_period: LimitPeriod = LimitPeriod.DAY
+
+    @property
+    def is_limited(self) -> bool:
+        return self.limit_per_resident is not None or self.limit_per_household is not None
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):

@@ -13,13 +13,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from protocol.documents import SignedDocument
 from protocol.evidence import Evidence
 from protocol.journal import SignedRecord
 from protocol.money import Points
 from protocol.reasons import Declined
+from protocol.redemption import LimitKind
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Neither side reads a longer body."""
@@ -83,11 +84,20 @@ class EnrolAnswer(Struct, frozen=True, kw_only=True):
     merchant_name: str
 
 
+class ItemUnits(Struct, frozen=True, kw_only=True):
+    """So many whole units of an item."""
+
+    item_id: str
+    units: int
+
+
 class AuthoriseRequest(Struct, frozen=True, kw_only=True):
     """May this resident's points pay, and how many?
 
     ``required_points`` are needed for goods priced in points: all or nothing.
     ``optional_points`` pay money, as many as there are. A card's proof is over the sum.
+    ``limited_items`` are the basket's goods that have a limit of their own: with them a
+    question may ask for no points at all, and the answer says that they may be given.
     """
 
     sale_id: UUID
@@ -95,19 +105,22 @@ class AuthoriseRequest(Struct, frozen=True, kw_only=True):
     required_points: int
     optional_points: int
     occurred_at: datetime
+    limited_items: tuple[ItemUnits, ...] = ()
 
 
 class Approved(Struct, frozen=True, kw_only=True, tag="approved"):
     """Points are held for the sale until ``held_until``; taking fewer is fine.
 
     ``balance_points`` is what the resident has before this sale, None when the
-    terminal stands in and cannot know.
+    terminal stands in and cannot know. ``limited_by`` is the rule, if any, by which fewer
+    points are held than were asked for and are there.
     """
 
     account: str
     points: Points
     balance_points: Points | None
     held_until: datetime | None
+    limited_by: LimitKind | UnsetType = UNSET
 
 
 AuthoriseAnswer = Approved | Declined

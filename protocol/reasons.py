@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from protocol.money import Points
 
@@ -40,12 +40,25 @@ class DeclineReason(StrEnum):
     CARD_EMPTY = "card_empty"
     """A card that was worth so many points has none left; ``used_at`` and ``used_where`` say
     when and at which shop it was used last."""
+    OVER_SALE_LIMIT = "over_sale_limit"
+    """The goods need more points than one sale may take; see ``limit_points``."""
+    OVER_DAY_LIMIT = "over_day_limit"
+    """The resident may take ``limit_points`` more today, and that is not enough."""
+    OVER_HOUSEHOLD_LIMIT = "over_household_limit"
+    """The resident's household may take ``limit_points`` more today: not enough."""
+    BELOW_MINIMUM = "below_minimum"
+    """A sale takes ``limit_points`` at least, and this one would take fewer."""
+    OVER_ITEM_LIMIT = "over_item_limit"
+    """Of ``item`` this resident, or the household, may have ``left_units`` more."""
     SALE_REVERSED = "sale_reversed"
     """The sale was cancelled before its question arrived."""
 
 
 class Declined(Struct, frozen=True, tag="declined"):
-    """The answer no, with what a person needs to act on it."""
+    """The answer no, with what a person needs to act on it.
+
+    ``item`` (its id) and ``left_units`` stand only in a decline by an item's own limit.
+    """
 
     reason: DeclineReason
     missing_points: Points = Points(0)
@@ -54,3 +67,5 @@ class Declined(Struct, frozen=True, tag="declined"):
     expired_at: datetime | None = None
     used_at: datetime | None = None
     used_where: str = ""
+    item: str | UnsetType = UNSET
+    left_units: int | UnsetType = UNSET

@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from protocol.evidence import Evidence, ProofGrade
 
@@ -41,6 +41,7 @@ class SaleLine(Struct, frozen=True, kw_only=True):
 
     A line is priced in fen or in points, never both. ``reimbursement_fen`` is what one
     unit priced in points costs the pool (0: donated), as the pool's catalogue said it.
+    ``money_only`` stands, as True, where points were not allowed to pay: the receipt says so.
     """
 
     line_no: int
@@ -57,6 +58,7 @@ class SaleLine(Struct, frozen=True, kw_only=True):
     reimbursement_fen: int = 0
     fulfilment: Fulfilment = Fulfilment.AT_ONCE
     catalogue_version: int = 0
+    money_only: bool | UnsetType = UNSET
 
 
 class Payment(Struct, frozen=True, kw_only=True):
@@ -144,4 +146,19 @@ class TerminalStarted(Struct, frozen=True, kw_only=True, tag="terminal_started")
     version: str
 
 
-Happening = SaleCaptured | SaleReversed | SaleRefunded | TerminalStarted
+class TakingsDeclared(Struct, frozen=True, kw_only=True, tag="takings_declared"):
+    """What a shop says it took since its last Z report: a claim, which the server compares.
+
+    ``z_no`` counts the terminal's Z reports from 1. ``takings_fen`` is money taken, by tender
+    (``cash``, ``wechat``, ...), points not among it; ``counted_fen`` what the terminal's own
+    sales and refunds since then come to.
+    """
+
+    z_no: int
+    business_date: date
+    takings_fen: dict[str, int]
+    counted_fen: int
+    cashier: str | None = None
+
+
+Happening = SaleCaptured | SaleReversed | SaleRefunded | TerminalStarted | TakingsDeclared

@@ -9,15 +9,16 @@ from werkzeug.exceptions import HTTPException
 
 from protocol.messages import ProblemKind
 from server import api
+from server.api.direct import DirectWay
 from server.api.partners import create_partner_blueprint
-from server.api.replies import NotDealt, problem_response
+from server.api.replies import NOT_STORED, SECURITY_HEADERS, NotDealt
+from server.api.replies import response as api_response
 from server.db import TryAgain
 from server.portal import pages as portal
 
 logger = logging.getLogger(__name__)
 
 _API = "/v1/"
-_CONTENT_SECURITY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 _PROBLEM_OF_STATUS = {
     404: ProblemKind.NOT_FOUND,
     413: ProblemKind.TOO_LARGE,
@@ -60,6 +61,8 @@ def create_app(services: AppServices) -> Flask:
     def home() -> ResponseReturnValue:
         return redirect("/portal/")
 
+    # What every sale asks twice does not go the framework's way.
+    app.wsgi_app = DirectWay(services.api, services.trusted_hosts, app.wsgi_app)  # type: ignore[method-assign] # as the framework's manual says
     return app
 
 
@@ -70,11 +73,9 @@ def _refuse_nul() -> None:
 
 
 def _secure(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    if "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = "no-store"
+    response.headers.update(SECURITY_HEADERS)
+    name, value = NOT_STORED
+    response.headers.setdefault(name, value)
     return response
 
 
@@ -84,15 +85,15 @@ def _fault(error: Exception) -> ResponseReturnValue:
         if not request.path.startswith(_API):
             return error
         kind = _PROBLEM_OF_STATUS.get(error.code, ProblemKind.BAD_REQUEST)
-        return problem_response(NotDealt(kind))
+        return api_response(NotDealt(kind))
     if isinstance(error, TryAgain):
         logger.warning("busy while answering %s %s: %s", request.method, request.path, error)
         if request.path.startswith(_API):
-            return problem_response(NotDealt(ProblemKind.TRY_AGAIN))
+            return api_response(NotDealt(ProblemKind.TRY_AGAIN))
         return _plain("服务器忙，请稍后再试。\nThe server is busy. Try again later.\n", 503)
     logger.error("fault while answering %s %s", request.method, request.path, exc_info=error)
     if request.path.startswith(_API):
-        return problem_response(NotDealt(ProblemKind.FAULT))
+        return api_response(NotDealt(ProblemKind.FAULT))
     return _plain(
         "服务器出错，已记录，请稍后再试。\nThe server has a fault; it was logged. Try again later.\n",
         500,

@@ -1,8 +1,12 @@
-"""What each request asks of the books, inside one transaction."""
+"""What each request asks of the books: the facts in it, and what their outcomes come to."""
 
 import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 
+import msgspec
 from sqlalchemy import Connection
 
 from protocol.documents import DocumentKind
@@ -12,9 +16,7 @@ from protocol.journal import (
     Envelope,
     RecordProblem,
     SignedRecord,
-    open_record,
 )
-from protocol.keys import read_public_key
 from protocol.messages import (
     Approved,
     AuthoriseRequest,
@@ -30,6 +32,8 @@ from protocol.messages import (
 from protocol.reasons import Declined
 from server.api.replies import NotDealt
 from server.api.services import ApiServices
+from server.api.signed import Signature
+from server.api.writer import Answer, Job
 from server.directory import (
     DirectoryProblem,
     Enrolled,
@@ -42,11 +46,13 @@ from server.directory import (
 from server.directory.commands import EnrolTerminal
 from server.directory.documents import newer_than
 from server.directory.enrolment import code_hash, code_name, read_code
+from server.facts import Outcome, Submission
 from server.facts.refused import Refused
 from server.redemption import (
     Authorise,
     AuthoriseProblem,
     BadRecord,
+    ChainHead,
     Fork,
     Gap,
     JournalRecord,
@@ -55,12 +61,41 @@ from server.redemption import (
 )
 from server.redemption.evidence import card_proof_holds
 from server.redemption.intake import record_proof_holds
+from server.redemption.opening import opened
 
 WRONG_CODE = NotDealt(
     ProblemKind.WRONG_CODE,
     "注册码不对或已失效，请向街道办要一个新的"
     " / the code is wrong, used up or too old; ask the street office for a new one",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A terminal whose signature holds, and the request that it is on.
+
+    Attributes:
+        size_bytes: of the request's body.
+    """
+
+    terminal: Terminal
+    signature: Signature
+    size_bytes: int
+
+    def job(
+        self,
+        answer: Callable[[Connection, Sequence[Outcome]], Answer],
+        *commands: msgspec.Struct,
+    ) -> Job:
+        """What the books are to do for this terminal."""
+        actor, at = f"terminal:{self.terminal.terminal}", self.signature.seen_at
+        return Job(
+            signature=self.signature,
+            answer=answer,
+            terminal=self.terminal,
+            submissions=tuple(Submission(each, actor, at) for each in commands),
+            size_bytes=self.size_bytes,
+        )
 
 
 def enrolment_of(
@@ -122,34 +157,31 @@ def answer_enrol(
     )
 
 
-def answer_authorise(
-    services: ApiServices,
-    tx: Connection,
-    terminal: Terminal,
-    message: AuthoriseRequest,
-    now: datetime,
-) -> Approved | Declined | NotDealt:
+def authorise_job(services: ApiServices, asker: Asker, message: AuthoriseRequest) -> Job:
     """Ask the books for points; a card's proof is checked here, where the keys are."""
-    evidence = message.evidence
+    evidence, terminal = message.evidence, asker.terminal.terminal
     proof_holds = isinstance(evidence, CardEvidence) and card_proof_holds(
         evidence,
         sale_id=message.sale_id,
         points=message.required_points + message.optional_points,
-        terminal=terminal.terminal,
+        terminal=terminal,
         secret_of=services.keys.card_secret,
     )
     command = Authorise(
-        terminal=terminal.terminal,
+        terminal=terminal,
         sale_id=message.sale_id,
         evidence=evidence,
         proof_holds=proof_holds,
         required_points=message.required_points,
         optional_points=message.optional_points,
         occurred_at=message.occurred_at,
+        limited_items=message.limited_items,
     )
-    outcome = services.desk.submit(
-        tx, services.pool, command, actor=f"terminal:{terminal.terminal}", recorded_at=now
-    )
+    return asker.job(_authorised, command)
+
+
+def _authorised(_tx: Connection, outcomes: Sequence[Outcome]) -> Answer:
+    (outcome,) = outcomes
     if isinstance(outcome, Refused):
         conflict = outcome.reason == AuthoriseProblem.CONFLICT
         return NotDealt(ProblemKind.CONFLICT if conflict else ProblemKind.BAD_REQUEST, outcome.says)
@@ -157,44 +189,70 @@ def answer_authorise(
     return outcome
 
 
-def answer_journal(
-    services: ApiServices,
-    tx: Connection,
-    terminal: Terminal,
-    message: JournalBatch,
-    now: datetime,
-) -> JournalAnswer | NotDealt:
-    """Take in a run of records: all of them, or none where one is no link of the chain."""
-    broken = _broken(services, tx, terminal, message.records)
-    if broken is not None:
-        return broken
-    outcomes: list[RecordOutcome] = []
-    for record in message.records:
-        proof_holds = record_proof_holds(record.body, terminal.terminal, services.keys.card_secret)
-        outcome = services.desk.submit(
-            tx,
-            services.pool,
-            JournalRecord(terminal=terminal.terminal, record=record, proof_holds=proof_holds),
-            actor=f"terminal:{terminal.terminal}",
-            recorded_at=now,
+def journal_job(services: ApiServices, asker: Asker, message: JournalBatch) -> Job | NotDealt:
+    """Take in a run of records: all of them, or none where one is no link of the chain.
+
+    Signatures and links are checked here, before anybody waits for the books.
+    """
+    terminal = asker.terminal
+    if len(message.records) > MAX_RECORDS_A_BATCH:
+        return NotDealt(
+            ProblemKind.TOO_LARGE, f"一次最多 {MAX_RECORDS_A_BATCH} 条 / too many records"
         )
+    broken = _broken(asker, message.records)
+    if isinstance(broken, NotDealt):
+        return broken
+
+    def answer(tx: Connection, outcomes: Sequence[Outcome]) -> Answer:
+        return _taken_in(tx, services.pool, terminal, message.records, outcomes)
+
+    def with_gap(tx: Connection, _outcomes: Sequence[Outcome]) -> Answer:
+        head = chain_head(tx, services.pool, terminal.terminal, terminal.epoch)
+        return _gap(head.seq + 1, "记录不连续 / the records do not follow one another")
+
+    if broken is _Link.MISSING:
+        return asker.job(with_gap)
+    secret_of = services.keys.card_secret
+    commands = (
+        JournalRecord(
+            terminal=terminal.terminal,
+            record=record,
+            proof_holds=record_proof_holds(record.body, terminal.terminal, secret_of),
+        )
+        for record in message.records
+    )
+    return asker.job(answer, *commands)
+
+
+def _taken_in(
+    tx: Connection,
+    pool: str,
+    terminal: Terminal,
+    records: tuple[SignedRecord, ...],
+    outcomes: Sequence[Outcome],
+) -> Answer:
+    """The answer to a run of records. Behind one that was refused none was taken either."""
+    told: list[RecordOutcome] = []
+    for outcome in outcomes:
         if isinstance(outcome, Gap):
-            return NotDealt(
-                ProblemKind.GAP,
-                f"缺少第 {outcome.expected_seq} 条起的记录 / records are missing",
-                expected_seq=outcome.expected_seq,
-            )
+            says = f"缺少第 {outcome.expected_seq} 条起的记录 / records are missing"
+            return _gap(outcome.expected_seq, says)
         if isinstance(outcome, Fork):
             return _fork(outcome.seq)
         if isinstance(outcome, BadRecord):
             return _bad_record(outcome.problem)
         if isinstance(outcome, StandsAlready):
-            outcome = outcome.outcome
+            told.append(outcome.outcome)
+            continue
         assert isinstance(outcome, RecordOutcome), outcome
-        outcomes.append(outcome)
-    head = chain_head(tx, services.pool, terminal.terminal, terminal.epoch)
+        told.append(outcome)
+    if told and not isinstance(outcomes[-1], StandsAlready):
+        # What was taken in just now is the newest there is.
+        head = ChainHead(told[-1].epoch, told[-1].seq, records[-1].hash_hex)
+    else:
+        head = chain_head(tx, pool, terminal.terminal, terminal.epoch)
     return JournalAnswer(
-        outcomes=tuple(outcomes),
+        outcomes=tuple(told),
         head_epoch=head.epoch,
         head_seq=head.seq,
         head_hash=head.hash_hex,
@@ -214,37 +272,32 @@ def answer_documents(
     return DocumentsAnswer(documents=tuple(each for each in found if each), server_time=now)
 
 
-def _broken(
-    services: ApiServices,
-    tx: Connection,
-    terminal: Terminal,
-    records: tuple[SignedRecord, ...],
-) -> NotDealt | None:
+class _Link(Enum):
+    HOLDS = auto()
+    MISSING = auto()
+
+
+def _broken(asker: Asker, records: tuple[SignedRecord, ...]) -> NotDealt | _Link:
     """Whether one of the records is false, or they do not follow one another."""
-    if len(records) > MAX_RECORDS_A_BATCH:
-        return NotDealt(
-            ProblemKind.TOO_LARGE, f"一次最多 {MAX_RECORDS_A_BATCH} 条 / too many records"
-        )
+    terminal = asker.terminal
     assert terminal.public_key is not None
-    key = read_public_key(terminal.public_key)
     before: tuple[Envelope, str] | None = None
     for record in records:
-        envelope = open_record(record, key, terminal.terminal)
+        envelope = opened(record, terminal.public_key, terminal.terminal)
         if isinstance(envelope, RecordProblem):
             return _bad_record(envelope)
         if before is not None:
             last, last_hash = before
             if (envelope.epoch, envelope.seq) != (last.epoch, last.seq + 1):
-                head = chain_head(tx, services.pool, terminal.terminal, terminal.epoch)
-                return NotDealt(
-                    ProblemKind.GAP,
-                    "记录不连续 / the records do not follow one another",
-                    expected_seq=head.seq + 1,
-                )
-            if not hmac.compare_digest(envelope.prev_hash, last_hash):
+                return _Link.MISSING
+            if envelope.prev_hash != last_hash:
                 return _fork(envelope.seq)
         before = envelope, record.hash_hex
-    return None
+    return _Link.HOLDS
+
+
+def _gap(expected_seq: int, says: str) -> NotDealt:
+    return NotDealt(ProblemKind.GAP, says, expected_seq=expected_seq)
 
 
 def _fork(seq: int) -> NotDealt:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
 from protocol.http_signing import PARTNER_TAG
+from protocol.keys import read_public_key
 from protocol.messages import ProblemKind
 from server.api.openapi import openapi_json
 from server.api.partner_messages import (
@@ -14,10 +15,11 @@ from server.api.partner_messages import (
     PartnerAwardState,
     PartnerDeclined,
 )
-from server.api.replies import NotDealt, problem_response
+from server.api.replies import NotDealt, response
 from server.api.services import ApiServices
 from server.api.signed import check_signature
-from server.api.views import in_one_transaction, read_message, what_was_asked
+from server.api.views import answered, read_message, what_was_asked
+from server.api.writer import Job
 from server.awards import AwardPoints, AwardProblem, ClaimAward, award_of, partner_of, rule_on
 from server.awards.award import deed_of, points_of
 from server.awards.checks import check_fact_named
@@ -54,27 +56,26 @@ def _deal(services: ApiServices, partner_id: str) -> Response:
     """Deal with a partner's award: who asks comes first, what is asked after it."""
     now, asked = services.clock(), what_was_asked()
     if asked.claimed_key_id is None:
-        return problem_response(NotDealt(ProblemKind.UNSIGNED))
+        return response(NotDealt(ProblemKind.UNSIGNED))
     with reading(services.engine) as tx:
         partner = partner_of(tx, services.pool, partner_id[:_MAX_PARTNER_ID])
     if partner is None or partner.closed:
-        return problem_response(NotDealt(ProblemKind.UNKNOWN_PARTNER))
+        return response(NotDealt(ProblemKind.UNKNOWN_PARTNER))
     signature = check_signature(
         asked,
         key_id=PARTNER_PREFIX + partner.partner,
-        public_key=partner.public_key,
+        public_key=read_public_key(partner.public_key),
         now=now,
         request_age_s=services.request_age_s,
         tag=PARTNER_TAG,
     )
     if isinstance(signature, NotDealt):
-        return problem_response(signature)
+        return response(signature)
     message = read_message(asked.body, PartnerAward)
     if isinstance(message, NotDealt):
-        return problem_response(message)
-    return in_one_transaction(
-        services, signature, now, lambda tx: answer_award(services, tx, partner, message, now)
-    )
+        return response(message)
+    job = Job(signature, lambda tx, _: answer_award(services, tx, partner, message, now))
+    return response(answered(services, job))
 
 
 def answer_award(

@@ -70,7 +70,7 @@ class DocumentPublisher:
         with reading(self._services.engine) as tx:
             today = business_date(at, cut_off_hour(tx, pool))
             built: dict[DocumentKind, Document] = {
-                DocumentKind.POLICY: build_policy(tx, pool),
+                DocumentKind.POLICY: build_policy(tx, pool, today),
                 DocumentKind.CATALOGUE: build_catalogue(tx, pool, today, stock_units(tx, pool)),
                 DocumentKind.DIRECTORY: build_directory(tx, pool, spendable_points(tx, pool, at)),
             }

@@ -8,6 +8,17 @@ from flask import Response
 
 from protocol.messages import Problem, ProblemKind
 
+JSON_TYPE = "application/json"
+CONTENT_SECURITY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""Of every answer; unless it says otherwise itself, it is not to be stored either."""
+
+NOT_STORED = ("Cache-Control", "no-store")
+_OK = 200
 _STATUS = {
     ProblemKind.UNSIGNED: 401,
     ProblemKind.BAD_SIGNATURE: 401,
@@ -51,17 +62,20 @@ class NotDealt:
     server_time: datetime | None = None
 
 
-def json_response(message: msgspec.Struct, status: int = 200) -> Response:
-    """A message as JSON."""
-    return Response(msgspec.json.encode(message), status, content_type="application/json")
-
-
-def problem_response(not_dealt: NotDealt) -> Response:
-    """A problem with the status that belongs to it."""
+def encoded(answer: msgspec.Struct | NotDealt) -> tuple[int, bytes]:
+    """An answer as status and JSON; what was not dealt with as a problem."""
+    if not isinstance(answer, NotDealt):
+        return _OK, msgspec.json.encode(answer)
     problem = Problem(
-        problem=not_dealt.problem,
-        says=not_dealt.says or _SAYS.get(not_dealt.problem, not_dealt.problem.value),
-        expected_seq=not_dealt.expected_seq,
-        server_time=not_dealt.server_time,
+        problem=answer.problem,
+        says=answer.says or _SAYS.get(answer.problem, answer.problem.value),
+        expected_seq=answer.expected_seq,
+        server_time=answer.server_time,
     )
-    return json_response(problem, _STATUS[not_dealt.problem])
+    return _STATUS[answer.problem], msgspec.json.encode(problem)
+
+
+def response(answer: msgspec.Struct | NotDealt) -> Response:
+    """An answer as the framework sends it."""
+    status, body = encoded(answer)
+    return Response(body, status, content_type=JSON_TYPE)

@@ -4,6 +4,7 @@ from sqlalchemy import Column, Index, PrimaryKeyConstraint, String, Table
 
 from protocol.http_signing import MAX_NONCE_CHARS
 from server.db import POOL_ID_MAX, UtcDateTime, metadata
+from server.db.roles import forgotten
 
 # No fact and no book: kept as long as a request with this time could come again.
 used_nonce = Table(
@@ -16,3 +17,4 @@ used_nonce = Table(
     PrimaryKeyConstraint("pool", "key_id", "nonce", name="a_nonce_is_used_once"),
     Index("nonces_by_age", "pool", "seen_at"),
 )
+forgotten(used_nonce)

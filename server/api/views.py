@@ -1,4 +1,4 @@
-"""The API's addresses: reading a request, who asks, one transaction, one answer."""
+"""The API's addresses: reading a request, who asks, one commit, one answer."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,10 +6,9 @@ from typing import TypeVar
 
 import msgspec
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection
 
-from protocol.http_signing import claimed_key_id
 from protocol.journal import UNREADABLE
+from protocol.keys import read_public_key
 from protocol.messages import (
     MAX_BODY_BYTES,
     AuthoriseRequest,
@@ -20,21 +19,22 @@ from protocol.messages import (
 )
 from server.api.answers import (
     WRONG_CODE,
-    answer_authorise,
+    Asker,
     answer_documents,
     answer_enrol,
-    answer_journal,
+    authorise_job,
     enrolment_of,
+    journal_job,
 )
+from server.api.known_terminals import KnownTerminal
 from server.api.publishing import DocumentPublisher
-from server.api.replies import NotDealt, json_response, problem_response
+from server.api.replies import NotDealt, response
 from server.api.services import ApiServices
-from server.api.signed import Asked, Signature, check_signature, is_key_text, use_nonce
-from server.db import TryAgain, reading, run_writing
-from server.directory import Terminal, TerminalState, terminal_of
+from server.api.signed import Asked, Signature, check_signature, is_key_text
+from server.api.writer import Answer, Job
+from server.db import TryAgain, reading
 
 Message = TypeVar("Message", bound=msgspec.Struct)
-Outcome = msgspec.Struct | NotDealt
 
 WORK_DEADLINE_S = 10.0
 """Past it a terminal is told to try again; telling the same again is safe."""
@@ -63,31 +63,20 @@ def create_blueprint(services: ApiServices) -> Blueprint:
 
     @api.post("/terminals/<terminal>/authorise")
     def authorise(terminal: str) -> Response:
-        return _deal(
-            services,
-            terminal,
-            AuthoriseRequest,
-            lambda tx, who, message, now: answer_authorise(services, tx, who, message, now),
-        )
+        return response(authorised(services, terminal, what_was_asked()))
 
     @api.post("/terminals/<terminal>/journal")
     def journal(terminal: str) -> Response:
-        return _deal(
-            services,
-            terminal,
-            JournalBatch,
-            lambda tx, who, message, now: answer_journal(services, tx, who, message, now),
-        )
+        return response(journalled(services, terminal, what_was_asked()))
 
     @api.post("/terminals/<terminal>/documents")
     def documents(terminal: str) -> Response:
-        return _deal(
-            services,
-            terminal,
-            DocumentsRequest,
-            lambda tx, _who, message, now: answer_documents(services, tx, message, now),
-            prepare=publisher.refresh,
-        )
+        def job(_services: ApiServices, asker: Asker, message: DocumentsRequest) -> Job:
+            now = asker.signature.seen_at
+            publisher.refresh(now)
+            return asker.job(lambda tx, _: answer_documents(services, tx, message, now))
+
+        return response(_deal(services, terminal, what_was_asked(), DocumentsRequest, job))
 
     return api
 
@@ -96,87 +85,100 @@ def _enrol(services: ApiServices) -> Response:
     now, asked = services.clock(), what_was_asked()
     message = read_message(asked.body, EnrolRequest)
     if isinstance(message, NotDealt):
-        return problem_response(message)
+        return response(message)
     if not is_key_text(message.public_key):
-        return problem_response(NotDealt(ProblemKind.BAD_REQUEST))
+        return response(NotDealt(ProblemKind.BAD_REQUEST))
     signature = check_signature(
         asked,
         key_id=message.public_key,
-        public_key=message.public_key,
+        public_key=read_public_key(message.public_key),
         now=now,
         request_age_s=services.request_age_s,
     )
     if isinstance(signature, NotDealt):
-        return problem_response(signature)
+        return response(signature)
     # Anybody can get as far as here: a stranger without a code takes no turn at writing.
     with reading(services.engine) as tx:
         if enrolment_of(services, tx, message, now) is None:
-            return problem_response(WRONG_CODE)
-    return in_one_transaction(
-        services, signature, now, lambda tx: answer_enrol(services, tx, message, now)
-    )
+            return response(WRONG_CODE)
+    job = Job(signature, lambda tx, _: answer_enrol(services, tx, message, now))
+    return response(answered(services, job))
+
+
+def authorised(services: ApiServices, terminal_id: str, asked: Asked) -> Answer:
+    """The answer to a terminal that asks for points."""
+    return _deal(services, terminal_id, asked, AuthoriseRequest, authorise_job)
+
+
+def journalled(services: ApiServices, terminal_id: str, asked: Asked) -> Answer:
+    """The answer to a terminal that tells of its journal."""
+    return _deal(services, terminal_id, asked, JournalBatch, journal_job)
 
 
 def _deal(
     services: ApiServices,
     terminal_id: str,
+    asked: Asked,
     message_type: type[Message],
-    work: Callable[[Connection, Terminal, Message, datetime], Outcome],
-    *,
-    prepare: Callable[[datetime], None] | None = None,
-) -> Response:
+    job_of: Callable[[ApiServices, Asker, Message], Job | NotDealt],
+) -> Answer:
     """Deal with a terminal's request: who asks comes first, what is asked after it."""
-    now, asked = services.clock(), what_was_asked()
-    key_id = claimed_key_id(asked.headers)
-    if key_id is None:
-        return problem_response(NotDealt(ProblemKind.UNSIGNED))
-    with reading(services.engine) as tx:
-        terminal = terminal_of(tx, services.pool, terminal_id[:_MAX_KEY_ID])
-    if (
-        terminal is None
-        or terminal.state is not TerminalState.ACTIVE
-        or terminal.public_key is None
-    ):
-        return problem_response(NotDealt(ProblemKind.UNKNOWN_TERMINAL))
-    signature = check_signature(
+    now = services.clock()
+    if asked.claimed_key_id is None:
+        return NotDealt(ProblemKind.UNSIGNED)
+    asker = _asker(services, terminal_id[:_MAX_KEY_ID], asked, now)
+    if isinstance(asker, NotDealt):
+        return asker
+    message = read_message(asked.body, message_type)
+    if isinstance(message, NotDealt):
+        return message
+    job = job_of(services, asker, message)
+    if isinstance(job, NotDealt):
+        return job
+    return answered(services, job)
+
+
+def _asker(
+    services: ApiServices, terminal_id: str, asked: Asked, now: datetime
+) -> Asker | NotDealt:
+    """Who asks, proven. A key that is remembered may be an old one: then the database is asked."""
+    known = services.terminals.find(terminal_id)
+    if known is None:
+        return NotDealt(ProblemKind.UNKNOWN_TERMINAL)
+    signature = _signature(services, known, asked, now)
+    if isinstance(signature, NotDealt):
+        read_again = services.terminals.read_again(terminal_id)
+        if read_again is None:
+            return NotDealt(ProblemKind.UNKNOWN_TERMINAL)
+        if read_again.terminal == known.terminal:
+            return signature
+        known, signature = read_again, _signature(services, read_again, asked, now)
+    if isinstance(signature, NotDealt):
+        return signature
+    return Asker(known.terminal, signature, len(asked.body))
+
+
+def _signature(
+    services: ApiServices, known: KnownTerminal, asked: Asked, now: datetime
+) -> Signature | NotDealt:
+    return check_signature(
         asked,
-        key_id=terminal.terminal,
-        public_key=terminal.public_key,
+        key_id=known.terminal.terminal,
+        public_key=known.key,
         now=now,
         request_age_s=services.request_age_s,
     )
-    if isinstance(signature, NotDealt):
-        return problem_response(signature)
-    message = read_message(asked.body, message_type)
-    if isinstance(message, NotDealt):
-        return problem_response(message)
-    if prepare is not None:
-        prepare(now)
-    return in_one_transaction(services, signature, now, lambda tx: work(tx, terminal, message, now))
 
 
-def in_one_transaction(
-    services: ApiServices,
-    signature: Signature,
-    now: datetime,
-    work: Callable[[Connection], Outcome],
-) -> Response:
+def answered(services: ApiServices, job: Job) -> Answer:
     """The nonce and the work commit together: what was not done may be asked again."""
-
-    def once(tx: Connection) -> Outcome:
-        fresh = use_nonce(
-            tx, services.pool, signature, now=now, request_age_s=services.request_age_s
-        )
-        return work(tx) if fresh else NotDealt(ProblemKind.REPLAYED)
-
     try:
-        with services.turns.taken(services.engine, WORK_DEADLINE_S):
-            outcome = run_writing(services.engine, once, deadline_s=WORK_DEADLINE_S)
+        answer = services.writer.ask(job, within_s=WORK_DEADLINE_S)
     except TryAgain:
-        outcome = NotDealt(ProblemKind.TRY_AGAIN)
-    if isinstance(outcome, NotDealt):
-        return problem_response(outcome)
-    return json_response(outcome)
+        return NotDealt(ProblemKind.TRY_AGAIN)
+    if answer == NotDealt(ProblemKind.UNKNOWN_TERMINAL) and job.terminal is not None:
+        services.terminals.forget(job.terminal.terminal)
+    return answer
 
 
 def what_was_asked() -> Asked:

@@ -21,6 +21,7 @@ from server.awards.commands import (
     RetireAwarder,
     ReviewAward,
 )
+from server.awards.expiry import ExpirePoints, expire_points
 from server.awards.opening import open_balance, points_opened
 from server.awards.people import (
     awarder_of,
@@ -55,6 +56,7 @@ __all__ = [
     "ClawBackAward",
     "ClawedBack",
     "ClosePartner",
+    "ExpirePoints",
     "Noted",
     "OpenBalance",
     "Opened",
@@ -86,5 +88,6 @@ def register(desk: FactDesk) -> None:
     desk.register("review_award", ReviewAward, review_award)
     desk.register("claw_back_award", ClawBackAward, claw_back_award)
     desk.register("open_balance", OpenBalance, open_balance)
+    desk.register("expire_points", ExpirePoints, expire_points)
     desk.register("register_partner", RegisterPartner, register_partner)
     desk.register("close_partner", ClosePartner, close_partner)

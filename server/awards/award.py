@@ -5,6 +5,7 @@ from sqlalchemy import Connection, func, insert, select
 from server.awards.booking import Credit, book_credit
 from server.awards.checks import check_awarder, check_deed, paid_keys
 from server.awards.commands import AwardPoints
+from server.awards.cover import cover_refusal
 from server.awards.tables import award, award_claim, award_clawback, award_origin, paid_once
 from server.awards.values import Awarded, AwardProblem, Deed, RuleTerms
 from server.directory.accounts import POINTS_ISSUED
@@ -20,7 +21,7 @@ def award_points(tx: Connection, stamp: FactStamp, command: AwardPoints) -> Awar
 
     Refused: another award or a claim has this id, the resident is unknown, no rule was in force
     on that day or it wants a review, the day has not come yet, who awards may not, the same
-    fact is paid, or the rule's limit is reached.
+    fact is paid, the rule's limit is reached, or the fund would not cover it.
     """
     before = award_of(tx, stamp.pool, command.award_id)
     if before is not None:
@@ -33,7 +34,7 @@ def award_points(tx: Connection, stamp: FactStamp, command: AwardPoints) -> Awar
     rule = check_award(tx, stamp, deed)
     if isinstance(rule, Refused):
         return rule
-    return give(tx, stamp, command, rule)
+    return cover_refusal(tx, stamp.pool, rule.points) or give(tx, stamp, command, rule)
 
 
 def check_award(tx: Connection, stamp: FactStamp, deed: Deed) -> RuleTerms | Refused:

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection, func, insert, select
 
 from protocol.business_day import business_date
+from server.awards.cover import cover_refusal
 from server.directory import pool_terms
 from server.directory import tables as t
 from server.directory.accounts import (
@@ -95,7 +96,8 @@ def issue_bearer_cards(
             return BearerCardsIssued(command.batch, len(before), again=True)
         return _conflict("批号", command.batch)
     today = business_date(stamp.recorded_at, pool_terms(tx, stamp.pool).cut_off_hour)
-    problem = _problem(tx, stamp.pool, command, today)
+    worth = command.value_points * len(asked)
+    problem = _problem(tx, stamp.pool, command, today) or cover_refusal(tx, stamp.pool, worth)
     if problem is not None:
         return problem
     tx.execute(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, insert, select
 from server.awards.award import award_of, give, points_of
 from server.awards.checks import check_awarder, check_deed, performers_of_event
 from server.awards.commands import AwardPoints, ClaimAward, ReviewAward
+from server.awards.cover import cover_refusal
 from server.awards.people import awarder_of
 from server.awards.rules import rule_on
 from server.awards.tables import award_claim, award_review
@@ -96,6 +97,9 @@ def review_award(tx: Connection, stamp: FactStamp, command: ReviewAward) -> Revi
         rule = check_deed(tx, stamp.pool, stamp.recorded_at, deed)
         if isinstance(rule, Refused):
             return rule
+        refusal = cover_refusal(tx, stamp.pool, rule.points)
+        if refusal is not None:
+            return refusal
         points = give(tx, stamp, _award_for(claim, command.reviewed_by), rule).points
     tx.execute(
         insert(award_review).values(

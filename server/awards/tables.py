@@ -17,6 +17,7 @@ from sqlalchemy import (
 
 from server.db import POOL_ID_MAX, metadata
 from server.db.dialect import never_changes
+from server.db.roles import forgotten, updated
 from server.directory.values import ID_MAX, NAME_MAX
 
 AWARD_ID_MAX = 64
@@ -103,6 +104,7 @@ awarder = Table(
         name="an_awarder_earns_as_a_known_resident",
     ),
 )
+updated(awarder, "retired")
 
 # A town's mini-program or another channel that awards over signed HTTP.
 partner = Table(
@@ -117,6 +119,7 @@ partner = Table(
     UniqueConstraint("pool", "public_key", name="a_key_is_one_partners"),
     ForeignKeyConstraint(["pool"], ["pool.pool"], name="a_partner_belongs_to_a_pool"),
 )
+updated(partner, "public_key", "closed")
 
 # Of an award that named them: the event that many took part in, and the one fact that it pays.
 award_origin = Table(
@@ -151,6 +154,7 @@ paid_once = Table(
     ),
     Index("paid_once_by_award", "pool", "award_id"),
 )
+forgotten(paid_once)
 
 award_claim = Table(
     "award_claim",

@@ -28,6 +28,8 @@ class AwardProblem(StrEnum):
     NEEDS_FACT = "needs_fact"
     """The rule pays for the same facts as another one, and the fact was not named."""
     OVER_LIMIT = "over_limit"
+    NOT_COVERED = "not_covered"
+    """The pool has a hard level, and the fund would not cover what points are worth."""
     UNKNOWN_AWARD = "unknown_award"
     UNKNOWN_CLAIM = "unknown_claim"
     UNKNOWN_AWARDER = "unknown_awarder"

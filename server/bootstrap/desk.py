@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from server import awards, redemption, settlement
 from server.awards import bearer_cards
-from server.directory import catalogue
+from server.directory import catalogue, sanctions, terms
 from server.directory import commands as c
 from server.directory import register as directory
 from server.directory.accounts import (
@@ -41,9 +41,13 @@ def make_desk() -> FactDesk:
         directory.register_resident,
         opens=lambda command: resident_accounts(command.account),
     )
-    _at_desk(desk, c.BlockResident, directory.block_resident)
-    _at_desk(desk, c.UnblockResident, directory.unblock_resident)
-    _at_desk(desk, c.BanRedemption, directory.ban_redemption)
+    _at_desk(desk, c.BlockResident, sanctions.block_resident)
+    _at_desk(desk, c.UnblockResident, sanctions.unblock_resident)
+    _at_desk(desk, c.BanRedemption, sanctions.ban_redemption)
+    _at_desk(desk, c.ChangeCredit, sanctions.change_credit)
+    _at_desk(desk, c.SetRedemptionTerms, terms.set_redemption_terms)
+    _at_desk(desk, c.SetCover, terms.set_cover)
+    _at_desk(desk, c.SetPointsExpiry, terms.set_points_expiry)
     _at_desk(desk, c.IssueCard, directory.issue_card)
     _at_desk(desk, c.RevokeCard, directory.revoke_card)
     _at_desk(

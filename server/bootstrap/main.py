@@ -18,10 +18,11 @@ from server.app import create_app
 from server.bootstrap.clock import choose_clock
 from server.bootstrap.desk import make_desk
 from server.bootstrap.opening import app_services, create_pool, open_pool
+from server.bootstrap.schema import upgrade_database, warnings
 from server.commands.context import CommandContext, CommandRefused, OpenedPool
 from server.commands.group import register_all
 from server.db import TryAgain
-from server.db.dialect import may_pass_by_waiting
+from server.db.dialect import has_no_room, may_pass_by_waiting
 
 THREADS = 8
 _BODY_MARGIN_BYTES = 64 * 1024
@@ -36,6 +37,11 @@ class _Commands(click.Group):
         except TryAgain as fault:
             raise _busy(fault) from fault
         except DBAPIError as fault:
+            if has_no_room(fault):
+                raise CommandRefused(
+                    "数据库磁盘已满，没有改动，请腾出空间再试"
+                    " / the database's disk is full, nothing was changed: make room and try again"
+                ) from fault
             if not may_pass_by_waiting(fault):
                 raise
             raise _busy(fault) from fault
@@ -76,6 +82,7 @@ def huidian_server(context: click.Context, config_file: Path | None, data_dir: P
             settings, preset, clock=clock, randomness=os.urandom
         ),
         serve=lambda opened: _serve(settings, opened),
+        upgrade_database=lambda: upgrade_database(settings),
     )
     context.obj = commands
     context.call_on_close(commands.close)
@@ -104,6 +111,8 @@ def _settings(config_file: Path | None, data_dir: Path | None) -> ServerSettings
 
 def _serve(settings: ServerSettings, opened: OpenedPool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for warning in warnings(opened.engine):
+        click.echo(warning, err=True)
     clock = choose_clock(settings.simulated_clock_file)
     app = create_app(app_services(settings, opened, clock=clock, randomness=os.urandom))
     listening = _listen(settings)

@@ -13,9 +13,9 @@ from server.api import ApiServices
 from server.app import AppServices
 from server.bootstrap.clock import Clock
 from server.bootstrap.desk import make_desk
+from server.bootstrap.schema import application_engine, bring_up
 from server.commands.context import CommandRefused, OpenedPool
-from server.db import EngineRefused, metadata, open_engine, reading, writing
-from server.db.migrate import upgrade
+from server.db import reading, writing
 from server.directory import pool_terms, pools
 from server.directory.adoption import adoption_of
 from server.directory.keys import KeysRefused, load_keys, make_keys
@@ -53,8 +53,8 @@ def create_pool(
     folder = keys_folder(settings, preset.id)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
-        engine = _engine(settings)
-        upgrade(engine, metadata)
+        engine = application_engine(settings)
+        bring_up(settings, engine, may_upgrade=True)
         if not folder.exists():
             _refuse_new_keys_for_an_old_pool(engine, preset.id, folder)
         keys = load_keys(folder) if folder.exists() else make_keys(folder, randomness)
@@ -86,10 +86,12 @@ def _refuse_new_keys_for_an_old_pool(engine: Engine, pool: str, folder: Path) ->
 
 
 def open_pool(settings: ServerSettings) -> OpenedPool:
-    """Open the pool that ``init`` made, and bring its database to this version.
+    """Open the pool that ``init`` made, and bring its database to this version, unless that is
+    its owner's to do.
 
     Raises:
-        CommandRefused: there is none, or its keys or its database cannot be used.
+        CommandRefused: there is none, or its keys or its database cannot be used, or its owner
+            must upgrade it first.
     """
     found = _pools_with_keys(settings)
     if len(found) != 1:
@@ -102,8 +104,8 @@ def open_pool(settings: ServerSettings) -> OpenedPool:
         keys = load_keys(keys_folder(settings, pool))
     except KeysRefused as fault:
         raise CommandRefused(str(fault)) from fault
-    engine = _engine(settings)
-    upgrade(engine, metadata)
+    engine = application_engine(settings)
+    bring_up(settings, engine, may_upgrade=False)
     with reading(engine) as tx:
         adopted = pool in pools(tx)
         adopted_with = public_key_text(pool_terms(tx, pool).root_key) if adopted else None
@@ -150,13 +152,6 @@ def app_services(
         trusted_hosts=settings.trusted_hosts,
         max_body_bytes=settings.max_body_bytes,
     )
-
-
-def _engine(settings: ServerSettings) -> Engine:
-    try:
-        return open_engine(settings.database)
-    except EngineRefused as fault:
-        raise CommandRefused(f"数据库不能用 / cannot use the database: {fault}") from fault
 
 
 def _pools_with_keys(settings: ServerSettings) -> list[str]:

@@ -2,49 +2,57 @@
 closed, and a statement is the fold of its lines. Recomputed from the ledger, line by line.
 """
 
-from collections import defaultdict
+import heapq
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from datetime import date, timedelta
-from itertools import pairwise
+from dataclasses import dataclass
+from datetime import date
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, and_, literal, not_, or_, select
 
 from protocol.business_day import business_date
+from server.commands.audit_statement_figures import check_figures, check_periods
+from server.db.paging import Tick, key_pages, streamed, untold
 from server.db.violation import Violation
-from server.directory.queries import contracts_of, cut_off_hour, merchants
-from server.ledger import TransferRecord
-from server.settlement.figures import share_of, totals_of
+from server.directory.queries import cut_off_hour, merchants
+from server.directory.values import Merchant
+from server.ledger import Asset, TransferRecord, transfers_of
+from server.ledger.tables import transfer as transfer_table
+from server.settlement.drafts import periods_due
+from server.settlement.figures import SHARE_KEY, accounts_of
 from server.settlement.statements import (
+    AT_ONCE,
     Run,
-    all_lines,
+    is_closed,
+    left_open_of,
     runs,
-    shares_of,
     statements_of,
-    transfers_concerning,
 )
+from server.settlement.tables import statement as statement_table
+from server.settlement.tables import statement_line
 from server.settlement.values import Statement
 
-_Line = tuple[str, str, bool]
+_PAGE_TRANSFERS = 1_000
 
 
-def check_statements(tx: Connection, pool: str) -> Iterator[Violation]:
-    """I8, merchant by merchant; also that no run left a merchant out."""
-    lines = {number: (name, contract, late) for number, name, contract, late in all_lines(tx, pool)}
+def check_statements(tx: Connection, pool: str, tick: Tick = untold) -> Iterator[Violation]:
+    """I8, merchant by merchant; also that no run left a merchant out, and that no statement has
+    a line that does not concern its merchant.
+
+    Memory holds one merchant's statements and the lines of one statement at a time.
+    """
     made = runs(tx, pool)
     hour = cut_off_hour(tx, pool)
     for merchant in merchants(tx, pool):
         found = statements_of(tx, pool, merchant=merchant.merchant)
         statements = sorted(found, key=lambda each: each.period_through)
-        transfers = transfers_concerning(tx, pool, merchant.merchant, first=1)
         since = business_date(merchant.registered_at, hour)
-        yield from _check_runs(pool, merchant.merchant, made, statements, since)
-        yield from _check_periods(pool, statements)
-        yield from _check_places(pool, made, statements, transfers, lines)
-        yield from _check_figures(tx, pool, statements, transfers, lines)
-        for transfer in transfers:
-            lines.pop(transfer.transfer_no, None)
-    for number, (name, _, _) in lines.items():
-        yield _violation(pool, f"statement {name}", f"transfer {number} concerns no merchant")
+        yield from _check_runs(tx, pool, merchant, made, statements, since=since)
+        yield from check_periods(tx, pool, merchant.merchant, made, statements, since=since)
+        closings = _Closings.of(made, statements)
+        yield from _check_places(tx, pool, merchant.merchant, closings, tick)
+        yield from check_figures(tx, pool, merchant.merchant, made, statements, since=since)
+    yield from _check_strangers(tx, pool)
 
 
 def _violation(pool: str, where: str, says: str) -> Violation:
@@ -52,93 +60,155 @@ def _violation(pool: str, where: str, says: str) -> Violation:
 
 
 def _check_runs(
-    pool: str, merchant: str, made: list[Run], statements: list[Statement], since: date
+    tx: Connection,
+    pool: str,
+    merchant: Merchant,
+    made: list[Run],
+    statements: list[Statement],
+    *,
+    since: date,
 ) -> Iterator[Violation]:
+    """A run that settled all at once made everybody's statement; one by merchants, once closed,
+    has left nobody with a period that has ended, but those whom it names.
+    """
     have = {each.run for each in statements}
+    hour = cut_off_hour(tx, pool)
     for run in made:
-        if since <= run.through and run.run not in have:
-            yield _violation(
-                pool, f"merchant {merchant}", f"run {run.run} through {run.through} left him out"
-            )
+        if run.manner == AT_ONCE:
+            left_out = since <= run.through and run.run not in have
+        else:
+            named = {each.merchant for each in left_open_of(tx, pool, run.run)}
+            due = is_closed(tx, pool, run) and periods_due(tx, pool, run, merchant, hour)
+            left_out = bool(due) and merchant.merchant not in named
+        if left_out:
+            says = f"run {run.run} through {run.through} left him out"
+            yield _violation(pool, f"merchant {merchant.merchant}", says)
 
 
-def _check_periods(pool: str, statements: list[Statement]) -> Iterator[Violation]:
-    for before, after in pairwise(statements):
-        expected = before.period_through + timedelta(days=1)
-        if after.period_from != expected:
-            yield _violation(
-                pool,
-                f"statement {after.statement}",
-                f"starts on {after.period_from}, the one before leaves off at {expected}",
-            )
+@dataclass(frozen=True, slots=True)
+class _Closings:
+    """A merchant's statements in the order of their runs, which close later and later days."""
+
+    fact_nos: list[int]
+    throughs: list[date]
+    statements: list[Statement]
+
+    @classmethod
+    def of(cls, made: list[Run], statements: list[Statement]) -> "_Closings":
+        opened = {run.run: run.fact_no for run in made}
+        return cls(
+            [opened[each.run] for each in statements],
+            [each.period_through for each in statements],
+            statements,
+        )
+
+    def due(self, transfer: TransferRecord) -> Statement | None:
+        """Where a transfer belongs: what a statement charges into that statement, everything else
+        into the first that was opened after it and closed its day.
+        """
+        if transfer.key.startswith(SHARE_KEY):
+            name = transfer.key.removeprefix(SHARE_KEY)
+            return next((each for each in self.statements if each.statement == name), None)
+        first = max(
+            bisect_right(self.fact_nos, transfer.fact_no),
+            bisect_left(self.throughs, transfer.business_date),
+        )
+        return self.statements[first] if first < len(self.statements) else None
 
 
 def _check_places(
-    pool: str,
-    made: list[Run],
-    statements: list[Statement],
-    transfers: list[TransferRecord],
-    lines: dict[int, _Line],
+    tx: Connection, pool: str, merchant: str, closings: _Closings, tick: Tick
 ) -> Iterator[Violation]:
-    """A transfer belongs to the first run that came after it and closed its day."""
-    of_run = {each.run: each for each in statements}
-    closings = [(run, of_run[run.run]) for run in made if run.run in of_run]
-    for transfer in transfers:
-        where = f"transfer {transfer.transfer_no} ({transfer.key}, {transfer.business_date})"
-        due = next(
-            (
-                statement
-                for run, statement in closings
-                if run.fact_no >= transfer.fact_no and run.through >= transfer.business_date
-            ),
-            None,
+    for transfers in _transfers(tx, pool, merchant):
+        lines = _lines_of(tx, pool, [each.transfer_no for each in transfers])
+        tick(len(lines))
+        for transfer in transfers:
+            where = f"transfer {transfer.transfer_no} ({transfer.key}, {transfer.business_date})"
+            due, line = closings.due(transfer), lines.get(transfer.transfer_no)
+            if due is None and line is not None:
+                says = f"is in {line.statement} before its period was closed"
+                yield _violation(pool, where, says)
+            elif due is not None and line is None:
+                says = f"is in no statement; {due.statement} should have it"
+                yield _violation(pool, where, says)
+            elif due is not None and line is not None:
+                if line.statement != due.statement:
+                    says = f"is in {line.statement} instead of {due.statement}"
+                    yield _violation(pool, where, says)
+                elif line.late != (transfer.business_date < due.period_from):
+                    yield _violation(pool, where, f"late is {line.late} in {line.statement}")
+
+
+def _transfers(tx: Connection, pool: str, merchant: str) -> Iterator[list[TransferRecord]]:
+    """Every transfer on the merchant's accounts, once, lowest first, a page at a time."""
+    merged = heapq.merge(
+        *(_of_account(tx, pool, account, asset) for account, asset in accounts_of(merchant)),
+        key=lambda each: each.transfer_no,
+    )
+    page: list[TransferRecord] = []
+    for transfer in merged:
+        if page and page[-1].transfer_no == transfer.transfer_no:
+            continue
+        if len(page) == _PAGE_TRANSFERS:
+            yield page
+            page = []
+        page.append(transfer)
+    if page:
+        yield page
+
+
+def _of_account(tx: Connection, pool: str, account: str, asset: Asset) -> Iterator[TransferRecord]:
+    after = 0
+    while page := transfers_of(tx, pool, account, asset, after=after, limit=_PAGE_TRANSFERS):
+        yield from page
+        after = page[-1].transfer_no
+
+
+def _lines_of(tx: Connection, pool: str, numbers: list[int]) -> dict[int, Row[tuple[object, ...]]]:
+    found = tx.execute(
+        select(statement_line).where(
+            statement_line.c.pool == pool, statement_line.c.transfer_no.in_(numbers)
         )
-        line = lines.get(transfer.transfer_no)
-        if due is None and line is not None:
-            yield _violation(pool, where, f"is in {line[0]} before its period was closed")
-        elif due is not None and line is None:
-            yield _violation(pool, where, f"is in no statement; {due.statement} should have it")
-        elif due is not None and line is not None:
-            if line[0] != due.statement:
-                yield _violation(pool, where, f"is in {line[0]} instead of {due.statement}")
-            elif line[2] != (transfer.business_date < due.period_from):
-                yield _violation(pool, where, f"late is {line[2]} in {line[0]}")
+    )
+    return {row.transfer_no: row for row in found}
 
 
-def _check_figures(
-    tx: Connection,
-    pool: str,
-    statements: list[Statement],
-    transfers: list[TransferRecord],
-    lines: dict[int, _Line],
-) -> Iterator[Violation]:
-    by_statement: dict[str, list[TransferRecord]] = defaultdict(list)
-    by_contract: dict[tuple[str, str], list[TransferRecord]] = defaultdict(list)
-    for transfer in transfers:
-        line = lines.get(transfer.transfer_no)
-        if line is not None:
-            by_statement[line[0]].append(transfer)
-            by_contract[line[0], line[1]].append(transfer)
-    for each in statements:
-        where = f"statement {each.statement}"
-        folded = totals_of(each.merchant, by_statement[each.statement])
-        if folded != each.totals:
-            yield _violation(pool, where, f"says {each.totals}, its lines say {folded}")
-        rates = {
-            contract.contract: contract.share_bp
-            for contract in contracts_of(tx, pool, each.merchant)
-        }
-        shares = {share.contract: share for share in shares_of(tx, pool, each.statement)}
-        named = {contract for name, contract in by_contract if name == each.statement}
-        for contract in sorted(named | set(shares)):
-            under = totals_of(each.merchant, by_contract[each.statement, contract])
-            expected = share_of(contract, rates.get(contract, 0), under.cash_fen)
-            if shares.get(contract) != expected:
-                yield _violation(pool, where, f"says {shares.get(contract)}, not {expected}")
-            if under.share_fen != expected.share_fen:
-                yield _violation(
-                    pool,
-                    where,
-                    f"{under.share_fen} fen were booked as share under {contract},"
-                    f" not {expected.share_fen}",
-                )
+def _check_strangers(tx: Connection, pool: str) -> Iterator[Violation]:
+    """Lines that are no transfer of their statement's merchant, or of no statement at all."""
+    own = [
+        literal(f"{prefix}:") + statement_table.c.merchant
+        for prefix in (account.partition(":")[0] for account, _ in accounts_of(""))
+    ]
+    concerns = or_(
+        transfer_table.c.debit_account.in_(own), transfer_table.c.credit_account.in_(own)
+    )
+    whole = statement_line.outerjoin(
+        statement_table,
+        and_(
+            statement_table.c.pool == statement_line.c.pool,
+            statement_table.c.statement == statement_line.c.statement,
+        ),
+    ).outerjoin(
+        transfer_table,
+        and_(
+            transfer_table.c.pool == statement_line.c.pool,
+            transfer_table.c.transfer_no == statement_line.c.transfer_no,
+        ),
+    )
+    for page in key_pages(tx, statement_line.c.transfer_no, pool):
+        astray = (
+            select(statement_line.c.transfer_no, statement_line.c.statement)
+            .select_from(whole)
+            .where(
+                statement_line.c.pool == pool,
+                page.within(),
+                or_(
+                    statement_table.c.statement.is_(None),
+                    transfer_table.c.transfer_no.is_(None),
+                    not_(concerns),
+                ),
+            )
+        )
+        for row in streamed(tx, astray.order_by(statement_line.c.transfer_no)):
+            says = f"transfer {row.transfer_no} does not concern its merchant"
+            yield _violation(pool, f"statement {row.statement}", says)

@@ -4,19 +4,20 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, and_, func, literal, select
 
+from server.db.paging import Tick, streamed, untold
 from server.db.violation import Violation
 from server.redemption.tables import refund_line, sale_line, stock_level, stock_movement
 
 
-def check_stock(tx: Connection, pool: str) -> Iterator[Violation]:
+def check_stock(tx: Connection, pool: str, tick: Tick = untold) -> Iterator[Violation]:
     """Every level is its opening and all that moved; what a sale or a refund moved is what its
     lines say.
     """
-    yield from _check_levels(tx, pool)
+    yield from _check_levels(tx, pool, tick)
     yield from _check_lines(tx, pool)
 
 
-def _check_levels(tx: Connection, pool: str) -> Iterator[Violation]:
+def _check_levels(tx: Connection, pool: str, tick: Tick) -> Iterator[Violation]:
     moved = func.coalesce(func.sum(stock_movement.c.quantity_milli), 0)
     rows = tx.execute(
         select(stock_level, moved.label("moved"))
@@ -32,6 +33,7 @@ def _check_levels(tx: Connection, pool: str) -> Iterator[Violation]:
         .order_by(stock_level.c.item_id)
     )
     for row in rows:
+        tick(1)
         folded = row.opening_milli + int(row.moved)
         if folded != row.level_milli:
             says = f"stands at {row.level_milli} thousandths, its movements say {folded}"
@@ -63,19 +65,22 @@ def _check_lines(tx: Connection, pool: str) -> Iterator[Violation]:
         .group_by(refund_line.c.refund_id, sale_line.c.item_id)
     )
     for prefix, told in (("sale:", sold.subquery()), ("refund:", back.subquery())):
-        rows = tx.execute(
-            select(stock_movement, told.c.milli)
+        expected = func.coalesce(told.c.milli, 0)
+        wrong = (
+            select(stock_movement, expected.label("expected"))
             .outerjoin(
                 told,
                 and_(
                     told.c.key == stock_movement.c.key, told.c.item_id == stock_movement.c.item_id
                 ),
             )
-            .where(stock_movement.c.pool == pool, stock_movement.c.key.startswith(prefix))
+            .where(
+                stock_movement.c.pool == pool,
+                stock_movement.c.key.startswith(prefix),
+                stock_movement.c.quantity_milli != expected,
+            )
             .order_by(stock_movement.c.item_id, stock_movement.c.key)
         )
-        for row in rows:
-            expected = int(row.milli or 0)
-            if row.quantity_milli != expected:
-                says = f"moved {row.quantity_milli} thousandths, its lines say {expected}"
-                yield Violation("I2", f"pool {pool}, stock of {row.item_id}, {row.key}", says)
+        for row in streamed(tx, wrong):
+            says = f"moved {row.quantity_milli} thousandths, its lines say {row.expected}"
+            yield Violation("I2", f"pool {pool}, stock of {row.item_id}, {row.key}", says)

@@ -1,46 +1,35 @@
-"""Commands about the books: settle, statement, audit, replay."""
+"""Commands about the books: settle, statement."""
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import click
+from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from protocol.business_day import SHANGHAI
 from protocol.ids import uuid7
 from protocol.money import format_yuan
-from server.commands.audit import run_audit
-from server.commands.audit_values import Finding
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import operator
-from server.db import EngineRefused, metadata, open_engine, reading, run_writing
-from server.db.migrate import upgrade
+from server.db import reading, run_writing
 from server.directory import merchant_of, merchants, pool_terms
-from server.facts import FactFault, ReplayDiverged, Replayed, replay
-from server.settlement import (
-    Settle,
-    Settled,
-    SettleRefused,
-    Share,
-    Statement,
-    StatementLine,
-    lines_of,
-    shares_of,
-    statements_of,
-)
+from server.facts import Outcome
+from server.settlement import SettleRefused, Share, Statement, StatementLine
+from server.settlement.lines import lines_of
+from server.settlement.runs import Progress, drive, merchants_due
+from server.settlement.runs import preview as preview_run
+from server.settlement.statements import late_count, shares_of, statements_of
+from server.settlement.values import CloseRun, MerchantSettled, OpenRun, RunClosed, RunOpened
 
 _DEADLINE_S = 60.0
 """Settling waits its turn behind the shops' sales."""
 
-_SHOWN = 20
-"""Violations of one invariant that are printed; ``--json`` has up to 200."""
-
 
 def register(group: click.Group) -> None:
     """Adds the commands to the server's own."""
-    for command in (settle, statement, audit, replay_into):
+    for command in (settle, statement):
         group.add_command(command)
 
 
@@ -52,40 +41,118 @@ def register(group: click.Group) -> None:
     metavar="YYYY-MM-DD",
     help="最后一个要结算的营业日 / the last business date to settle",
 )
+@click.option("--preview", is_flag=True, help="只看不结算 / show what a run would make")
 @click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
 @pass_context
-def settle(context: CommandContext, through: datetime, as_json: bool) -> None:
+def settle(context: CommandContext, through: datetime, preview: bool, as_json: bool) -> None:
     """结算到某一天，给每个商户出对账单 / Close the books through a day.
 
-    Settling the same day again answers the same statements and changes nothing.
+    Settling the same day again goes on where it stopped, and changes nothing that is made.
+    A merchant who traded without a contract is named and left open; exit status 1.
     """
+    if preview:
+        _preview(context, through.date(), as_json=as_json)
+        return
     now = context.clock()
-    command = Settle(
-        run=str(uuid7(now, context.randomness(10))), through=through.date(), settled_by=operator()
+    opened = _submit(
+        context,
+        OpenRun(
+            run=str(uuid7(now, context.randomness(10))),
+            through=through.date(),
+            opened_by=operator(),
+        ),
     )
-    desk, pool = context.make_desk(), context.pool
-    outcome = run_writing(
+    assert isinstance(opened, RunOpened)
+    names: list[str] = []
+    with reading(context.engine) as tx:
+        due = merchants_due(tx, context.pool, opened.run)
+    for step in drive(lambda command: _answer(context, command), opened.run, due):
+        click.echo(_progress(step), err=True)
+        if isinstance(step.outcome, MerchantSettled):
+            names += step.outcome.statements
+    closed = _submit(context, CloseRun(run=opened.run, closed_by=operator()))
+    assert isinstance(closed, RunClosed)
+    with reading(context.engine) as tx:
+        made = _told(tx, context.pool, statements_of(tx, context.pool, run=opened.run))
+        unit = pool_terms(tx, context.pool).unit_name
+        left = [each for each in closed.left_open if not _has(made, each.merchant)]
+    again = opened.again and not names
+    if as_json:
+        head = {"run": opened.run, "through": opened.through, "again": again}
+        head["left_open"] = [asdict(each) for each in left]
+        _print_json(head | {"statements": [each.data() for each in made]})
+    else:
+        note = "（此前已结算，未作改动 / settled before, nothing changed）" if again else ""
+        click.echo(f"结算到 {opened.through}：{len(made)} 份对账单{note}")
+        for each in made:
+            _print_told(each, unit)
+    if left:
+        told = "、".join(f"{each.merchant}（{each.day}）" for each in left)
+        raise CommandRefused(
+            f"没有合约、未能结算的商户：{told}，请补签合约后再结算一次"
+            f" / left open for want of a contract: {told}; agree one and settle again"
+        )
+
+
+def _answer(context: CommandContext, command: Struct) -> Outcome:
+    """Hands one command in, in a transaction of its own, behind the shops' sales."""
+    desk, pool, now = context.make_desk(), context.pool, context.clock()
+    return run_writing(
         context.engine,
         lambda tx: desk.submit(tx, pool, command, actor=operator(), recorded_at=now),
         deadline_s=_DEADLINE_S,
     )
+
+
+def _submit(context: CommandContext, command: Struct) -> Outcome:
+    outcome = _answer(context, command)
     if isinstance(outcome, SettleRefused):
         raise CommandRefused(outcome.says)
-    assert isinstance(outcome, Settled)
+    return outcome
+
+
+def _progress(step: Progress) -> str:
+    outcome = step.outcome
+    became = "、".join(outcome.statements) if isinstance(outcome, MerchantSettled) else outcome.says
+    return f"{step.number}/{step.of} {step.merchant}: {became}"
+
+
+def _has(made: list["_Told"], merchant: str) -> bool:
+    return any(each.statement.merchant == merchant for each in made)
+
+
+def _preview(context: CommandContext, through: date, *, as_json: bool) -> None:
     with reading(context.engine) as tx:
-        made = _told(tx, pool, statements_of(tx, pool, run=outcome.run))
-        unit = pool_terms(tx, pool).unit_name
+        seen = list(preview_run(tx, context.pool, through))
+    rows = [
+        {
+            "statement": draft.statement,
+            "merchant": draft.merchant,
+            "period_from": draft.period_from,
+            "period_through": draft.period_through,
+            **asdict(draft.totals),
+            "net_fen": draft.totals.net_fen,
+            "closing_fen": draft.closing_fen,
+        }
+        for each in seen
+        for draft in each.drafts
+    ]
+    left = [asdict(each.left) for each in seen if each.left is not None]
     if as_json:
-        head = {"run": outcome.run, "through": outcome.through, "again": outcome.again}
-        _print_json(head | {"statements": [each.data(with_lines=False) for each in made]})
+        _print_json({"through": through, "drafts": rows, "left_open": left})
         return
-    again = "（此前已结算，未作改动 / settled before, nothing changed）" if outcome.again else ""
-    click.echo(f"结算到 {outcome.through}：{len(made)} 份对账单{again}")
-    for each in made:
-        _print_told(each, unit)
+    click.echo(f"试算到 {through}（没有写入）/ a preview, nothing is written")
+    for row in rows:
+        click.echo(
+            f"  {row['statement']}  {row['period_from']} – {row['period_through']}"
+            f"  净额 net {format_yuan(int(str(row['net_fen'])))} 元"
+            f"  期末 closing {format_yuan(int(str(row['closing_fen'])))} 元"
+        )
+    for each in left:
+        click.echo(f"  {each['merchant']}：{each['day']} 没有合约 / no contract")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--merchant", help="只看一个商户 / one merchant only")
 @click.option("--lines", "with_lines", is_flag=True, help="逐笔列出 / with every line")
 @click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
@@ -94,11 +161,14 @@ def statement(
     context: CommandContext, merchant: str | None, with_lines: bool, as_json: bool
 ) -> None:
     """打印对账单的数字 / Print the figures of statements, the newest first."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return
     with reading(context.engine) as tx:
         if merchant is not None and merchant_of(tx, context.pool, merchant) is None:
             raise CommandRefused(f"没有这个商户：{merchant} / no such merchant: {merchant}")
         unit = pool_terms(tx, context.pool).unit_name
-        made = _told(tx, context.pool, statements_of(tx, context.pool, merchant=merchant))
+        found = statements_of(tx, context.pool, merchant=merchant)
+        made = _told(tx, context.pool, found, with_lines=with_lines)
     if as_json:
         _print_json([each.data(with_lines=with_lines) for each in made])
         return
@@ -110,49 +180,6 @@ def statement(
             _print_line(line)
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
-@pass_context
-def audit(context: CommandContext, as_json: bool) -> None:
-    """核对全部账目 / Check every invariant of the books; exit status 1 if one is broken."""
-    with reading(context.engine) as tx:
-        findings = run_audit(tx, context.pool, context.make_desk)
-    clean = all(each.broken == 0 for each in findings)
-    if as_json:
-        told = [asdict(each) for each in findings]
-        _print_json({"pool": context.pool, "clean": clean, "findings": told})
-    else:
-        for each in findings:
-            _print_finding(each)
-        click.echo("账目无误 / the books are clean" if clean else "账目有误 / the books are broken")
-    if not clean:
-        raise SystemExit(1)
-
-
-@click.command("replay")
-@click.option("--into", "url", required=True, metavar="URL", help="空数据库 / an empty database")
-@pass_context
-def replay_into(context: CommandContext, url: str) -> None:
-    """把事实日志重放到空数据库 / Replay the fact log into an empty database."""
-    try:
-        target = open_engine(url)
-    except (EngineRefused, SQLAlchemyError) as fault:
-        raise CommandRefused(f"打不开目标数据库 / cannot open the target: {fault}") from fault
-    try:
-        upgrade(target, metadata)
-        with reading(context.engine) as tx:
-            done = replay(tx, target, context.make_desk(), context.pool, _print_progress)
-    except (FactFault, ReplayDiverged) as fault:
-        raise CommandRefused(f"重放停下了 / the replay stopped: {fault}") from fault
-    finally:
-        target.dispose()
-    click.echo(f"已重放 {done.facts} 条事实 / {done.facts} facts replayed")
-
-
-def _print_progress(done: Replayed) -> None:
-    click.echo(f"… {done.facts}", err=True)
-
-
 @dataclass(frozen=True, slots=True)
 class _Told:
     """A statement with what is told about it: fen and points as whole numbers."""
@@ -160,13 +187,10 @@ class _Told:
     statement: Statement
     merchant_name: str
     shares: tuple[Share, ...]
+    late_count: int
     lines: tuple[StatementLine, ...]
 
-    @property
-    def late_count(self) -> int:
-        return sum(line.late for line in self.lines)
-
-    def data(self, *, with_lines: bool) -> dict[str, object]:
+    def data(self, *, with_lines: bool = False) -> dict[str, object]:
         made, totals = self.statement, self.statement.totals
         figures: dict[str, object] = {
             "statement": made.statement,
@@ -177,6 +201,8 @@ class _Told:
             **asdict(totals),
             "cash_fen": totals.cash_fen,
             "net_fen": totals.net_fen,
+            "opening_fen": made.opening_fen,
+            "closing_fen": made.closing_fen,
             "late_count": self.late_count,
             "shares": [asdict(share) for share in self.shares],
         }
@@ -185,14 +211,17 @@ class _Told:
         return figures
 
 
-def _told(tx: Connection, pool: str, made: list[Statement]) -> list[_Told]:
+def _told(
+    tx: Connection, pool: str, made: list[Statement], *, with_lines: bool = False
+) -> list[_Told]:
     names = {each.merchant: each.name for each in merchants(tx, pool)}
     return [
         _Told(
             statement=each,
             merchant_name=names[each.merchant],
             shares=tuple(shares_of(tx, pool, each.statement)),
-            lines=tuple(lines_of(tx, pool, each)),
+            late_count=late_count(tx, pool, each.statement),
+            lines=tuple(lines_of(tx, pool, each)) if with_lines else (),
         )
         for each in made
     ]
@@ -221,7 +250,15 @@ def _print_told(told: _Told, unit: str) -> None:
         ("积分补偿 reimbursed ", totals.reimbursement_fen),
         ("退货收回 taken back ", -totals.reimbursement_returned_fen),
         ("纳入积分池 share    ", -totals.share_fen),
+        ("保底补足 minimum    ", -totals.minimum_fen),
+        ("租金 rent           ", -totals.rent_fen),
+        ("券和服务 fees       ", totals.fee_fen),
+        ("调整 adjustments    ", totals.adjustment_fen),
         ("本期净额 net        ", totals.net_fen),
+        ("期初余额 opening    ", made.opening_fen),
+        ("已付商户 paid       ", -totals.paid_fen),
+        ("商户付来 received   ", totals.received_fen),
+        ("期末余额 closing    ", made.closing_fen),
     ):
         click.echo(f"  {label} {format_yuan(amount_fen):>12} 元")
 
@@ -233,12 +270,3 @@ def _print_line(line: StatementLine) -> None:
         f"  现金 {format_yuan(line.takings_fen)}  积分 {line.points}"
         f"  补偿 {format_yuan(line.reimbursement_fen)}  纳入 {format_yuan(line.share_fen)}{late}"
     )
-
-
-def _print_finding(each: Finding) -> None:
-    mark = "✓" if each.broken == 0 else "✗"
-    click.echo(f"{mark} {each.invariant:<4} {each.checked:>8}  {each.says}")
-    for violation in each.violations[:_SHOWN]:
-        click.echo(f"      {violation.where}: {violation.says}")
-    if each.broken > _SHOWN:
-        click.echo(f"      … {each.broken} 处 / {each.broken} in all")

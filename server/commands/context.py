@@ -29,6 +29,10 @@ class CommandRefused(click.ClickException):
         return self.message
 
 
+def _nobody_upgrades() -> str | None:
+    raise CommandRefused("这里不能升级数据库 / the database cannot be upgraded from here")
+
+
 @dataclass(slots=True)
 class CommandContext:
     """The way from a command to the books; ``ctx.obj`` of every command.
@@ -40,6 +44,8 @@ class CommandContext:
         open_pool: opens what ``init`` made; raises :class:`CommandRefused` if there is nothing.
         create_pool: makes keys and database and adopts the preset.
         serve: answers requests until it is told to stop.
+        upgrade_database: brings the database to this version, as its owner; answers the role
+            that was given its rights, None where one URL serves both.
     """
 
     settings: ServerSettings
@@ -49,6 +55,7 @@ class CommandContext:
     open_pool: Callable[[], OpenedPool]
     create_pool: Callable[[PoolPreset], OpenedPool]
     serve: Callable[[OpenedPool], None]
+    upgrade_database: Callable[[], str | None] = _nobody_upgrades
     _opened: OpenedPool | None = None
 
     @property

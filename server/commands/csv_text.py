@@ -4,22 +4,9 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-BYTE_ORDER_MARK = "\ufeff"
-"""By it the spreadsheets of an office read UTF-8, and not the code page of the machine."""
+from server.exports.csv_file import BYTE_ORDER_MARK, guarded
 
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
-def guarded(cell: str | int | None) -> str | int:
-    """A cell that is shown as it stands: text that a spreadsheet would calculate gets a ``'``.
-
-    Whole numbers are left alone, also those below zero; None is an empty cell.
-    """
-    if cell is None:
-        return ""
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(_STARTS_A_FORMULA):
-        return f"'{cell}"
-    return cell
+__all__ = ["BYTE_ORDER_MARK", "csv_text", "guarded"]
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str | int | None]]) -> str:

@@ -8,8 +8,10 @@ import click
 
 from protocol.ids import uuid7
 from protocol.money import format_yuan
+from server.awards.cover import cover_of
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import submit
+from server.commands.terms import told_cover
 from server.db import reading
 from server.directory import pool_terms
 from server.settlement.fund import fund_figures
@@ -36,10 +38,13 @@ def fund(context: CommandContext, *, as_json: bool) -> None:
     with reading(context.engine) as tx:
         figures = fund_figures(tx, context.pool)
         unit = pool_terms(tx, context.pool).unit_name
+        covered = cover_of(tx, context.pool)
     if as_json:
-        click.echo(json.dumps(asdict(figures), ensure_ascii=False, indent=2))
+        told = asdict(figures) | {"cover": asdict(covered)}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     _print(figures, unit)
+    click.echo(told_cover(covered))
 
 
 @click.command()

@@ -2,22 +2,46 @@
 
 import click
 
-from server.commands import awards, bearer, books, fund, stock
+from server.commands import (
+    auditing,
+    awards,
+    bearer,
+    books,
+    contracts,
+    fund,
+    health,
+    sanctions,
+    statement_files,
+    stock,
+    terms,
+)
 from server.commands.codes import card, code
 from server.commands.importing import import_commands
+from server.commands.paying import payment
 from server.commands.people import sign_in
-from server.commands.pool import init, serve
+from server.commands.pool import init, serve, upgrade
 from server.commands.report import report
+from server.commands.rolling import roll_up_command
+from server.commands.settling import settling
 from server.commands.terminals import invite_terminal
 
 
 def register_all(group: click.Group) -> None:
     """Puts every command into the group."""
-    for command in (init, serve, import_commands, invite_terminal, card, code, sign_in):
+    for command in (init, upgrade, serve, import_commands, invite_terminal, card, code, sign_in):
         group.add_command(command)
     awards.register(group)
+    contracts.register(group)
     books.register(group)
+    statement_files.register(books.statement)
+    auditing.register(group)
+    group.add_command(settling)
+    group.add_command(payment)
     group.add_command(report)
     stock.register(group)
     fund.register(group)
+    terms.register(group)
+    sanctions.register(group)
+    health.register(group)
+    group.add_command(roll_up_command)
     group.add_command(bearer.issue)

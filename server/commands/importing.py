@@ -9,7 +9,8 @@ from server.awards import AwardCommand
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import operator
 from server.db import writing
-from server.directory.commands import DirectoryCommand
+from server.directory.commands import AgreeContract, AgreeTerms, DirectoryCommand
+from server.directory.contract_terms import simple_terms
 from server.facts import Refusal
 from server.facts.refused import Refused
 from server.redemption import CountStock, ReceiveStock
@@ -51,10 +52,25 @@ def _read(file: BinaryIO) -> list[tuple[int, ImportedCommand]]:
         if not line.strip():
             continue
         try:
-            commands.append((line_no, decoder.decode(line)))
+            commands.append((line_no, _as_entered_now(decoder.decode(line))))
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise _refused(line_no, f"内容不对 / cannot be read: {fault}") from fault
     return commands
+
+
+def _as_entered_now(command: ImportedCommand) -> ImportedCommand:
+    """The short form of a contract is checked as every contract is that is entered now: against
+    gaps and settled days. Facts of that form in old logs stay as they were taken.
+    """
+    if not isinstance(command, AgreeContract):
+        return command
+    return AgreeTerms(
+        contract=command.contract,
+        merchant=command.merchant,
+        valid_from=command.valid_from,
+        valid_until=command.valid_until,
+        terms=simple_terms(command.share_bp, command.reimbursement_bp),
+    )
 
 
 def _refused(line_no: int, says: str) -> CommandRefused:

@@ -1,4 +1,4 @@
-"""``init`` and ``serve``."""
+"""``init``, ``upgrade`` and ``serve``."""
 
 from pathlib import Path
 
@@ -26,6 +26,18 @@ def init(context: CommandContext, preset_name: str) -> None:
         f"积分池 {opened.pool} 已建立，请备份 {context.settings.data_dir / 'keys'}"
         f" / pool {opened.pool} is ready; keep a copy of its keys"
     )
+
+
+@click.command()
+@pass_context
+def upgrade(context: CommandContext) -> None:
+    """把数据库升级到这个版本，并重新授权 / bring the database to this version, and grant the
+    program's role its rights anew. Again: no effect.
+    """
+    role = context.upgrade_database()
+    click.echo("数据库已是这个版本 / the database is at this version")
+    if role is not None:
+        click.echo(f"已给角色 {role} 授权 / role {role} has its rights")
 
 
 @click.command()

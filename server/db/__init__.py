@@ -2,6 +2,7 @@
 
 from server.db.engine import (
     EngineRefused,
+    NoRoom,
     TryAgain,
     create_all,
     open_engine,
@@ -15,6 +16,7 @@ from server.db.violation import Violation
 __all__ = [
     "POOL_ID_MAX",
     "EngineRefused",
+    "NoRoom",
     "TryAgain",
     "UtcDateTime",
     "Violation",

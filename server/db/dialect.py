@@ -1,11 +1,16 @@
 """Every statement that SQLite and PostgreSQL say differently, in one place."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, Select, Table, event
+from sqlalchemy import (
+    Connection,
+    Select,
+    Table,
+    event,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -16,6 +21,7 @@ S = TypeVar("S", bound=Select[Any])
 _POSTGRES_PASSING = frozenset({"40001", "40P01", "55P03", "57P03", None})
 _SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _PRIMARY_CODE = 0xFF
+_POSTGRES_DISK_FULL = "53100"
 
 _REFUSE_FUNCTION = """
 CREATE OR REPLACE FUNCTION huidian_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -40,6 +46,27 @@ def may_pass_by_waiting(fault: DBAPIError) -> bool:
     )
 
 
+def has_no_room(fault: DBAPIError) -> bool:
+    """Whether the database could not grow: its disk is full, or what it may take of it.
+
+    SQLite then undoes the whole transaction by itself, so that going back to a savepoint fails
+    as well: the fault that began it stands behind the one that is seen.
+    """
+    each: BaseException | None = fault
+    while each is not None:
+        if isinstance(each, DBAPIError) and _is_full(each.orig):
+            return True
+        each = each.__cause__ or each.__context__
+    return False
+
+
+def _is_full(cause: BaseException | None) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", None)
+        return code is not None and (code & _PRIMARY_CODE) == sqlite3.SQLITE_FULL
+    return getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL
+
+
 def locked(statement: S) -> S:
     """The same rows, locked until the transaction ends, in the order of the statement's ORDER BY.
     SQLite has no row locks and needs none: its writer is alone since BEGIN IMMEDIATE.
@@ -58,6 +85,21 @@ def insert_or_ignore(tx: Connection, table: Table, values: Mapping[str, Any]) ->
         return tx.execute(in_sqlite.returning(*table.primary_key)).first() is not None
     in_postgres = postgresql.insert(table).values(**values).on_conflict_do_nothing()
     return tx.execute(in_postgres.returning(*table.primary_key)).first() is not None
+
+
+def insert_new(
+    tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> set[tuple[Any, ...]]:
+    """Inserts in few statements those rows whose primary key is not taken; says which keys.
+
+    On PostgreSQL it waits for a transaction that is just inserting one of the keys: rows are
+    to come in the order of their keys, so that two who insert the same do not wait for each other.
+    """
+    if not rows:
+        return set()
+    in_this = sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+    inserting = in_this.on_conflict_do_nothing().returning(*table.primary_key)
+    return {tuple(row) for row in tx.execute(inserting, rows)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
-from server.db import dialect
+from server.db import dialect, working_set
 
 T = TypeVar("T")
 
@@ -53,6 +53,10 @@ class TryAgain(Exception):  # noqa: N818 - named as what the caller is told
     """
 
 
+class NoRoom(TryAgain):
+    """The disk is full: nothing was booked. Asking again helps once somebody has made room."""
+
+
 def open_engine(url: str) -> Engine:
     """An engine for `sqlite:///FILE` or `postgresql+psycopg://...`; nothing is created in it.
 
@@ -72,11 +76,12 @@ def open_engine(url: str) -> Engine:
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        working_set.listen(engine)
         with engine.connect():
             return engine
     if backend == "postgresql" and parsed.get_driver_name() == "psycopg":
         options = f"-c lock_timeout={LOCK_WAIT_MS} -c timezone=UTC"
-        return create_engine(
+        engine = create_engine(
             parsed,
             isolation_level="READ COMMITTED",
             pool_size=POOL_SIZE,
@@ -84,6 +89,8 @@ def open_engine(url: str) -> Engine:
             pool_timeout=CONNECTION_WAIT_S,
             connect_args={"options": options},
         )
+        working_set.listen(engine)
+        return engine
     raise EngineRefused(f"only sqlite and postgresql+psycopg are known, not {parsed.drivername}")
 
 
@@ -148,6 +155,7 @@ def run_writing(
     Raises:
         TryAgain: the deadline passed, or the connection was lost while committing, so that
             nobody knows whether it took.
+        NoRoom: the disk is full; nothing was booked.
     """
     started_s = clock()
     pause_s = _PAUSE_FIRST_S
@@ -158,6 +166,8 @@ def run_writing(
                 answer = work(tx)
                 committing = True
         except DBAPIError as fault:
+            if dialect.has_no_room(fault):
+                raise NoRoom("数据库磁盘已满 / the database's disk is full") from fault
             if not dialect.may_pass_by_waiting(fault):
                 raise
             if committing and fault.connection_invalidated:

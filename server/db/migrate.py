@@ -9,6 +9,7 @@ caller, since this room imports nothing from above. To write a migration after c
 import importlib
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -25,17 +26,26 @@ from server.db.metadata import metadata as every_table
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(engine: Engine, tables: MetaData, *, migrations: Path = MIGRATIONS) -> None:
+def upgrade(
+    engine: Engine,
+    tables: MetaData,
+    *,
+    migrations: Path = MIGRATIONS,
+    afterwards: Callable[[Connection], None] | None = None,
+) -> None:
     """Applies every migration that the database has not seen, all of them or none.
 
     Safe to call at every start: an up-to-date database is left alone. `tables` is the schema
-    that the program expects.
+    that the program expects. `afterwards` is done in the same transaction, each time: granting
+    the application its rights, which later migrations' tables need as well.
 
     Raises:
         alembic.util.CommandError: the database was made by a newer version.
     """
     with engine.begin() as tx:
         command.upgrade(_config(tx, tables, migrations), "head")
+        if afterwards is not None:
+            afterwards(tx)
 
 
 def is_current(tx: Connection, *, migrations: Path = MIGRATIONS) -> bool:

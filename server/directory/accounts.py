@@ -13,8 +13,11 @@ TAKINGS_CONTRA = "takings_contra"
 
 
 LAPSED_POINTS = "lapsed_points"
+EXPIRED_POINTS = "expired_points"
 RISK_RESERVE = "risk_reserve"
 """In fen what is set aside of the fund for losses; in points what was written off."""
+BANK = "bank"
+"""Fen that went out to merchants and came in from them over the pool's bank account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,11 @@ def lapsed_accounts() -> tuple[AccountPlan, ...]:
     return (AccountPlan(LAPSED_POINTS, "points", "lapsed_points", "credit"),)
 
 
+def expired_accounts() -> tuple[AccountPlan, ...]:
+    """Where points go that nobody used in time; opened when a pool first lets points expire."""
+    return (AccountPlan(EXPIRED_POINTS, "points", "expired_points", "credit", hot=True),)
+
+
 def sponsor_account(sponsor: str) -> str:
     """Fen that a sponsor gave to the pool."""
     return f"sponsor:{sponsor}"
@@ -95,6 +103,11 @@ def reserve_accounts() -> tuple[AccountPlan, ...]:
         AccountPlan(RISK_RESERVE, "fen", "risk_reserve", "credit", floor_at_zero=True),
         AccountPlan(RISK_RESERVE, "points", "risk_reserve", "debit", floor_at_zero=True),
     )
+
+
+def bank_accounts() -> tuple[AccountPlan, ...]:
+    """The account that payments to and from merchants pass; opened with the first of them."""
+    return (AccountPlan(BANK, "fen", "bank", "debit"),)
 
 
 def sponsor_accounts(sponsor: str) -> tuple[AccountPlan, ...]:
@@ -128,10 +141,10 @@ def owed_accounts(account: str) -> tuple[AccountPlan, ...]:
 
 
 def merchant_accounts(merchant: str) -> tuple[AccountPlan, ...]:
-    """The accounts that every merchant has."""
+    """The accounts that every merchant has; each sale touches all but the second."""
     return (
-        AccountPlan(redeemed_account(merchant), "points", "redeemed", "credit"),
+        AccountPlan(redeemed_account(merchant), "points", "redeemed", "credit", hot=True),
         AccountPlan(returned_account(merchant), "points", "returned", "debit"),
-        AccountPlan(merchant_account(merchant), "fen", "merchant", "credit"),
-        AccountPlan(takings_account(merchant), "fen", "takings", "credit"),
+        AccountPlan(merchant_account(merchant), "fen", "merchant", "credit", hot=True),
+        AccountPlan(takings_account(merchant), "fen", "takings", "credit", hot=True),
     )

@@ -8,10 +8,11 @@ from sqlalchemy import Connection, insert, select
 
 from config.pool import PoolPreset
 from protocol.documents import IssuerKey, Item, StandInLimits
-from protocol.redemption import FenRemainder
+from protocol.redemption import FenRemainder, LimitPeriod, Limits
 from protocol.sales import Fulfilment
 from server.directory import tables as t
 from server.directory.commands import AdoptPool, AwardRulePeriod, PlaceNode, ShopKind
+from server.directory.terms import ALWAYS, put_period
 from server.directory.values import Answer, DirectoryProblem, Done, Refused
 
 FIRST_ITEM_VERSION = 1
@@ -73,6 +74,17 @@ def adoption_of(
             for each in preset.award_rules
         ),
         items=_items(preset),
+        limits=Limits(
+            bill_share_bp=preset.redemption.bill_share_bp,
+            excluded_categories=preset.redemption.excluded_categories,
+            per_sale_points=preset.redemption.per_sale_points,
+            per_day_points=preset.redemption.per_day_points,
+            per_household_day_points=preset.redemption.per_household_day_points,
+            minimum_points=preset.redemption.minimum_points,
+        ),
+        cover_warning_bp=preset.cover.warning_bp if preset.cover else None,
+        cover_hard_bp=preset.cover.hard_bp if preset.cover else None,
+        points_expire_after_days=preset.points_expire_after_days,
     )
 
 
@@ -92,6 +104,9 @@ def _items(preset: PoolPreset) -> tuple[Item, ...]:
             quick_key=each.quick_key,
             stock=each.stock,
             fulfilment=Fulfilment(each.fulfilment),
+            limit_per_resident=each.limit_per_resident,
+            limit_per_household=each.limit_per_household,
+            limit_period=LimitPeriod(each.limit_period),
         )
         for each in preset.catalogue
     )
@@ -125,10 +140,22 @@ def adopt_pool(tx: Connection, pool: str, command: AdoptPool, at: datetime) -> A
             **limits,
             directory_fresh_h=command.directory_fresh_h,
             allowance_buckets_points=msgspec.json.encode(command.allowance_buckets_points).decode(),
+            points_expire_after_days=command.points_expire_after_days,
+            cover_warning_bp=command.cover_warning_bp,
+            cover_hard_bp=command.cover_hard_bp,
             root_key=command.root_key,
             adopted_at=at,
         )
     )
+    if command.limits is not None:  # a pool from before there were limits has no period
+        put_period(
+            tx,
+            pool,
+            command.limits,
+            valid_from=ALWAYS,
+            fen_remainder=command.fen_remainder.value,
+            reason="",
+        )
     _write_lists(tx, pool, command)
     return Done(pool)
 
@@ -163,7 +190,11 @@ def _write_lists(tx: Connection, pool: str, command: AdoptPool) -> None:
                 own
                 | numbers
                 | msgspec.structs.asdict(each)
-                | {"position": position, "fulfilment": each.fulfilment.value}
+                | {
+                    "position": position,
+                    "fulfilment": each.fulfilment.value,
+                    "limit_period": each.limit_period.value,
+                }
                 for position, each in enumerate(command.items, start=1)
             ],
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from server.db.working_set import standing
 from server.directory import tables as t
 from server.directory.accounts import card_account, resident_account
 from server.directory.queries import resident_of
@@ -36,6 +37,7 @@ class BearerCard:
     place: str
 
 
+@standing
 def bearer_of(tx: Connection, pool: str, account: str) -> BearerCard | None:
     """The denominated card with this id, which is its account's as well; or None."""
     row = tx.execute(

@@ -4,6 +4,7 @@ A version of an item never changes. The one that counts on a day is the one that
 records that were made under an older one stay good.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -12,10 +13,12 @@ from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select
 
 from protocol.business_day import business_date
 from protocol.documents import Item
+from protocol.redemption import LimitPeriod
 from protocol.sales import Fulfilment
+from server.db.working_set import standing
 from server.directory import tables as t
 from server.directory.commands import AddItem, ChangePrice, RetireItem
-from server.directory.queries import cut_off_hour
+from server.directory.queries import cut_off_hour, pool_terms
 from server.directory.values import Answer, DirectoryProblem, Done, Refused
 
 _FIRST_VERSION = 1
@@ -42,6 +45,27 @@ def items_on_sale(tx: Connection, pool: str, day: date) -> list[Item]:
     return [_item(row) for row in in_order]
 
 
+@standing
+def limited_on(tx: Connection, pool: str, item_ids: Sequence[str], day: date) -> list[Item]:
+    """Those of the items that have a limit of their own on a business date, by id."""
+    rows = tx.execute(_versions(pool).where(t.item.c.item_id.in_(item_ids), _has_begun(day))).all()
+    in_force = {row.item_id: row for row in sorted(rows, key=_began)}
+    items = [_item(row) for _, row in sorted(in_force.items())]
+    return [each for each in items if each.is_limited]
+
+
+@standing
+def categories_of(tx: Connection, pool: str, item_ids: Sequence[str]) -> dict[str, str]:
+    """The category of each of these items that is known; it never changes."""
+    rows = tx.execute(
+        select(t.item.c.item_id, t.item.c.category)
+        .where(t.item.c.pool == pool, t.item.c.item_id.in_(item_ids))
+        .distinct()
+    )
+    return {row.item_id: row.category for row in rows}
+
+
+@standing
 def was_sold_at(
     tx: Connection, pool: str, item_id: str, *, price_points: int, reimbursement_fen: int, by: date
 ) -> bool:
@@ -61,7 +85,7 @@ def was_sold_at(
 
 def add_item(tx: Connection, pool: str, command: AddItem, at: datetime) -> Answer:
     """Put something new on sale; the same again is fine, another item under this id is not."""
-    wrong = _price_problem(command)
+    wrong = _price_problem(command) or _limit_problem(command)
     if wrong is not None:
         return wrong
     today = _today(tx, pool, at)
@@ -78,6 +102,9 @@ def add_item(tx: Connection, pool: str, command: AddItem, at: datetime) -> Answe
     valid_from = command.valid_from or today
     if valid_from < today:
         return _past(valid_from, today)
+    excluded = _excluded(tx, pool, command, command.category, valid_from)
+    if excluded is not None:
+        return excluded
     last = select(func.coalesce(func.max(t.item.c.position), 0)).where(t.item.c.pool == pool)
     position = tx.execute(last).scalar_one() + 1
     _put_version(
@@ -115,6 +142,9 @@ def change_price(tx: Connection, pool: str, command: ChangePrice, at: datetime) 
             f" / {command.item_id} is sold no more from {retired_from}; add a new item",
         )
     base = before[-1] if before else versions[0]
+    excluded = _excluded(tx, pool, command, base.category, command.valid_from)
+    if excluded is not None:
+        return excluded
     changed = msgspec.structs.replace(
         _item(base),
         price_fen=command.price_fen,
@@ -195,7 +225,10 @@ def _retired_from(tx: Connection, pool: str, item_id: str) -> date | None:
 def _put_version(
     tx: Connection, pool: str, item: Item, *, version: int, position: int, valid_from: date
 ) -> None:
-    values = msgspec.structs.asdict(item) | {"fulfilment": item.fulfilment.value}
+    values = msgspec.structs.asdict(item) | {
+        "fulfilment": item.fulfilment.value,
+        "limit_period": item.limit_period.value,
+    }
     tx.execute(insert(t.item).values(pool=pool, item_version=version, position=position, **values))
     tx.execute(
         insert(t.item_period).values(
@@ -232,6 +265,34 @@ def _price_problem(price: AddItem | ChangePrice) -> Refused | None:
     return None
 
 
+def _limit_problem(item: AddItem) -> Refused | None:
+    if item.weighed and (item.limit_per_resident or item.limit_per_household):
+        return Refused(
+            DirectoryProblem.BAD_LIMIT,
+            f"商品 {item.item_id} 是散称的，不能按件限量，请去掉限量"
+            f" / {item.item_id} is weighed; limits count pieces, leave them out",
+        )
+    return None
+
+
+def _excluded(
+    tx: Connection, pool: str, price: AddItem | ChangePrice, category: str, valid_from: date
+) -> Refused | None:
+    """Whether goods that only money pays, now or by terms to come, are priced in points."""
+    if price.price_points is None:
+        return None
+    terms = pool_terms(tx, pool)
+    later = [each.limits for each in terms.periods if each.valid_from > valid_from]
+    for limits in (terms.redemption_on(valid_from).limits, *later):
+        if category in limits.excluded_categories:
+            return Refused(
+                DirectoryProblem.BAD_PRICE,
+                f"类别“{category}”不能用积分，商品 {price.item_id} 请用 price_fen 标价"
+                f" / points do not pay this category; give {price.item_id} a price_fen",
+            )
+    return None
+
+
 def _unknown(item_id: str) -> Refused:
     return Refused(
         DirectoryProblem.UNKNOWN_ITEM,
@@ -261,6 +322,9 @@ def _as_item(command: AddItem) -> Item:
         quick_key=command.quick_key,
         stock=command.stock,
         fulfilment=command.fulfilment,
+        limit_per_resident=command.limit_per_resident,
+        limit_per_household=command.limit_per_household,
+        limit_period=command.limit_period,
     )
 
 
@@ -279,4 +343,7 @@ def _item(row: Row[Any]) -> Item:
         quick_key=row.quick_key,
         stock=row.stock,
         fulfilment=Fulfilment(row.fulfilment),
+        limit_per_resident=row.limit_per_resident,
+        limit_per_household=row.limit_per_household,
+        limit_period=LimitPeriod(row.limit_period),
     )

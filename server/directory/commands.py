@@ -9,8 +9,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from protocol.documents import IssuerKey, Item, StandInLimits
-from protocol.redemption import FenRemainder
+from protocol.money import BASIS_POINTS_WHOLE
+from protocol.redemption import FenRemainder, LimitPeriod, Limits
 from protocol.sales import Fulfilment
+from server.directory.contract_terms import ContractTerms
 from server.directory.values import SignInRole
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
@@ -24,6 +26,10 @@ Seq = Annotated[int, Meta(ge=1, le=255)]
 """A card's code has one byte for it."""
 Price = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Unit = Annotated[str, Meta(min_length=1, max_length=16)]
+Some = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+ExpiryDays = Annotated[int, Meta(ge=1, le=36_500)]
+CoverBp = Annotated[int, Meta(ge=1, le=100_000)]
+Reason = Annotated[str, Meta(max_length=200)]
 Barcode = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,16}$")]
 
 
@@ -88,6 +94,42 @@ class AdoptPool(_Command, frozen=True, tag="adopt_pool"):
     shop_kinds: tuple[ShopKind, ...]
     award_rules: tuple[AwardRulePeriod, ...]
     items: tuple[Item, ...]
+    limits: Limits | None = None
+    cover_warning_bp: CoverBp | None = None
+    cover_hard_bp: CoverBp | None = None
+    points_expire_after_days: ExpiryDays | None = None
+
+
+class SetRedemptionTerms(_Command, frozen=True, tag="set_redemption_terms"):
+    """How far points may pay from a business date on, today or later; all of it anew.
+
+    What a point is worth stays as it was promised. Sales of earlier days are not looked at again.
+    """
+
+    valid_from: date
+    fen_remainder: FenRemainder
+    bill_share_bp: BasisPoints = BASIS_POINTS_WHOLE
+    excluded_categories: Annotated[tuple[Name, ...], Meta(max_length=50)] = ()
+    per_sale_points: Some | None = None
+    per_day_points: Some | None = None
+    per_household_day_points: Some | None = None
+    minimum_points: Some | None = None
+    reason: Reason = ""
+
+
+class SetCover(_Command, frozen=True, tag="set_cover"):
+    """From when on the office is warned, and nothing awarded, as basis points of what all
+    points are worth; None: never.
+    """
+
+    warning_bp: CoverBp | None
+    hard_bp: CoverBp | None = None
+
+
+class SetPointsExpiry(_Command, frozen=True, tag="set_points_expiry"):
+    """After how many days points go that nobody has used; None: they never do."""
+
+    after_days: ExpiryDays | None
 
 
 class RegisterPlace(_Command, frozen=True, tag="register_place"):
@@ -107,13 +149,19 @@ class RegisterResident(_Command, frozen=True, tag="register_resident"):
 
 
 class BlockResident(_Command, frozen=True, tag="block_resident"):
+    """``evidence`` says where it is kept, ``decided_by`` who decided; so in all sanctions."""
+
     account: HexId
     reason: Name
+    evidence: Reason = ""
+    decided_by: Annotated[str, Meta(max_length=80)] = ""
 
 
 class UnblockResident(_Command, frozen=True, tag="unblock_resident"):
     account: HexId
     reason: Name
+    evidence: Reason = ""
+    decided_by: Annotated[str, Meta(max_length=80)] = ""
 
 
 class BanRedemption(_Command, frozen=True, tag="ban_redemption"):
@@ -122,6 +170,22 @@ class BanRedemption(_Command, frozen=True, tag="ban_redemption"):
     account: HexId
     until: date | None
     reason: Name
+    evidence: Reason = ""
+    decided_by: Annotated[str, Meta(max_length=80)] = ""
+
+
+class ChangeCredit(_Command, frozen=True, tag="change_credit"):
+    """Take from or add to a resident's credit score (信用分), which is no points; never below 0.
+
+    ``decision`` is made by whoever decides: the same one counts once.
+    """
+
+    account: HexId
+    decision: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+    change: Annotated[int, Meta(ge=-1_000, le=1_000)]
+    reason: Name
+    evidence: Reason = ""
+    decided_by: Annotated[str, Meta(max_length=80)] = ""
 
 
 class IssueCard(_Command, frozen=True, tag="issue_card"):
@@ -167,6 +231,30 @@ class AgreeContract(_Command, frozen=True, tag="agree_contract"):
     reimbursement_bp: BasisPoints
     valid_from: date
     valid_until: date | None = None
+
+
+class AgreeTerms(_Command, frozen=True, kw_only=True, tag="agree_terms"):
+    """A contract with all that it says about money; both days are included.
+
+    ``resumes``: business was interrupted on purpose, so the days since the contract before (or
+    until the next one) have none.
+    """
+
+    contract: Id
+    merchant: Id
+    shop: Id | None = None
+    valid_from: date
+    valid_until: date | None = None
+    terms: ContractTerms
+    resumes: bool = False
+
+
+class EndContract(_Command, frozen=True, tag="end_contract"):
+    """A contract ends early, with ``last_day``."""
+
+    contract: Id
+    last_day: date
+    reason: Name
 
 
 class InviteTerminal(_Command, frozen=True, tag="invite_terminal"):
@@ -223,6 +311,9 @@ class AddItem(_Command, frozen=True, tag="add_item"):
     quick_key: bool = False
     stock: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     fulfilment: Fulfilment = Fulfilment.AT_ONCE
+    limit_per_resident: Some | None = None
+    limit_per_household: Some | None = None
+    limit_period: LimitPeriod = LimitPeriod.DAY
     valid_from: date | None = None
 
 
@@ -253,11 +344,17 @@ DirectoryCommand = (
     | BlockResident
     | UnblockResident
     | BanRedemption
+    | ChangeCredit
+    | SetRedemptionTerms
+    | SetCover
+    | SetPointsExpiry
     | IssueCard
     | RevokeCard
     | RegisterMerchant
     | OpenShop
     | AgreeContract
+    | AgreeTerms
+    | EndContract
     | InviteTerminal
     | RegisterSignIn
     | AddItem

@@ -44,9 +44,10 @@ def allowance(spendable_points: int, buckets_points: Sequence[int]) -> int:
     return buckets_points[bisect_right(buckets_points, max(0, spendable_points)) - 1]
 
 
-def build_policy(tx: Connection, pool: str) -> Policy:
-    """The pool's policy, without a version yet."""
+def build_policy(tx: Connection, pool: str, day: date) -> Policy:
+    """The pool's policy on a business date, without a version yet."""
     terms = pool_terms(tx, pool)
+    redemption = terms.redemption_on(day)
     return Policy(
         version=0,
         made_at=_NO_TIME,
@@ -55,7 +56,7 @@ def build_policy(tx: Connection, pool: str) -> Policy:
         unit_name=terms.unit_name,
         unit_name_en=terms.unit_name_en,
         fen_per_point=terms.fen_per_point,
-        fen_remainder=terms.fen_remainder,
+        fen_remainder=redemption.fen_remainder,
         cut_off_hour=terms.cut_off_hour,
         hold_s=terms.hold_s,
         card_cap_points=terms.card_cap_points,
@@ -65,6 +66,7 @@ def build_policy(tx: Connection, pool: str) -> Policy:
             IssuerKey(kid=kid, public_key=public_key_text(key))
             for kid, key in issuer_keys(tx, pool).items()
         ),
+        limits=redemption.limits,
     )
 
 

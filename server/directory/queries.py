@@ -4,17 +4,20 @@ from datetime import date
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select
 
 from protocol.documents import AccountStatus, StandInLimits
 from protocol.keys import read_public_key
-from protocol.redemption import FenRemainder
+from protocol.redemption import FenRemainder, Limits
+from server.db.working_set import standing
 from server.directory import tables as t
+from server.directory.contract_terms import decode_terms
 from server.directory.values import (
     AwardRule,
     Card,
     CardState,
     Contract,
+    CoverTerms,
     Invitation,
     Merchant,
     PoolTerms,
@@ -24,6 +27,7 @@ from server.directory.values import (
     SignInRole,
     Terminal,
     TerminalState,
+    TermsPeriod,
 )
 
 
@@ -31,20 +35,48 @@ class UnknownPool(LookupError):  # noqa: N818 - named as the sentence it states
     """No pool of this name was adopted in this database."""
 
 
+# A pool's policy and its few periods in one statement: every question and record needs them.
+_POOL_WITH_PERIODS = (
+    select(
+        t.pool,
+        t.redemption_terms.c.valid_from.label("terms_from"),
+        t.redemption_terms.c.version.label("terms_version"),
+        t.redemption_terms.c.fen_remainder.label("terms_fen_remainder"),
+        *(
+            t.redemption_terms.c[name]
+            for name in (
+                "bill_share_bp",
+                "excluded_categories",
+                "per_day_points",
+                "per_household_day_points",
+                "minimum_points",
+                "reason",
+            )
+        ),
+        t.redemption_terms.c.per_sale_points.label("terms_per_sale_points"),
+    )
+    .outerjoin(t.redemption_terms, t.redemption_terms.c.pool == t.pool.c.pool)
+    .where(t.pool.c.pool == bindparam("of_pool"))
+    .order_by(t.redemption_terms.c.valid_from, t.redemption_terms.c.version)
+)
+
+
 def pools(tx: Connection) -> list[str]:
     """The ids of all pools in the database."""
     return list(tx.execute(select(t.pool.c.pool).order_by(t.pool.c.pool)).scalars())
 
 
+@standing
 def pool_terms(tx: Connection, pool: str) -> PoolTerms:
     """The pool's policy.
 
     Raises:
         UnknownPool: it was never adopted.
     """
-    row = tx.execute(select(t.pool).where(t.pool.c.pool == pool)).one_or_none()
-    if row is None:
+    rows = tx.execute(_POOL_WITH_PERIODS, {"of_pool": pool}).all()
+    if not rows:
         raise UnknownPool(pool)
+    row = rows[0]
     return PoolTerms(
         pool=row.pool,
         name=row.name,
@@ -73,6 +105,13 @@ def pool_terms(tx: Connection, pool: str) -> PoolTerms:
             row.allowance_buckets_points, type=tuple[int, ...]
         ),
         root_key=read_public_key(row.root_key),
+        periods=tuple(_period(each) for each in rows if each.terms_from is not None),
+        cover=(
+            None
+            if row.cover_warning_bp is None
+            else CoverTerms(row.cover_warning_bp, row.cover_hard_bp)
+        ),
+        points_expire_after_days=row.points_expire_after_days,
     )
 
 
@@ -90,6 +129,7 @@ def cut_off_hour(tx: Connection, pool: str) -> int:
     return int(hour)
 
 
+@standing
 def issuer_keys(tx: Connection, pool: str) -> dict[int, Ed25519PublicKey]:
     """The keys that sign resident codes, by the number that codes name them by."""
     rows = tx.execute(
@@ -106,11 +146,32 @@ def residents(tx: Connection, pool: str) -> list[Resident]:
     return [_resident(row) for row in rows]
 
 
+@standing
 def resident_of(tx: Connection, pool: str, account: str) -> Resident | None:
     row = tx.execute(
         select(t.resident).where(t.resident.c.pool == pool, t.resident.c.account == account)
     ).one_or_none()
     return _resident(row) if row else None
+
+
+@standing
+def household_of(tx: Connection, pool: str, account: str) -> list[str]:
+    """Everybody who lives where this resident does, by pseudonym; nobody for a bearer card."""
+    own = t.resident.alias()
+    rows = tx.execute(
+        select(t.resident.c.account)
+        .join(
+            own,
+            and_(
+                own.c.pool == t.resident.c.pool,
+                own.c.place == t.resident.c.place,
+                own.c.household == t.resident.c.household,
+            ),
+        )
+        .where(own.c.pool == pool, own.c.account == account)
+        .order_by(t.resident.c.account)
+    )
+    return list(rows.scalars())
 
 
 def cards(tx: Connection, pool: str) -> list[Card]:
@@ -123,6 +184,7 @@ def cards(tx: Connection, pool: str) -> list[Card]:
     return [_card(row) for row in rows]
 
 
+@standing
 def card_of(tx: Connection, pool: str, card_id: str) -> Card | None:
     row = tx.execute(
         select(t.card).where(t.card.c.pool == pool, t.card.c.card_id == card_id)
@@ -138,6 +200,7 @@ def merchants(tx: Connection, pool: str) -> list[Merchant]:
     return [Merchant(row.merchant, row.name, row.registered_at) for row in rows]
 
 
+@standing
 def merchant_of(tx: Connection, pool: str, merchant: str) -> Merchant | None:
     row = tx.execute(
         select(t.merchant).where(t.merchant.c.pool == pool, t.merchant.c.merchant == merchant)
@@ -145,6 +208,7 @@ def merchant_of(tx: Connection, pool: str, merchant: str) -> Merchant | None:
     return Merchant(row.merchant, row.name, row.registered_at) if row else None
 
 
+@standing
 def shop_of(tx: Connection, pool: str, shop: str) -> Shop | None:
     row = tx.execute(
         select(t.shop).where(t.shop.c.pool == pool, t.shop.c.shop == shop)
@@ -162,32 +226,37 @@ def shops_of(tx: Connection, pool: str, merchant: str) -> list[Shop]:
     return [Shop(row.shop, row.merchant, row.kind, row.name, row.place) for row in rows]
 
 
+@standing
 def contracts_of(tx: Connection, pool: str, merchant: str) -> list[Contract]:
-    """A merchant's contracts, oldest first; their periods never overlap."""
+    """A merchant's contracts, oldest first; those of the same shop, or of none, never overlap."""
     rows = tx.execute(
         select(t.contract)
         .where(t.contract.c.pool == pool, t.contract.c.merchant == merchant)
         .order_by(t.contract.c.valid_from)
     )
-    return [
-        Contract(
-            row.contract,
-            row.merchant,
-            row.share_bp,
-            row.reimbursement_bp,
-            row.valid_from,
-            row.valid_until,
-        )
-        for row in rows
+    return [_contract(row) for row in rows]
+
+
+def contract_named(tx: Connection, pool: str, contract: str) -> Contract | None:
+    row = tx.execute(
+        select(t.contract).where(t.contract.c.pool == pool, t.contract.c.contract == contract)
+    ).one_or_none()
+    return _contract(row) if row else None
+
+
+def contract_on(
+    tx: Connection, pool: str, merchant: str, day: date, shop: str | None = None
+) -> Contract | None:
+    """The contract in force on a business date, the shop's own before the merchant's; or None."""
+    fitting = [
+        each
+        for each in contracts_of(tx, pool, merchant)
+        if each.in_force(day) and each.shop in {None, shop}
     ]
+    return max(fitting, key=lambda each: each.shop is not None, default=None)
 
 
-def contract_on(tx: Connection, pool: str, merchant: str, day: date) -> Contract | None:
-    """The contract in force on a business date, or None."""
-    fitting = (each for each in contracts_of(tx, pool, merchant) if each.in_force(day))
-    return next(fitting, None)
-
-
+@standing
 def terminal_of(tx: Connection, pool: str, terminal: str) -> Terminal | None:
     """A terminal with the merchant whose shop it stands in."""
     row = tx.execute(
@@ -259,6 +328,37 @@ def _resident(row: Row[tuple[object, ...]]) -> Resident:
         place=row.place,
         status=AccountStatus(row.status),
         banned_until=row.banned_until,
+        credit_score=row.credit_score,
+    )
+
+
+def _period(row: Row[tuple[object, ...]]) -> TermsPeriod:
+    return TermsPeriod(
+        valid_from=row.terms_from,
+        version=row.terms_version,
+        fen_remainder=FenRemainder(row.terms_fen_remainder),
+        limits=Limits(
+            bill_share_bp=row.bill_share_bp,
+            excluded_categories=msgspec.json.decode(row.excluded_categories, type=tuple[str, ...]),
+            per_sale_points=row.terms_per_sale_points,
+            per_day_points=row.per_day_points,
+            per_household_day_points=row.per_household_day_points,
+            minimum_points=row.minimum_points,
+        ),
+        reason=row.reason,
+    )
+
+
+def _contract(row: Row[tuple[object, ...]]) -> Contract:
+    return Contract(
+        contract=row.contract,
+        merchant=row.merchant,
+        share_bp=row.share_bp,
+        reimbursement_bp=row.reimbursement_bp,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        shop=row.shop,
+        own_terms=decode_terms(row.terms) if row.terms is not None else None,
     )
 
 

@@ -63,20 +63,6 @@ def register_resident(
     return _conflict("居民账号", command.account)
 
 
-def block_resident(tx: Connection, pool: str, command: c.BlockResident, _at: datetime) -> Answer:
-    return _change_resident(tx, pool, command.account, status=AccountStatus.BLOCKED.value)
-
-
-def unblock_resident(
-    tx: Connection, pool: str, command: c.UnblockResident, _at: datetime
-) -> Answer:
-    return _change_resident(tx, pool, command.account, status=AccountStatus.ACTIVE.value)
-
-
-def ban_redemption(tx: Connection, pool: str, command: c.BanRedemption, _at: datetime) -> Answer:
-    return _change_resident(tx, pool, command.account, banned_until=command.until)
-
-
 def issue_card(tx: Connection, pool: str, command: c.IssueCard, _at: datetime) -> Answer:
     if resident_of(tx, pool, command.account) is None:
         return unknown(DirectoryProblem.UNKNOWN_RESIDENT, "居民", command.account)
@@ -109,7 +95,8 @@ def issue_card(tx: Connection, pool: str, command: c.IssueCard, _at: datetime) -
         return Done(command.card_id, again=True) if same else _conflict("卡号", command.card_id)
     if command.seq != found.seq + 1:
         return _wrong_seq(command.card_id, found.seq + 1)
-    _update(tx, t.card, pool, {"card_id": command.card_id}, values)
+    anew = {name: value for name, value in values.items() if name != "account"}
+    _update(tx, t.card, pool, {"card_id": command.card_id}, anew)
     return Done(command.card_id)
 
 
@@ -163,7 +150,7 @@ def agree_contract(tx: Connection, pool: str, command: c.AgreeContract, _at: dat
             f"合约 {command.contract} 的结束日早于开始日，请改日期 / the contract ends before it starts",
         )
     for other in contracts_of(tx, pool, command.merchant):
-        if other.contract == command.contract:
+        if other.contract == command.contract or other.shop is not None:
             continue
         before = other.valid_until is not None and other.valid_until < command.valid_from
         after = command.valid_until is not None and command.valid_until < other.valid_from
@@ -237,13 +224,6 @@ def _wrong_seq(card_id: str, expected: int) -> Refused:
         DirectoryProblem.WRONG_SEQ,
         f"积分卡 {card_id} 的下一个序号是 {expected} / the next card of this line is {expected}",
     )
-
-
-def _change_resident(tx: Connection, pool: str, account: str, **values: object) -> Answer:
-    if resident_of(tx, pool, account) is None:
-        return unknown(DirectoryProblem.UNKNOWN_RESIDENT, "居民", account)
-    _update(tx, t.resident, pool, {"account": account}, values)
-    return Done(account)
 
 
 def _where(table: Table, pool: str, key: Mapping[str, object]) -> Any:

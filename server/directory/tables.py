@@ -19,11 +19,13 @@ from sqlalchemy import (
 
 from server.db import POOL_ID_MAX, UtcDateTime, metadata
 from server.db.dialect import never_changes
+from server.db.roles import only_grows, updated
 from server.directory.values import ID_MAX, NAME_MAX
 
 _ACCOUNT_HEX = 16
 _KEY_TEXT_MAX = 80
 _UNIT_MAX = 16
+_REASON_MAX = 200
 
 
 def _pool_column() -> Column[str]:
@@ -57,11 +59,41 @@ pool = Table(
     Column("directory_max_age_h", Integer, nullable=False),
     # A JSON array of whole numbers that rises from 0.
     Column("allowance_buckets_points", Text, nullable=False),
+    Column("points_expire_after_days", Integer, nullable=True),
+    # Basis points of what all points are worth; None where nobody looks at it.
+    Column("cover_warning_bp", Integer, nullable=True),
+    Column("cover_hard_bp", Integer, nullable=True),
     Column("root_key", String(_KEY_TEXT_MAX), nullable=False),
     Column("adopted_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("pool", name="a_pool_is_adopted_once"),
     CheckConstraint("fen_per_point > 0", name="a_point_is_worth_something_or_nothing_is_said"),
 )
+updated(pool, "points_expire_after_days", "cover_warning_bp", "cover_hard_bp")
+
+# How far points may pay, from a business date on; of two periods that begin on the same day the
+# higher version counts. A pool that has none, or before its first, has no limits.
+redemption_terms = Table(
+    "redemption_terms",
+    metadata,
+    _pool_column(),
+    Column("valid_from", Date, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("fen_remainder", String(_UNIT_MAX), nullable=False),
+    Column("bill_share_bp", Integer, nullable=False),
+    # A JSON array of the goods' categories that points may not pay.
+    Column("excluded_categories", Text, nullable=False),
+    Column("per_sale_points", BigInteger, nullable=True),
+    Column("per_day_points", BigInteger, nullable=True),
+    Column("per_household_day_points", BigInteger, nullable=True),
+    Column("minimum_points", BigInteger, nullable=True),
+    Column("reason", String(_REASON_MAX), nullable=False),
+    PrimaryKeyConstraint(
+        "pool", "valid_from", "version", name="redemption_terms_are_numbered_by_their_day"
+    ),
+    ForeignKeyConstraint(["pool"], ["pool.pool"], name="redemption_terms_belong_to_a_pool"),
+    CheckConstraint("bill_share_bp BETWEEN 0 AND 10000", name="points_pay_at_most_the_whole_bill"),
+)
+never_changes(redemption_terms, "redemption terms are never changed: set others from a later day")
 
 issuer_key = Table(
     "issuer_key",
@@ -72,6 +104,7 @@ issuer_key = Table(
     PrimaryKeyConstraint("pool", "kid", name="an_issuer_key_has_one_number"),
     ForeignKeyConstraint(["pool"], ["pool.pool"], name="an_issuer_key_belongs_to_a_pool"),
 )
+only_grows(issuer_key)
 
 place = Table(
     "place",
@@ -87,6 +120,7 @@ place = Table(
         ["pool", "parent"], ["place.pool", "place.place"], name="a_place_lies_in_a_known_place"
     ),
 )
+only_grows(place)
 
 shop_kind = Table(
     "shop_kind",
@@ -100,6 +134,7 @@ shop_kind = Table(
     PrimaryKeyConstraint("pool", "shop_kind", name="a_shop_kind_has_one_id"),
     ForeignKeyConstraint(["pool"], ["pool.pool"], name="a_shop_kind_belongs_to_a_pool"),
 )
+only_grows(shop_kind)
 
 # A rule that changed stands here once for each of its periods; what was awarded is not re-rated.
 award_rule = Table(
@@ -116,6 +151,7 @@ award_rule = Table(
     ForeignKeyConstraint(["pool"], ["pool.pool"], name="an_award_rule_belongs_to_a_pool"),
     CheckConstraint("points > 0", name="an_award_rule_awards_something"),
 )
+only_grows(award_rule)
 
 # The newest version is on sale; the older ones stay, for records that were made under them.
 item = Table(
@@ -137,12 +173,16 @@ item = Table(
     Column("quick_key", Boolean, nullable=False),
     Column("stock", BigInteger, nullable=True),
     Column("fulfilment", String(_UNIT_MAX), nullable=False),
+    Column("limit_per_resident", Integer, nullable=True),
+    Column("limit_per_household", Integer, nullable=True),
+    Column("limit_period", String(_UNIT_MAX), nullable=False, server_default="day"),
     PrimaryKeyConstraint("pool", "item_id", "item_version", name="an_item_has_numbered_versions"),
     ForeignKeyConstraint(["pool"], ["pool.pool"], name="an_item_belongs_to_a_pool"),
     CheckConstraint(
         "price_fen IS NOT NULL OR price_points IS NOT NULL", name="an_item_has_a_price"
     ),
 )
+only_grows(item)
 
 # From which business date a version of an item is in force; one that is not here always was.
 # Of two versions the one that began later counts, of two that begin together the newer one.
@@ -187,13 +227,48 @@ resident = Table(
     Column("place", String(ID_MAX), nullable=False),
     Column("status", String(_UNIT_MAX), nullable=False),
     Column("banned_until", Date, nullable=True),
+    Column("credit_score", Integer, nullable=False, server_default="100"),
     Column("registered_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("pool", "account", name="a_resident_has_one_pseudonym"),
     ForeignKeyConstraint(
         ["pool", "place"], ["place.pool", "place.place"], name="a_resident_lives_in_a_known_place"
     ),
     CheckConstraint("status IN ('active', 'blocked')", name="a_resident_is_active_or_blocked"),
+    Index("residents_by_household", "pool", "place", "household"),
 )
+updated(resident, "status", "banned_until", "credit_score")
+
+# What was decided about a resident, in order: blocked, banned from redeeming, credit taken or
+# given, and all of it lifted again. `credit_score` is the score after it.
+sanction = Table(
+    "sanction",
+    metadata,
+    _pool_column(),
+    Column("account", String(_ACCOUNT_HEX), nullable=False),
+    Column("sanction_no", Integer, nullable=False),
+    Column("what", String(_UNIT_MAX), nullable=False),
+    Column("until", Date, nullable=True),
+    Column("credit_change", Integer, nullable=False),
+    Column("credit_score", Integer, nullable=False),
+    Column("reason", String(_REASON_MAX), nullable=False),
+    Column("evidence", String(_REASON_MAX), nullable=False),
+    Column("decided_by", String(NAME_MAX), nullable=False),
+    # Whoever decides names what must count only once.
+    Column("decision", String(64), nullable=True),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("pool", "account", "sanction_no", name="sanctions_of_one_are_counted"),
+    UniqueConstraint("pool", "decision", name="a_decision_counts_once"),
+    ForeignKeyConstraint(
+        ["pool", "account"],
+        ["resident.pool", "resident.account"],
+        name="a_sanction_is_a_residents",
+    ),
+    CheckConstraint(
+        "what IN ('block', 'unblock', 'ban', 'lift_ban', 'credit')",
+        name="a_sanction_is_a_known_one",
+    ),
+)
+never_changes(sanction, "a decision stands: take another one")
 
 # The newest card of a line: a replacement has the same id and the next seq.
 card = Table(
@@ -215,6 +290,7 @@ card = Table(
     CheckConstraint("state IN ('live', 'revoked')", name="a_card_is_live_or_revoked"),
     Index("cards_by_account", "pool", "account"),
 )
+updated(card, "seq", "expires_on", "cap_points", "state")
 
 # A denominated card belongs to whoever holds it; its points stand on an account of its own, which
 # has the card's id, as a resident's has the pseudonym.
@@ -252,6 +328,7 @@ merchant = Table(
     PrimaryKeyConstraint("pool", "merchant", name="a_merchant_has_one_id"),
     ForeignKeyConstraint(["pool"], ["pool.pool"], name="a_merchant_belongs_to_a_pool"),
 )
+only_grows(merchant)
 
 shop = Table(
     "shop",
@@ -278,6 +355,7 @@ shop = Table(
     ),
     Index("shops_by_merchant", "pool", "merchant"),
 )
+only_grows(shop)
 
 contract = Table(
     "contract",
@@ -289,6 +367,10 @@ contract = Table(
     Column("reimbursement_bp", Integer, nullable=False),
     Column("valid_from", Date, nullable=False),
     Column("valid_until", Date, nullable=True),
+    # The one shop that it is for; none: all of the merchant's shops.
+    Column("shop", String(ID_MAX), nullable=True),
+    # Canonical JSON of ContractTerms; none: `share_bp` of cash takings and `reimbursement_bp`.
+    Column("terms", Text, nullable=True),
     PrimaryKeyConstraint("pool", "contract", name="a_contract_has_one_id"),
     ForeignKeyConstraint(
         ["pool", "merchant"],
@@ -304,6 +386,7 @@ contract = Table(
     ),
     Index("contracts_by_merchant", "pool", "merchant", "valid_from"),
 )
+updated(contract, "valid_until")
 
 # `code_name` is the half of the one-time code by which an invitation is found; guesses at the
 # other half are counted on it.
@@ -334,6 +417,17 @@ terminal = Table(
     ),
     Index("terminals_by_code_name", "pool", "code_name"),
 )
+updated(
+    terminal,
+    "state",
+    "code_name",
+    "code_hash",
+    "code_expires_at",
+    "tries_left",
+    "public_key",
+    "epoch",
+    "enrolled_at",
+)
 
 sign_in = Table(
     "sign_in",
@@ -354,6 +448,7 @@ sign_in = Table(
         "(role = 'merchant') = (merchant IS NOT NULL)", name="only_a_merchants_sign_in_has_one"
     ),
 )
+updated(sign_in, "password_hash")
 
 # Not a fact but an announcement: what the terminals were given, signed, version by version.
 published_document = Table(

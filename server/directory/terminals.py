@@ -53,7 +53,9 @@ def invite_terminal(tx: Connection, pool: str, command: InviteTerminal, _at: dat
             f"终端 {command.terminal} 已在使用，请换一个编号"
             f" / terminal {command.terminal} is in use, take another id",
         )
-    _update(tx, pool, command.terminal, **values)
+    # Its shop is the same, and no right of the program's: where a terminal stands is not changed.
+    anew = {name: value for name, value in values.items() if name != "shop"}
+    _update(tx, pool, command.terminal, **anew)
     return Done(command.terminal, again=True)
 
 

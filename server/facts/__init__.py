@@ -5,19 +5,19 @@ a function of the database and the fact alone (no clock, no randomness, no other
 replaying the log into an empty database makes the same tables.
 """
 
-from server.facts.desk import (
+from server.facts.desk import FactDesk, check_facts, read
+from server.facts.replaying import ReplayDiverged, Replayed, replay
+from server.facts.values import (
     MAX_BODY_BYTES,
     Fact,
-    FactDesk,
     FactFault,
     FactStamp,
+    Failed,
     Handler,
     Outcome,
     Refusal,
-    check_facts,
-    read,
+    Submission,
 )
-from server.facts.replaying import ReplayDiverged, Replayed, replay
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -25,11 +25,13 @@ __all__ = [
     "FactDesk",
     "FactFault",
     "FactStamp",
+    "Failed",
     "Handler",
     "Outcome",
     "Refusal",
     "ReplayDiverged",
     "Replayed",
+    "Submission",
     "check_facts",
     "read",
     "replay",

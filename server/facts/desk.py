@@ -1,75 +1,32 @@
 """The desk where facts are handed in: appended, numbered and applied in one transaction."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select
 
-from server.db import dialect
 from server.db.violation import Violation
+from server.facts.applying import Handed, Standing, apply_all
 from server.facts.tables import fact as fact_table
 from server.facts.tables import fact_head
+from server.facts.values import (
+    MAX_BODY_BYTES,
+    Command,
+    Expect,
+    Fact,
+    FactFault,
+    Failed,
+    Handler,
+    Outcome,
+    Refusal,
+    Registered,
+    Submission,
+)
 
-MAX_BODY_BYTES = 1 << 20
 PAGE_MAX = 1_000
-
-Outcome = object
-"""What a handler answers: any frozen value. One that is a `Refusal` undoes its fact."""
-
-
-class Refusal:
-    """Marks an outcome by which nothing happened. A frozen dataclass or msgspec Struct
-    that also inherits from this; it carries a reason and what to do next.
-    """
-
-    __slots__ = ()
-
-
-class FactFault(Exception):  # noqa: N818 - the house says fault, and refusal for values
-    """The desk was asked for something it cannot do; a mistake in the program, not a refusal."""
-
-
-@dataclass(frozen=True, slots=True)
-class FactStamp:
-    """What the desk gives to a handler with the command; the handler's only clock."""
-
-    pool: str
-    fact_no: int
-    recorded_at: datetime
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A fact as stored; `body` is the exact bytes that were handed in."""
-
-    pool: str
-    fact_no: int
-    kind: str
-    body: bytes
-    actor: str
-    recorded_at: datetime
-
-    @property
-    def stamp(self) -> FactStamp:
-        return FactStamp(self.pool, self.fact_no, self.recorded_at, self.actor)
-
-
-Command = TypeVar("Command", bound=msgspec.Struct)
-Handler = Callable[[Connection, FactStamp, Command], Outcome]
-
-
-@dataclass(frozen=True, slots=True)
-class _Registered:
-    kind: str
-    command_type: type[msgspec.Struct]
-    decode: Callable[[bytes], msgspec.Struct]
-    # The handler takes the registered type; the table that holds it cannot say which.
-    handler: Callable[[Connection, FactStamp, Any], Outcome]
-    keeps_refusals: bool
+_CANNOT_BE_TAKEN = (FactFault, ValueError, TypeError, OverflowError, msgspec.MsgspecError)
+"""What a command raises that is not even one: writing it down, or reading that again."""
 
 
 class FactDesk:
@@ -78,8 +35,9 @@ class FactDesk:
     """
 
     def __init__(self) -> None:
-        self._by_kind: dict[str, _Registered] = {}
-        self._by_type: dict[type[msgspec.Struct], _Registered] = {}
+        self._by_kind: dict[str, Registered] = {}
+        self._by_type: dict[type[msgspec.Struct], Registered] = {}
+        self._standing = Standing()
         self._encoder = msgspec.json.Encoder(order="deterministic")
 
     def register(
@@ -90,6 +48,7 @@ class FactDesk:
         *,
         keeps_refusals: bool = False,
         decode: Callable[[bytes], Command] | None = None,
+        expect: Expect[Command] | None = None,
     ) -> None:
         """Makes `handler` the one that applies facts of this kind.
 
@@ -97,17 +56,21 @@ class FactDesk:
         records, which are facts whatever we think of them). `decode` reads a body that is not
         the JSON of `command_type`; such facts come in through `submit_bytes`.
 
+        `expect` makes it a kind that is tried in memory alone; it reads ahead for several at
+        once. Such a kind must never change standing data (see `server.db.working_set`).
+
         Raises:
             FactFault: the kind or the type is registered already.
         """
         if kind in self._by_kind or command_type in self._by_type:
             raise FactFault(f"{kind} or {command_type.__name__} is registered already")
-        registered = _Registered(
+        registered = Registered(
             kind=kind,
             command_type=command_type,
             decode=decode or msgspec.json.Decoder(command_type).decode,
             handler=handler,
             keeps_refusals=keeps_refusals,
+            expect=expect,
         )
         self._by_kind[kind] = registered
         self._by_type[command_type] = registered
@@ -131,13 +94,30 @@ class FactDesk:
             FactFault: nobody registered this type of command; the body is above 1 MiB.
             Exception: whatever the handler raises; the caller rolls back.
         """
-        registered = self._by_type.get(type(command))
-        if registered is None:
-            raise FactFault(f"nobody applies {type(command).__name__}")
-        body = self._encoder.encode(command)
-        # The handler gets what a replay will read, not the caller's object: what JSON rounds or
-        # drops (a subclass, an unset field) must not make the first run differ from the next.
-        return self._submit(tx, pool, registered, body, actor=actor, recorded_at=recorded_at)
+        (outcome,) = self.submit_many(tx, pool, [Submission(command, actor, recorded_at)])
+        return _or_raise(outcome)
+
+    def submit_many(
+        self, tx: Connection, pool: str, submissions: Sequence[Submission]
+    ) -> list[Outcome | Failed]:
+        """As `submit`, for one command after the other: the same numbers and the same books.
+
+        One that faults is answered by what it raised; nothing of it is left and the others
+        stand. When this returns everything is in the database, and nothing is committed.
+
+        Raises:
+            DBAPIError: the transaction is lost or must be tried again as a whole (a lock that
+                was not had, a deadlock, a connection that is gone).
+        """
+        handed: list[Handed | Failed] = []
+        for each in submissions:
+            try:
+                handed.append(self._hand(each))
+            except _CANNOT_BE_TAKEN as fault:
+                handed.append(Failed(fault))
+        good = [each for each in handed if isinstance(each, Handed)]
+        outcomes = iter(apply_all(tx, pool, good, self._standing) if good else ())
+        return [next(outcomes) if isinstance(each, Handed) else each for each in handed]
 
     def submit_bytes(
         self,
@@ -155,8 +135,9 @@ class FactDesk:
             FactFault: nobody registered this kind; the body is above 1 MiB.
             msgspec.DecodeError: the body is not what the kind reads; nothing is appended.
         """
-        registered = self._of_kind(kind)
-        return self._submit(tx, pool, registered, body, actor=actor, recorded_at=recorded_at)
+        handed = _handed(self._of_kind(kind), body, actor=actor, recorded_at=recorded_at)
+        (outcome,) = apply_all(tx, pool, [handed], self._standing)
+        return _or_raise(outcome)
 
     def keeps_refusals(self, kind: str) -> bool:
         """Whether a refused fact of this kind stays in the log.
@@ -172,44 +153,41 @@ class FactDesk:
         Raises:
             FactFault: its number is not the next one here, or its kind is unknown.
         """
-        registered = self._of_kind(fact.kind)
+        (outcome,) = self.apply_many(tx, [fact])
+        return outcome
 
-        def as_it_was(last_no: int, _last_at: datetime | None) -> Fact:
-            if fact.fact_no != last_no + 1:
-                raise FactFault(f"{fact.pool}: fact {fact.fact_no} cannot follow {last_no}")
-            return fact
+    def apply_many(self, tx: Connection, facts: Sequence[Fact]) -> list[Outcome]:
+        """As `apply`, for facts of one pool that follow one another. A refusal that leaves nothing
+        is the last answer, since no fact can follow one that is not there.
 
-        return _append(tx, fact.pool, registered, as_it_was)
+        Raises:
+            Exception: what the first handler that faulted has raised; the caller rolls back.
+        """
+        if not facts:
+            return []
+        handed = [
+            Handed(registered, registered.decode(fact.body), fact.body, fact.actor, at, fact)
+            for fact in facts
+            for registered, at in ((self._of_kind(fact.kind), fact.recorded_at),)
+        ]
+        outcomes: list[Outcome] = []
+        for each in apply_all(tx, facts[0].pool, handed, self._standing):
+            outcomes.append(_or_raise(each))
+            kind = facts[len(outcomes) - 1].kind
+            if isinstance(outcomes[-1], Refusal) and not self.keeps_refusals(kind):
+                break
+        return outcomes
 
-    def _submit(
-        self,
-        tx: Connection,
-        pool: str,
-        registered: _Registered,
-        body: bytes,
-        *,
-        actor: str,
-        recorded_at: datetime,
-    ) -> Outcome:
-        if len(body) > MAX_BODY_BYTES:
-            raise FactFault(f"{registered.kind}: {len(body)} bytes, above {MAX_BODY_BYTES}")
-        if recorded_at.utcoffset() is None:
-            raise ValueError(f"a moment needs its time zone: {recorded_at!r}")
-        at = recorded_at.astimezone(UTC)
+    def _hand(self, given: Submission) -> Handed:
+        registered = self._by_type.get(type(given.command))
+        if registered is None:
+            raise FactFault(f"nobody applies {type(given.command).__name__}")
+        body = self._encoder.encode(given.command)
+        # The handler gets what a replay will read, not the caller's object: what JSON rounds or
+        # drops (a subclass, an unset field) must not make the first run differ from the next.
+        return _handed(registered, body, actor=given.actor, recorded_at=given.recorded_at)
 
-        def next_one(last_no: int, last_at: datetime | None) -> Fact:
-            return Fact(
-                pool=pool,
-                fact_no=last_no + 1,
-                kind=registered.kind,
-                body=body,
-                actor=actor,
-                recorded_at=max(at, last_at) if last_at else at,
-            )
-
-        return _append(tx, pool, registered, next_one)
-
-    def _of_kind(self, kind: str) -> _Registered:
+    def _of_kind(self, kind: str) -> Registered:
         registered = self._by_kind.get(kind)
         if registered is None:
             raise FactFault(f"nobody applies facts of kind {kind}")
@@ -259,48 +237,16 @@ def check_facts(tx: Connection, pool: str) -> Iterator[Violation]:
         )
 
 
-def _lock_head(tx: Connection, pool: str) -> tuple[int, datetime | None]:
-    head = dialect.locked(
-        select(fact_head.c.last_fact_no, fact_head.c.last_recorded_at).where(
-            fact_head.c.pool == pool
-        )
-    )
-    row = tx.execute(head).one_or_none()
-    if row is None:
-        dialect.insert_or_ignore(
-            tx, fact_head, {"pool": pool, "last_fact_no": 0, "last_recorded_at": None}
-        )
-        row = tx.execute(head).one()
-    return row.last_fact_no, row.last_recorded_at
+def _handed(registered: Registered, body: bytes, *, actor: str, recorded_at: datetime) -> Handed:
+    if len(body) > MAX_BODY_BYTES:
+        raise FactFault(f"{registered.kind}: {len(body)} bytes, above {MAX_BODY_BYTES}")
+    if recorded_at.utcoffset() is None:
+        raise ValueError(f"a moment needs its time zone: {recorded_at!r}")
+    at = recorded_at.astimezone(UTC)
+    return Handed(registered, registered.decode(body), body, actor, at)
 
 
-def _append(
-    tx: Connection,
-    pool: str,
-    registered: _Registered,
-    follow: Callable[[int, datetime | None], Fact],
-) -> Outcome:
-    # The head is made and locked inside as well: a pool whose first fact is refused keeps nothing.
-    savepoint = tx.begin_nested()
-    with savepoint:
-        fact = follow(*_lock_head(tx, pool))
-        command = registered.decode(fact.body)
-        tx.execute(
-            insert(fact_table).values(
-                pool=pool,
-                fact_no=fact.fact_no,
-                kind=fact.kind,
-                body=fact.body,
-                actor=fact.actor,
-                recorded_at=fact.recorded_at,
-            )
-        )
-        tx.execute(
-            update(fact_head)
-            .where(fact_head.c.pool == pool)
-            .values(last_fact_no=fact.fact_no, last_recorded_at=fact.recorded_at)
-        )
-        outcome = registered.handler(tx, fact.stamp, command)
-        if isinstance(outcome, Refusal) and not registered.keeps_refusals:
-            savepoint.rollback()
+def _or_raise(outcome: Outcome | Failed) -> Outcome:
+    if isinstance(outcome, Failed):
+        raise outcome.fault
     return outcome

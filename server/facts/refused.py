@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from server.facts.desk import Refusal
+from server.facts.values import Refusal
 
 
 class Refused(Struct, Refusal, frozen=True):

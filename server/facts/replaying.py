@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 
 from server.db import writing
-from server.facts.desk import FactDesk, FactFault, Refusal, read
+from server.facts.desk import FactDesk, read
+from server.facts.values import FactFault, Refusal
 
 _PAGE_FACTS = 200
 
@@ -47,8 +48,7 @@ def replay(
     done = Replayed(0, 0)
     while page := read(source_tx, pool, after=done.last_fact_no, limit=_PAGE_FACTS):
         with writing(target) as tx:
-            for fact in page:
-                outcome = desk.apply(tx, fact)
+            for fact, outcome in zip(page, desk.apply_many(tx, page), strict=True):
                 if isinstance(outcome, Refusal) and not desk.keeps_refusals(fact.kind):
                     raise ReplayDiverged(f"{pool}: fact {fact.fact_no} ({fact.kind}): {outcome}")
         done = Replayed(done.facts + len(page), page[-1].fact_no)

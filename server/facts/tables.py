@@ -13,17 +13,21 @@ from sqlalchemy import (
 
 from server.db.dialect import Guard, guard, never_changes
 from server.db.metadata import POOL_ID_MAX, UtcDateTime, metadata
+from server.db.roles import updated
 
 # One row per pool, locked while a fact is appended and applied: the facts of a pool are applied
-# one after the other, and a lower number never commits after a higher one.
+# one after the other, and a lower number never commits after a higher one. `standing_no` is the
+# last one that may have changed standing data: what was read of it before is good until then.
 fact_head = Table(
     "fact_head",
     metadata,
     Column("pool", String(POOL_ID_MAX), nullable=False),
     Column("last_fact_no", BigInteger, nullable=False),
     Column("last_recorded_at", UtcDateTime, nullable=True),
+    Column("standing_no", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("pool", name="a_pool_has_one_fact_log"),
 )
+updated(fact_head, "last_fact_no", "last_recorded_at", "standing_no")
 guard(
     fact_head,
     Guard("fact_head", "fact_head_is_never_deleted", "DELETE", "a fact log is never deleted"),

@@ -6,12 +6,12 @@ transaction (`tx`, from `server.db.writing` or `run_writing`) and never commit.
 
 from server.db.violation import Violation
 from server.ledger.accounts import lock_pool, open_account
+from server.ledger.ahead import Ahead, read_ahead_in_books
 from server.ledger.books import (
     balance,
     balances,
     cover,
     entry_of,
-    fold,
     hold_of,
     last_debit,
     spendable,
@@ -19,8 +19,10 @@ from server.ledger.books import (
     transfers_of_entry,
 )
 from server.ledger.check import check_ledger
+from server.ledger.folding import fold
 from server.ledger.holds import place_hold, take_hold, void_hold
-from server.ledger.posting import post
+from server.ledger.posting import post, post_many
+from server.ledger.rolling import RolledUp, check_rollups, roll_up
 from server.ledger.values import (
     MAX_AMOUNT,
     MAX_LEGS,
@@ -60,6 +62,7 @@ __all__ = [
     "MAX_LEGS",
     "Absent",
     "AccountBalance",
+    "Ahead",
     "AlreadyCaptured",
     "AlreadyPosted",
     "AlreadyVoided",
@@ -79,6 +82,7 @@ __all__ = [
     "PlaceOutcome",
     "PostOutcome",
     "Posted",
+    "RolledUp",
     "Sums",
     "TakeOutcome",
     "Taken",
@@ -91,6 +95,7 @@ __all__ = [
     "balance",
     "balances",
     "check_ledger",
+    "check_rollups",
     "cover",
     "entry_of",
     "fold",
@@ -100,6 +105,9 @@ __all__ = [
     "open_account",
     "place_hold",
     "post",
+    "post_many",
+    "read_ahead_in_books",
+    "roll_up",
     "spendable",
     "take_hold",
     "transfers_of",

@@ -3,12 +3,24 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, select
 
 from server.db import dialect
+from server.db.bulk import Row, kept_locked
+from server.db.working_set import Stored, Wish, WorkingSet, working
 from server.ledger.tables import account as account_table
 from server.ledger.tables import ledger_head
 from server.ledger.values import Asset, LedgerFault, Normal, Sums, UnknownAccount
+
+LEDGER_HEAD = Stored(ledger_head, changes=("last_entry_no", "last_transfer_no"))
+ACCOUNT = Stored(account_table, changes=("debits", "credits"))
+
+_COLD = ACCOUNT.by_keys.where(~account_table.c.hot).order_by(
+    account_table.c.account, account_table.c.asset
+)
+_HOT = ACCOUNT.by_keys.where(account_table.c.hot)
+_KNOWN_HOT = "a hot account"
+_IS_LOCKED = "the pool's books are locked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +29,6 @@ class Head:
 
     last_entry_no: int
     last_transfer_no: int
-
-
-@dataclass(frozen=True, slots=True)
-class LockedAccount:
-    """An account as it stands while nobody else can change it; hot accounts show no sums."""
-
-    account: str
-    asset: Asset
-    normal: Normal
-    floor_at_zero: bool
-    hot: bool
-    sums: Sums
 
 
 def open_account(
@@ -87,51 +87,91 @@ def lock_pool(tx: Connection, pool: str) -> Head:
     Raises:
         UnknownAccount: no account was ever opened in this pool.
     """
-    row = tx.execute(
-        dialect.locked(
-            select(ledger_head.c.last_entry_no, ledger_head.c.last_transfer_no).where(
-                ledger_head.c.pool == pool
-            )
-        )
-    ).one_or_none()
-    if row is None:
-        raise UnknownAccount(f"{pool}: no account was ever opened in this pool")
-    return Head(row.last_entry_no, row.last_transfer_no)
+    with working(tx, pool) as books:
+        head = locked_head(books)
+        return Head(head["last_entry_no"], head["last_transfer_no"])
 
 
-def lock_accounts(
-    tx: Connection, pool: str, wanted: Iterable[tuple[str, Asset]]
-) -> dict[tuple[str, Asset], LockedAccount]:
+def locked_head(books: WorkingSet) -> Row:
+    """The pool's row, locked. What was read before that may have changed, and is forgotten.
+
+    Raises:
+        UnknownAccount: no account was ever opened in this pool.
+    """
+    if books.noted(_IS_LOCKED) is None:
+        books.refresh()
+        books.load(LEDGER_HEAD, [()], by_keys=kept_locked(LEDGER_HEAD.by_keys))
+        books.note(_IS_LOCKED, value=True)
+    head = books.row(LEDGER_HEAD, ())
+    if head is None:
+        raise UnknownAccount(f"{books.pool}: no account was ever opened in this pool")
+    return head
+
+
+def locked_accounts(
+    books: WorkingSet, wanted: Iterable[tuple[str, Asset]]
+) -> dict[tuple[str, Asset], Row]:
     """The accounts as they stand; all but hot ones are locked, in the order of their keys.
 
     Raises:
         UnknownAccount: one of them was never opened; names all of those.
     """
-    keys = sorted({(account, asset.value) for account, asset in wanted})
-    of_these = (
-        account_table.c.pool == pool,
-        tuple_(account_table.c.account, account_table.c.asset).in_(keys),
-    )
-    in_order = (account_table.c.account, account_table.c.asset)
-    cold = dialect.locked(
-        select(account_table).where(*of_these, ~account_table.c.hot).order_by(*in_order)
-    )
-    found = {(each.account, each.asset): each for each in map(_parse, tx.execute(cold))}
-    if len(found) < len(keys):
-        hot = select(account_table).where(*of_these, account_table.c.hot)
-        found |= {(each.account, each.asset): each for each in map(_parse, tx.execute(hot))}
-    missing = [f"{account} ({asset})" for account, asset in keys if (account, asset) not in found]
+    locked_head(books)
+    names = set(wanted)
+    load_accounts(books, names)
+    found = {name: row for name in names if (row := books.row(ACCOUNT, name)) is not None}
+    missing = [f"{account} ({asset})" for account, asset in sorted(names - found.keys())]
     if missing:
-        raise UnknownAccount(f"{pool}: never opened: {', '.join(missing)}")
+        raise UnknownAccount(f"{books.pool}: never opened: {', '.join(missing)}")
     return found
 
 
-def _parse(row: Row[tuple[object, ...]]) -> LockedAccount:
-    return LockedAccount(
-        account=row.account,
-        asset=Asset(row.asset),
-        normal=Normal(row.normal),
-        floor_at_zero=row.floor_at_zero,
-        hot=row.hot,
-        sums=Sums(row.debits, row.credits),
-    )
+def load_accounts(books: WorkingSet, keys: Iterable[tuple[str, Asset]]) -> None:
+    """Reads and locks accounts, also such as may not exist. The pool's row is locked already."""
+    wanted = list(keys)
+    books.fulfil(accounts_wish(books, wanted))
+    load_hot_accounts(books, wanted)
+
+
+def accounts_wish(books: WorkingSet, keys: Iterable[tuple[str, Asset]]) -> Wish | None:
+    """To read and lock those accounts that are not hot; `load_hot_accounts` comes after it."""
+    unknown = [key for key in keys if not books.holds(ACCOUNT, key)]
+    for key in unknown:  # what a hot account is, never changes, and its row says nothing else
+        hot = books.standing.get((_KNOWN_HOT, key))
+        if hot is not None:
+            books.keep(ACCOUNT, hot)
+    return books.wish(ACCOUNT, unknown, by_keys=kept_locked(_COLD))
+
+
+def load_hot_accounts(books: WorkingSet, keys: Iterable[tuple[str, Asset]]) -> None:
+    """Reads those accounts that were not found among the others."""
+    perhaps = sorted({key for key in keys if books.row(ACCOUNT, key) is None})
+    if not perhaps:
+        return
+    given = {
+        "pool": books.pool,
+        "keys_0": [account for account, _ in perhaps],
+        "keys_1": [asset.value for _, asset in perhaps],
+    }
+    for row in books.ask(_HOT, given):
+        books.keep(ACCOUNT, row)
+        books.standing[_KNOWN_HOT, ACCOUNT.key_of(row)] = row
+
+
+def account_row(books: WorkingSet, account: str, asset: Asset) -> Row:
+    """An account, locked only where the pool's books are.
+
+    Raises:
+        UnknownAccount: it was never opened.
+    """
+    if books.noted(_IS_LOCKED):
+        load_accounts(books, [(account, asset)])
+    row = books.row(ACCOUNT, (account, asset))
+    if row is None:
+        raise UnknownAccount(f"{books.pool}: never opened: {account} ({asset})")
+    return row
+
+
+def sums_of(row: Row) -> Sums:
+    """Both sides of an account that is not hot."""
+    return Sums(row["debits"], row["credits"])

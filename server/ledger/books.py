@@ -3,61 +3,32 @@
 from datetime import datetime
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
-    Row,
     and_,
-    cast,
     func,
-    literal,
     or_,
     select,
 )
 
-from server.ledger.accounts import lock_pool
+from server.db.bulk import Row
+from server.db.working_set import working
+from server.ledger.accounts import account_row, lock_pool, sums_of
+from server.ledger.folding import hot_sums
+from server.ledger.live import hold_in, live_holds_sum
 from server.ledger.tables import account as account_table
 from server.ledger.tables import entry as entry_table
-from server.ledger.tables import hold as hold_table
 from server.ledger.tables import transfer as transfer_table
 from server.ledger.values import (
     AccountBalance,
     Asset,
     EntryRecord,
     HoldRecord,
-    HoldState,
     Normal,
-    Sums,
     TransferRecord,
-    UnknownAccount,
 )
 
 PAGE_MAX = 5_000
-
-
-def fold(tx: Connection, pool: str, account: str, asset: Asset, *, upto: int | None = None) -> Sums:
-    """Both sides of the account, summed from its transfers (up to transfer number `upto`,
-    inclusive). An account without transfers, or never opened, folds to zero.
-    """
-
-    def side(column: ColumnElement[str]) -> ColumnElement[int]:
-        which = [
-            transfer_table.c.pool == pool,
-            column == account,
-            transfer_table.c.asset == asset.value,
-        ]
-        if upto is not None:
-            which.append(transfer_table.c.transfer_no <= upto)
-        summed = select(cast(func.coalesce(func.sum(transfer_table.c.amount), 0), BigInteger))
-        return summed.where(*which).scalar_subquery()
-
-    row = tx.execute(
-        select(
-            side(transfer_table.c.debit_account).label("debits"),
-            side(transfer_table.c.credit_account).label("credits"),
-        )
-    ).one()
-    return Sums(row.debits, row.credits)
 
 
 def balance(tx: Connection, pool: str, account: str, asset: Asset) -> int:
@@ -66,16 +37,8 @@ def balance(tx: Connection, pool: str, account: str, asset: Asset) -> int:
     Raises:
         UnknownAccount: it was never opened.
     """
-    row = tx.execute(
-        select(account_table).where(
-            account_table.c.pool == pool,
-            account_table.c.account == account,
-            account_table.c.asset == asset.value,
-        )
-    ).one_or_none()
-    if row is None:
-        raise UnknownAccount(f"{pool}: never opened: {account} ({asset})")
-    return _balance(tx, pool, row).balance
+    with working(tx, pool) as books:
+        return _balance(tx, pool, account_row(books, account, asset)).balance
 
 
 def balances(
@@ -87,10 +50,16 @@ def balances(
         which.append(account_table.c.kind == kind)
     if asset is not None:
         which.append(account_table.c.asset == asset.value)
-    rows = tx.execute(
-        select(account_table).where(*which).order_by(account_table.c.account, account_table.c.asset)
-    ).all()
-    return [_balance(tx, pool, row) for row in rows]
+    rows = (
+        tx.execute(
+            select(account_table)
+            .where(*which)
+            .order_by(account_table.c.account, account_table.c.asset)
+        )
+        .mappings()
+        .all()
+    )
+    return [_balance(tx, pool, dict(row)) for row in rows]
 
 
 def spendable(
@@ -130,37 +99,10 @@ def cover(
     return min(amount, max(min(own_held, standing), free))
 
 
-def live_holds_sum(tx: Connection, pool: str, account: str, asset: Asset, at: datetime) -> int:
-    """What unresolved, unexpired holds reserve on the account at `at`."""
-    summed = select(cast(func.coalesce(func.sum(hold_table.c.amount), 0), BigInteger)).where(
-        hold_table.c.pool == pool,
-        hold_table.c.account == account,
-        hold_table.c.asset == asset.value,
-        # Written as a literal, so that both databases see that their partial index serves it.
-        hold_table.c.state == literal(HoldState.HELD.value, literal_execute=True),
-        hold_table.c.expires_at > at,
-    )
-    return int(tx.execute(summed).scalar_one())
-
-
 def hold_of(tx: Connection, pool: str, hold_key: str) -> HoldRecord | None:
     """The hold under this key, a tombstone included, or None."""
-    row = tx.execute(
-        select(hold_table).where(hold_table.c.pool == pool, hold_table.c.hold_key == hold_key)
-    ).one_or_none()
-    if row is None:
-        return None
-    return HoldRecord(
-        hold_key=row.hold_key,
-        account=row.account,
-        asset=Asset(row.asset) if row.asset is not None else None,
-        amount=row.amount,
-        state=HoldState(row.state),
-        captured=row.captured_amount,
-        placed_at=row.placed_at,
-        expires_at=row.expires_at,
-        resolved_at=row.resolved_at,
-    )
+    with working(tx, pool) as books:
+        return hold_in(books, hold_key)
 
 
 def entry_of(tx: Connection, pool: str, key: str) -> EntryRecord | None:
@@ -272,7 +214,7 @@ def _transfers(
     ]
 
 
-def _balance(tx: Connection, pool: str, row: Row[tuple[object, ...]]) -> AccountBalance:
-    asset, normal = Asset(row.asset), Normal(row.normal)
-    sums = fold(tx, pool, row.account, asset) if row.hot else Sums(row.debits, row.credits)
-    return AccountBalance(row.account, asset, row.kind, normal, sums.on(normal))
+def _balance(tx: Connection, pool: str, row: Row) -> AccountBalance:
+    account, asset, normal = row["account"], Asset(row["asset"]), Normal(row["normal"])
+    sums = hot_sums(tx, pool, account, asset) if row["hot"] else sums_of(row)
+    return AccountBalance(account, asset, row["kind"], normal, sums.on(normal))

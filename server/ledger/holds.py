@@ -7,11 +7,11 @@ and a capture that comes before its hold uses the key up, so that a late authori
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection
 
-from server.ledger.accounts import lock_accounts, lock_pool
-from server.ledger.books import hold_of, live_holds_sum
-from server.ledger.tables import hold as hold_table
+from server.db.working_set import WorkingSet, working
+from server.ledger.accounts import locked_accounts, locked_head, sums_of
+from server.ledger.live import HOLD, hold_in, live_holds_sum, note_live
 from server.ledger.values import (
     MAX_AMOUNT,
     Absent,
@@ -24,6 +24,7 @@ from server.ledger.values import (
     HoldState,
     Insufficient,
     LedgerFault,
+    Normal,
     PlaceOutcome,
     Taken,
     TakeOutcome,
@@ -81,31 +82,31 @@ def place_hold(
         raise LedgerFault(f"{hold_key}: cannot hold {amount!r}")
     if expires_at <= placed_at:
         raise LedgerFault(f"{hold_key}: expires before it is placed")
-    lock_pool(tx, pool)
-    locked = lock_accounts(tx, pool, [(account, asset)])[account, asset]
-    if not locked.floor_at_zero:
-        raise LedgerFault(f"{hold_key}: {account} has no floor, nothing to hold")
-    found = hold_of(tx, pool, hold_key)
-    state = advance(found.state if found else None, HoldMove.PLACE)
-    if state is None:
-        assert found is not None
-        return _in_the_way(found)
-    live = live_holds_sum(tx, pool, account, asset, placed_at)
-    available = max(0, locked.sums.on(locked.normal) - live)
-    if amount > available:
-        return Insufficient(available)
-    _insert(
-        tx,
-        pool,
-        hold_key,
-        account=account,
-        asset=asset.value,
-        amount=amount,
-        state=state.value,
-        placed_at=placed_at,
-        expires_at=expires_at,
-    )
-    return Held(amount)
+    with working(tx, pool) as books:
+        locked = locked_accounts(books, [(account, asset)])[account, asset]
+        if not locked["floor_at_zero"]:
+            raise LedgerFault(f"{hold_key}: {account} has no floor, nothing to hold")
+        found = hold_in(books, hold_key)
+        state = advance(found.state if found else None, HoldMove.PLACE)
+        if state is None:
+            assert found is not None
+            return _in_the_way(found)
+        live = live_holds_sum(tx, pool, account, asset, placed_at)
+        available = max(0, sums_of(locked).on(Normal(locked["normal"])) - live)
+        if amount > available:
+            return Insufficient(available)
+        _insert(
+            books,
+            hold_key,
+            account=account,
+            asset=asset.value,
+            amount=amount,
+            state=state.value,
+            placed_at=placed_at,
+            expires_at=expires_at,
+        )
+        note_live(books, account, asset, hold_key, amount=amount, expires_at=expires_at)
+        return Held(amount)
 
 
 def take_hold(
@@ -121,18 +122,19 @@ def take_hold(
     """
     if type(amount) is not int or not 0 <= amount <= MAX_AMOUNT:
         raise LedgerFault(f"{hold_key}: cannot take {amount!r}")
-    lock_pool(tx, pool)
-    found = hold_of(tx, pool, hold_key)
-    state = advance(found.state if found else None, HoldMove.TAKE)
-    if found is None:
-        assert state is not None
-        _insert(tx, pool, hold_key, state=state.value, placed_at=at, expires_at=at, resolved_at=at)
-        return Absent()
-    if state is None:
-        return _resolved(found)
-    captured = min(amount, found.amount)
-    _resolve(tx, pool, hold_key, state, captured=captured, at=at)
-    return Taken(held=found.amount, captured=captured, in_time=at < found.expires_at)
+    with working(tx, pool) as books:
+        locked_head(books)
+        found = hold_in(books, hold_key)
+        state = advance(found.state if found else None, HoldMove.TAKE)
+        if found is None:
+            assert state is not None
+            _use_up(books, hold_key, state, at)
+            return Absent()
+        if state is None:
+            return _resolved(found)
+        captured = min(amount, found.amount)
+        _resolve(books, found, state, captured=captured, at=at)
+        return Taken(held=found.amount, captured=captured, in_time=at < found.expires_at)
 
 
 def void_hold(tx: Connection, pool: str, hold_key: str, *, at: datetime) -> VoidOutcome:
@@ -140,17 +142,18 @@ def void_hold(tx: Connection, pool: str, hold_key: str, *, at: datetime) -> Void
 
     A captured hold stays captured: undoing a sale that was taken is a new entry.
     """
-    lock_pool(tx, pool)
-    found = hold_of(tx, pool, hold_key)
-    state = advance(found.state if found else None, HoldMove.VOID)
-    if found is None:
-        assert state is not None
-        _insert(tx, pool, hold_key, state=state.value, placed_at=at, expires_at=at, resolved_at=at)
-        return Tombstoned()
-    if state is None:
-        return _resolved(found)
-    _resolve(tx, pool, hold_key, state, captured=0, at=at)
-    return Voided(found.amount)
+    with working(tx, pool) as books:
+        locked_head(books)
+        found = hold_in(books, hold_key)
+        state = advance(found.state if found else None, HoldMove.VOID)
+        if found is None:
+            assert state is not None
+            _use_up(books, hold_key, state, at)
+            return Tombstoned()
+        if state is None:
+            return _resolved(found)
+        _resolve(books, found, state, captured=0, at=at)
+        return Voided(found.amount)
 
 
 def _in_the_way(found: HoldRecord) -> HoldExists | Tombstoned:
@@ -168,22 +171,29 @@ def _resolved(found: HoldRecord) -> AlreadyCaptured | AlreadyVoided | Tombstoned
     return Tombstoned()
 
 
-def _insert(tx: Connection, pool: str, hold_key: str, **values: object) -> None:
+def _insert(books: WorkingSet, hold_key: str, **values: object) -> None:
     row = {
+        "pool": books.pool,
+        "hold_key": hold_key,
         "account": None,
         "asset": None,
         "amount": 0,
         "captured_amount": 0,
         "resolved_at": None,
     }
-    tx.execute(insert(hold_table).values(row | {"pool": pool, "hold_key": hold_key} | values))
+    books.insert(HOLD, row | values)
+
+
+def _use_up(books: WorkingSet, hold_key: str, state: HoldState, at: datetime) -> None:
+    """A key that nobody held, and that nobody can hold from now on."""
+    _insert(books, hold_key, state=state.value, placed_at=at, expires_at=at, resolved_at=at)
 
 
 def _resolve(
-    tx: Connection, pool: str, hold_key: str, state: HoldState, *, captured: int, at: datetime
+    books: WorkingSet, found: HoldRecord, state: HoldState, *, captured: int, at: datetime
 ) -> None:
-    tx.execute(
-        update(hold_table)
-        .where(hold_table.c.pool == pool, hold_table.c.hold_key == hold_key)
-        .values(state=state.value, captured_amount=captured, resolved_at=at)
-    )
+    key = found.hold_key
+    books.update(HOLD, (key,), state=state.value, captured_amount=captured, resolved_at=at)
+    assert found.account is not None
+    assert found.asset is not None
+    note_live(books, found.account, found.asset, key, amount=0, expires_at=found.expires_at)

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from server.db.dialect import Guard, guard, never_changes
 from server.db.metadata import POOL_ID_MAX, UtcDateTime, metadata
+from server.db.roles import updated
 
 _ACCOUNT_KEY_MAX = 128
 _NATURAL_KEY_MAX = 160
@@ -34,6 +35,7 @@ ledger_head = Table(
     Column("last_transfer_no", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool", name="a_pool_has_one_set_of_books"),
 )
+updated(ledger_head, "last_entry_no", "last_transfer_no")
 
 # `debits` and `credits` are the sums of the account's transfers, kept in the same commit, except
 # for hot accounts, where they stay 0 and the sums are folded when somebody asks.
@@ -65,6 +67,7 @@ account = Table(
     CheckConstraint("NOT hot OR (debits = 0 AND credits = 0)", name="a_hot_account_is_only_folded"),
     Index("accounts_by_kind", "pool", "kind", "account"),
 )
+updated(account, "debits", "credits")
 guard(
     account,
     Guard("account", "account_is_never_deleted", "DELETE", "an account is never deleted"),
@@ -139,6 +142,42 @@ transfer = Table(
 )
 never_changes(transfer, "a transfer is never changed: book another one")
 
+# What a hot account's transfers up to number `upto` come to: its balance is this and its tail.
+# Nothing but a shortcut: any row of it can be worked out from the transfers again.
+rollup = Table(
+    "rollup",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("account", String(_ACCOUNT_KEY_MAX), nullable=False),
+    Column("asset", String(8), nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("debits", BigInteger, nullable=False),
+    Column("credits", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "account", "asset", name="an_account_is_rolled_up_in_one_row"),
+    ForeignKeyConstraint(
+        ["pool", "account", "asset"],
+        ["account.pool", "account.account", "account.asset"],
+        name="a_roll_up_is_of_a_known_account",
+    ),
+    CheckConstraint(
+        "upto >= 0 AND debits >= 0 AND credits >= 0", name="a_roll_up_sums_whole_numbers_from_zero"
+    ),
+)
+guard(
+    rollup,
+    Guard("rollup", "rollup_is_never_deleted", "DELETE", "a roll-up is never deleted"),
+    Guard(
+        "rollup",
+        "rollup_never_steps_back",
+        "UPDATE",
+        "a roll-up only takes in more transfers",
+        "NEW.upto < OLD.upto OR NEW.debits < OLD.debits OR NEW.credits < OLD.credits"
+        " OR NEW.pool <> OLD.pool OR NEW.account <> OLD.account OR NEW.asset <> OLD.asset",
+    ),
+)
+
+updated(rollup, "upto", "debits", "credits")
+
 # A hold is a promise about one account. A tombstone, and a capture that found no hold, hold
 # nothing and name no account: they only keep the key from being held later.
 hold = Table(
@@ -192,6 +231,7 @@ hold = Table(
         postgresql_where=text("state = 'held'"),
     ),
 )
+updated(hold, "state", "captured_amount", "resolved_at")
 guard(
     hold,
     Guard("hold", "hold_is_never_deleted", "DELETE", "a hold is never deleted"),

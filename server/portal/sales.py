@@ -57,7 +57,8 @@ def receipt_numbers(tx: Connection, pool: str, keys: Sequence[str]) -> dict[str,
     ids: dict[str, list[str]] = {_SALE: [], _REFUND: []}
     for key in keys:
         kind, _, name = key.partition(":")
-        ids[kind].append(name)
+        if kind in ids:
+            ids[kind].append(name)
     found: dict[str, str] = {}
     for kind, table, column in (
         (_SALE, sale_table, sale_table.c.sale_id),
@@ -77,6 +78,8 @@ def line_detail(tx: Connection, pool: str, line: StatementLine) -> LineDetail | 
     The caller has found the line on a statement of the merchant who asks.
     """
     kind, _, name = line.key.partition(":")
+    if kind not in {_SALE, _REFUND}:
+        return None
     transfers = tuple(transfers_of_entry(tx, pool, line.entry_no))
     if kind == _REFUND:
         refund = refund_of(tx, pool, UUID(name))

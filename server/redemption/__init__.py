@@ -11,6 +11,7 @@ from server.redemption.intake import (
     book_record,
 )
 from server.redemption.queries import ChainHead, Refund, Sale, chain_head, refunds_of, sale_of
+from server.redemption.reading_ahead import read_ahead
 from server.redemption.states import SaleState
 from server.redemption.stock import CountStock, ReceiveStock, count_stock, receive_stock
 
@@ -39,7 +40,7 @@ __all__ = [
 
 def register(desk: FactDesk) -> None:
     """Makes the desk apply questions for points, journal records, and what is done to stock."""
-    desk.register("authorise", Authorise, authorise)
-    desk.register("journal_record", JournalRecord, book_record)
+    desk.register("authorise", Authorise, authorise, expect=read_ahead)
+    desk.register("journal_record", JournalRecord, book_record, expect=read_ahead)
     desk.register("receive_stock", ReceiveStock, receive_stock)
     desk.register("count_stock", CountStock, count_stock)

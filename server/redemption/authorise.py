@@ -6,24 +6,26 @@ from enum import StrEnum
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
-from sqlalchemy import Connection, insert
+from msgspec import UNSET, Struct
+from sqlalchemy import Connection
 
 from protocol.business_day import business_date
 from protocol.documents import AccountStatus
 from protocol.evidence import Evidence
-from protocol.messages import Approved, AuthoriseAnswer
+from protocol.messages import Approved, AuthoriseAnswer, ItemUnits
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
+from server.db.working_set import working
 from server.directory import PoolTerms, pool_terms, resident_of, shop_of, terminal_of
 from server.directory.accounts import card_account, resident_account
 from server.directory.bearer import BearerCard, Spend
 from server.facts import FactStamp
 from server.facts.refused import Refused
 from server.ledger import Asset, Held, balance, last_debit, place_hold, spendable
-from server.redemption import tables as t
 from server.redemption.evidence import judge_question
+from server.redemption.limits import Asker, Question, grant, items_problem, reserve
 from server.redemption.queries import Sale, sale_of
+from server.redemption.rows import SALE
 from server.redemption.states import SaleMove, SaleState, advance
 
 MAX_POINTS = 10**9
@@ -34,7 +36,8 @@ class Authorise(Struct, frozen=True, kw_only=True):
 
     Attributes:
         proof_holds: what the edge found of a card's proof; False for other evidence.
-        required_points, optional_points: see :class:`protocol.messages.AuthoriseRequest`.
+        required_points, optional_points, limited_items: see
+            :class:`protocol.messages.AuthoriseRequest`.
     """
 
     terminal: str
@@ -44,6 +47,7 @@ class Authorise(Struct, frozen=True, kw_only=True):
     required_points: int
     optional_points: int
     occurred_at: datetime
+    limited_items: tuple[ItemUnits, ...] = ()
 
 
 class AuthoriseProblem(StrEnum):
@@ -52,6 +56,7 @@ class AuthoriseProblem(StrEnum):
     CONFLICT = "conflict"
     UNKNOWN_TERMINAL = "unknown_terminal"
     BAD_POINTS = "bad_points"
+    BAD_ITEMS = "bad_items"
 
 
 def hold_key(sale_id: UUID) -> str:
@@ -75,6 +80,9 @@ def authorise(
         0 <= command.required_points <= MAX_POINTS and 0 <= command.optional_points <= MAX_POINTS
     ):
         return Refused(AuthoriseProblem.BAD_POINTS, "积分数不对 / these are no numbers of points")
+    wrong = items_problem(command.limited_items)
+    if wrong is not None:
+        return Refused(AuthoriseProblem.BAD_ITEMS, wrong)
     question = _question_hash(command)
     before = sale_of(tx, stamp.pool, command.sale_id)
     if before is not None:
@@ -83,23 +91,28 @@ def authorise(
     move = SaleMove.APPROVE if isinstance(answer, Approved) else SaleMove.DECLINE
     state = advance(None, move)
     assert state is not None
-    tx.execute(
-        insert(t.sale).values(
-            pool=stamp.pool,
-            sale_id=str(command.sale_id),
-            state=state.value,
-            terminal=command.terminal,
-            merchant=terminal.merchant,
-            account=answer.account if isinstance(answer, Approved) else None,
-            question_hash=question,
-            answer=msgspec.json.encode(answer, order="deterministic"),
-            **NOT_YET_PAID,
-        )
-    )
+    with working(tx, stamp.pool) as books:
+        account = answer.account if isinstance(answer, Approved) else None
+        asked = {
+            "pool": stamp.pool,
+            "sale_id": str(command.sale_id),
+            "state": state.value,
+            "terminal": command.terminal,
+            "merchant": terminal.merchant,
+            "account": account,
+            "question_hash": question,
+            "answer": msgspec.json.encode(answer, order="deterministic"),
+        }
+        books.insert(SALE, NOT_YET_CAPTURED | asked)
+    if isinstance(answer, Approved) and answer.held_until is not None:
+        sale = {"pool": stamp.pool, "sale_id": str(command.sale_id)}
+        reserve(tx, sale, answer.account, command.limited_items, answer.held_until)
     return answer
 
 
-NOT_YET_PAID = {
+NOT_YET_CAPTURED: dict[str, object] = dict.fromkeys(
+    column.name for column in SALE.table.columns
+) | {
     "points_for_goods": 0,
     "points_for_money": 0,
     "cash_fen": 0,
@@ -108,7 +121,7 @@ NOT_YET_PAID = {
     "overdraft_points": 0,
     "reimbursement_fen": 0,
 }
-"""A sale's amounts as long as it is not captured."""
+"""What stands of a sale as long as it is not captured."""
 
 
 def _answer_again(before: Sale, command: Authorise, question: str) -> Approved | Declined | Refused:
@@ -140,38 +153,40 @@ def _answer(
     )
     if declined is not None:
         return declined
-    required, optional = command.required_points, command.optional_points
-    if required + optional == 0:
-        return Declined(DeclineReason.NOTHING_TO_REDEEM)
-    if required > shown.cap_points:
-        return Declined(DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(shown.cap_points))
     account = card_account(shown.account) if bearer else resident_account(shown.account)
     available = spendable(tx, stamp.pool, account, at)
-    if required > available:
-        return Declined(
-            DeclineReason.INSUFFICIENT_POINTS, missing_points=Points(required - available)
-        )
-    points = required + min(optional, available - required, shown.cap_points - required)
-    if points == 0:  # nothing but optional points, and not one of them is there
-        return Declined(DeclineReason.INSUFFICIENT_POINTS, missing_points=Points(1))
+    granted = grant(
+        tx,
+        terms,
+        Asker(shown.account, at, bearer=bearer is not None),
+        Question(command.required_points, command.optional_points, command.limited_items),
+        available=available,
+        cap_points=shown.cap_points,
+    )
+    if isinstance(granted, Declined):
+        return granted
+    points = granted.points
     held_until = at + timedelta(seconds=terms.hold_s)
     # A card that is spent in one go is held whole: no other till may begin with its rest.
     in_one_go = bearer is not None and bearer.spend is Spend.IN_ONE_GO
-    outcome = place_hold(
-        tx,
-        stamp.pool,
-        hold_key(command.sale_id),
-        account,
-        available if in_one_go else points,
-        placed_at=at,
-        expires_at=held_until,
-    )
-    assert isinstance(outcome, Held), f"{command.sale_id}: {outcome}"
+    held = available if in_one_go and points else points
+    if held:  # goods with a limit of their own may go without points
+        outcome = place_hold(
+            tx,
+            stamp.pool,
+            hold_key(command.sale_id),
+            account,
+            held,
+            placed_at=at,
+            expires_at=held_until,
+        )
+        assert isinstance(outcome, Held), f"{command.sale_id}: {outcome}"
     return Approved(
         account=shown.account,
         points=Points(points),
         balance_points=Points(available),
         held_until=held_until,
+        limited_by=granted.limited_by or UNSET,
     )
 
 
@@ -207,7 +222,7 @@ def _is_empty(tx: Connection, pool: str, bearer: BearerCard) -> Declined | None:
 
 def _question_hash(command: Authorise) -> str:
     """SHA-256 of what makes a question this one; when it was asked does not."""
-    what = (
+    what: tuple[object, ...] = (
         "question/1",
         command.terminal,
         command.sale_id,
@@ -215,4 +230,6 @@ def _question_hash(command: Authorise) -> str:
         command.required_points,
         command.optional_points,
     )
+    if command.limited_items:
+        what = ("question/2", *what[1:], command.limited_items)
     return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()

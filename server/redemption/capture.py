@@ -10,12 +10,14 @@ from datetime import date
 from uuid import UUID
 
 from msgspec import Raw
-from sqlalchemy import Connection, insert, update
+from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from protocol.business_day import business_date
 from protocol.journal import Envelope
 from protocol.money import price_of, rate_of
 from protocol.sales import SaleCaptured, SaleLine
+from server.db.working_set import working
 from server.directory import (
     Contract,
     PoolTerms,
@@ -36,11 +38,12 @@ from server.directory.accounts import (
 from server.directory.bearer import Spend, bearer_of, holder_account
 from server.facts import FactStamp
 from server.ledger import Asset, EntryDraft, Leg, Posted, Taken, balance, cover, post, take_hold
-from server.redemption import tables as t
-from server.redemption.authorise import hold_key
+from server.redemption.authorise import NOT_YET_CAPTURED, hold_key
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.evidence import most_points, sale_is_proven
-from server.redemption.queries import Sale, sale_of
+from server.redemption.limits import accepted_terms, categories_problem, note_over_limit
+from server.redemption.queries import LINES, Sale, sale_of
+from server.redemption.rows import SALE, SALE_LINE
 from server.redemption.states import SaleMove, SaleState, advance
 from server.redemption.stock import goods_out, move_goods
 from server.redemption.sums import lines_problem, payment_problem, time_problem
@@ -97,6 +100,21 @@ def content_hash(happening: Raw) -> str:
     return hashlib.sha256(b"HUIDIAN1/happening\0" + bytes(happening)).hexdigest()
 
 
+def at_contract(lines: tuple[SaleLine, ...], contract: Contract | None) -> tuple[SaleLine, ...]:
+    """The lines with what the contract says that a unit priced in points costs the pool, where it
+    says so; frozen with the sale, so that a refund gives back the same.
+    """
+    if contract is None or contract.own_terms is None:
+        return lines
+    stated = contract.own_terms.item_reimbursement_fen
+    return tuple(
+        replace(line, reimbursement_fen=stated[line.item_id])
+        if line.unit_price_points is not None and line.item_id in stated
+        else line
+        for line in lines
+    )
+
+
 def goods_reimbursement_fen(lines: tuple[SaleLine, ...]) -> int:
     """What goods priced in points cost the pool, at the rates frozen in the lines."""
     return sum(
@@ -131,6 +149,8 @@ def book_sale(tx: Connection, told: Told, sale: SaleCaptured) -> Booking:
     covered = _cover(tx, told, sale, before, holder)
     overdraft = sale.payment.points - covered
     _write(tx, told, sale, before, worth=worth, overdraft=overdraft)
+    bearer = sale.account is not None and holder == card_account(sale.account)
+    note_over_limit(tx, told.stamp, told.terms, sale, bearer=bearer)
     move_goods(tx, told.stamp, f"{SALE_KEY}{sale.sale_id}", goods_out(sale.lines))
     _post(tx, told, sale, worth=worth, covered=covered, holder=holder)
     return Booked(overdraft)
@@ -147,11 +167,12 @@ def _problem(
         return "这笔销售已撤销，不能再入账 / this sale was reversed before"
     if before is not None and before.terminal != told.terminal.terminal:
         return "这个销售编号属于另一台终端 / this sale id is another terminal's"
-    terms = told.terms
+    accepted = accepted_terms(told.terms, sale)
     problem = (
         told.time_problem(sale.business_date)
         or lines_problem(sale.lines)
-        or payment_problem(sale.lines, sale.payment, terms.redemption)
+        or payment_problem(sale.lines, sale.payment, accepted)
+        or categories_problem(tx, told.terms.pool, sale, accepted)
     )
     if problem is not None:
         return problem
@@ -210,8 +231,11 @@ def _resident_problem(
 
 
 def _worth(tx: Connection, told: Told, sale: SaleCaptured) -> _Worth | Parked:
-    contract = contract_on(tx, told.terms.pool, told.terminal.merchant, sale.business_date)
-    goods_fen = goods_reimbursement_fen(sale.lines)
+    terminal = told.terminal
+    contract = contract_on(
+        tx, told.terms.pool, terminal.merchant, sale.business_date, terminal.shop
+    )
+    goods_fen = goods_reimbursement_fen(at_contract(sale.lines, contract))
     if sale.payment.points_for_money == 0:
         return _Worth(goods_fen, contract)
     if contract is None:
@@ -332,12 +356,16 @@ def _write(
         "epoch": told.envelope.epoch,
         "seq": told.envelope.seq,
     }
-    if before is None:
-        tx.execute(insert(t.sale).values(pool=pool, sale_id=sale_id, **values))
-    else:
-        own_row = (t.sale.c.pool == pool, t.sale.c.sale_id == sale_id)
-        tx.execute(update(t.sale).where(*own_row).values(**values))
-    tx.execute(insert(t.sale_line), [_line(pool, sale.sale_id, line) for line in sale.lines])
+    with working(tx, pool) as books:
+        if before is None:
+            own = {"pool": pool, "sale_id": sale_id}
+            books.insert(SALE, NOT_YET_CAPTURED | own | values)
+        else:
+            books.update(SALE, (sale_id,), **values)
+        lines = at_contract(sale.lines, contract)
+        for line in lines:
+            books.append(SALE_LINE, _line(pool, sale.sale_id, line))
+        books.note((LINES, sale.sale_id), lines)
 
 
 def _line(pool: str, sale_id: UUID, line: SaleLine) -> dict[str, object]:

@@ -71,7 +71,7 @@ def judge_question(
 ) -> Shown | Declined:
     """Judge what a terminal has in front of it now; ``at`` is the server's time."""
     if isinstance(evidence, SlotEvidence):
-        code = _slot(evidence)
+        code = slot_of(evidence)
         if code is None:
             return Declined(DeclineReason.CODE_UNREADABLE)
         declined = verify_code(code, issuer_keys(tx, terms.pool), terms.tag, at)
@@ -132,7 +132,7 @@ def sale_is_proven(
         if card is None and bearer_of(tx, terms.pool, sale.account) is not None:
             return sale.evidence.card_id == sale.account and proof_holds is True
         return card is not None and card.account == sale.account and proof_holds is True
-    code = _slot(sale.evidence)
+    code = slot_of(sale.evidence)
     if code is None or code.account.hex() != sale.account:
         return False
     # The signature first, at a moment that is surely in the code's time; then the time.
@@ -156,12 +156,13 @@ def most_points(terms: PoolTerms, sale: SaleCaptured, approved_points: int | Non
         return approved_points
     cap_points = terms.card_cap_points
     if isinstance(sale.evidence, SlotEvidence):
-        code = _slot(sale.evidence)
+        code = slot_of(sale.evidence)
         cap_points = min(code.cap, terms.slot_cap_points) if code is not None else 0
     return max(approved_points or 0, min(cap_points, terms.stand_in.per_sale_points))
 
 
-def _slot(evidence: SlotEvidence) -> SlotCode | None:
+def slot_of(evidence: SlotEvidence) -> SlotCode | None:
+    """The code that was shown, unjudged; None where it cannot be read."""
     try:
         payload = bytes.fromhex(evidence.payload_hex)
     except ValueError:

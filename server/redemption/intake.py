@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from protocol.evidence import CardEvidence
 from protocol.journal import (
@@ -18,20 +18,27 @@ from protocol.journal import (
     RecordProblem,
     SignedRecord,
     decode_happening,
-    open_record,
 )
-from protocol.keys import read_public_key
 from protocol.messages import OutcomeKind, RecordOutcome
-from protocol.sales import SaleCaptured, SaleRefunded, SaleReversed, TerminalStarted
+from protocol.sales import (
+    SaleCaptured,
+    SaleRefunded,
+    SaleReversed,
+    TakingsDeclared,
+    TerminalStarted,
+)
+from server.db.working_set import working
 from server.directory import Terminal, TerminalState, pool_terms, terminal_of
 from server.facts import FactStamp, Refusal
-from server.redemption import tables as t
 from server.redemption.booked import Booked, Booking, Parked
 from server.redemption.capture import Told, book_sale
+from server.redemption.declared import book_declared
 from server.redemption.evidence import card_proof_holds
-from server.redemption.queries import chain_head, chain_link
+from server.redemption.opening import opened
+from server.redemption.queries import CHAIN, ChainHead, chain_head, chain_link
 from server.redemption.refunding import book_refund
 from server.redemption.reversal import book_reversal
+from server.redemption.rows import JOURNAL_RECORD
 
 _NUL_IN_JSON = b"\\u0000"
 
@@ -115,8 +122,7 @@ def book_record(tx: Connection, stamp: FactStamp, command: JournalRecord) -> Int
         or terminal.public_key is None
     ):
         return BadRecord(RecordProblem.FOREIGN_TERMINAL)
-    key = read_public_key(terminal.public_key)
-    envelope = open_record(command.record, key, command.terminal)
+    envelope = opened(command.record, terminal.public_key, command.terminal)
     if isinstance(envelope, RecordProblem):
         return BadRecord(envelope)
     misplaced = _misplaced(tx, stamp.pool, terminal, envelope, command.record.hash_hex)
@@ -124,20 +130,22 @@ def book_record(tx: Connection, stamp: FactStamp, command: JournalRecord) -> Int
         return misplaced
     told = Told(stamp, pool_terms(tx, stamp.pool), terminal, envelope, command.proof_holds)
     outcome = _outcome(envelope, _book(tx, told))
-    tx.execute(
-        insert(t.journal_record).values(
-            pool=stamp.pool,
-            terminal=terminal.terminal,
-            epoch=envelope.epoch,
-            seq=envelope.seq,
-            hash=command.record.hash_hex,
-            prev_hash=envelope.prev_hash,
-            outcome=outcome.outcome.value,
-            overdraft_points=outcome.overdraft_points,
-            says=outcome.says,
-            fact_no=stamp.fact_no,
-        )
-    )
+    link = {
+        "pool": stamp.pool,
+        "terminal": terminal.terminal,
+        "epoch": envelope.epoch,
+        "seq": envelope.seq,
+        "hash": command.record.hash_hex,
+        "prev_hash": envelope.prev_hash,
+        "outcome": outcome.outcome.value,
+        "overdraft_points": outcome.overdraft_points,
+        "says": outcome.says,
+        "fact_no": stamp.fact_no,
+    }
+    with working(tx, stamp.pool) as books:
+        books.insert(JOURNAL_RECORD, link)
+        head = ChainHead(envelope.epoch, envelope.seq, command.record.hash_hex)
+        books.note((CHAIN, terminal.terminal, envelope.epoch), head)
     return outcome
 
 
@@ -169,6 +177,8 @@ def _book(tx: Connection, told: Told) -> Booking:
         return book_reversal(tx, told, happening)
     if isinstance(happening, SaleRefunded):
         return book_refund(tx, told, happening)
+    if isinstance(happening, TakingsDeclared):
+        return book_declared(tx, told, happening)
     if isinstance(happening, TerminalStarted):
         return Booked()
     return Parked("服务器还不认识这类记录 / a kind of record that this server does not know yet")

@@ -1,14 +1,15 @@
 """Booking that a sale which had asked for points did not happen."""
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection
 
 from protocol.sales import SaleReversed
+from server.db.working_set import working
 from server.ledger import void_hold
-from server.redemption import tables as t
-from server.redemption.authorise import NOT_YET_PAID, hold_key
+from server.redemption.authorise import NOT_YET_CAPTURED, hold_key
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.capture import Told
 from server.redemption.queries import sale_of
+from server.redemption.rows import SALE
 from server.redemption.states import SaleMove, SaleState, advance
 
 
@@ -27,21 +28,16 @@ def book_reversal(tx: Connection, told: Told, reversal: SaleReversed) -> Booking
     if state is None:
         return Parked("这笔销售已入账，不能撤销，请办退货 / this sale is booked; refund it")
     void_hold(tx, pool, hold_key(sale_id), at=told.stamp.recorded_at)
-    if before is None:
-        tx.execute(
-            insert(t.sale).values(
-                pool=pool,
-                sale_id=str(sale_id),
-                state=state.value,
-                terminal=told.terminal.terminal,
-                merchant=told.terminal.merchant,
-                account=None,
-                question_hash=None,
-                answer=None,
-                **NOT_YET_PAID,
-            )
-        )
-    else:
-        own_row = (t.sale.c.pool == pool, t.sale.c.sale_id == str(sale_id))
-        tx.execute(update(t.sale).where(*own_row).values(state=state.value))
+    with working(tx, pool) as books:
+        if before is not None:
+            books.update(SALE, (str(sale_id),), state=state.value)
+            return Booked()
+        told_first = {
+            "pool": pool,
+            "sale_id": str(sale_id),
+            "state": state.value,
+            "terminal": told.terminal.terminal,
+            "merchant": told.terminal.merchant,
+        }
+        books.insert(SALE, NOT_YET_CAPTURED | told_first)
     return Booked()

@@ -10,19 +10,26 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from sqlalchemy import Connection, Select, and_, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, select
 
 from protocol.sales import RefundLine, SaleLine
+from server.db.working_set import standing, working
 from server.directory.commands import Id
 from server.directory.tables import item as item_table
 from server.facts import FactStamp
 from server.facts.refused import Refused
 from server.redemption import tables as t
+from server.redemption.rows import STOCK_LEVEL, STOCK_MOVEMENT
 
 MILLI = 1_000
 MAX_MILLI = 10**9
 
 _FIRST_VERSION = 1
+_FIRST_STOCK = select(item_table.c.stock).where(
+    item_table.c.pool == bindparam("of_pool"),
+    item_table.c.item_id == bindparam("of_item"),
+    item_table.c.item_version == _FIRST_VERSION,
+)
 _StockId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
@@ -70,6 +77,13 @@ class StockLine:
     name: str
     unit: str
     level_milli: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Began:
+    """An item that the pool knows; ``stock`` in whole units, None where nobody counts."""
+
+    stock: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +194,22 @@ def _openings(pool: str) -> Select[*tuple[Any, ...]]:
 
 def _levels(tx: Connection, pool: str, items: Iterable[str]) -> dict[str, _Level]:
     """The levels of those items that the pool knows."""
-    rows = tx.execute(_openings(pool).where(item_table.c.item_id.in_(sorted(items))))
-    return {row.item_id: _level(row.stock, row.level_milli) for row in rows}
+    known = {each: began for each in items if (began := _began(tx, pool, each)) is not None}
+    with working(tx, pool) as books:
+        books.load(STOCK_LEVEL, [(each,) for each in known])
+        rows = {each: books.row(STOCK_LEVEL, (each,)) for each in known}
+    return {
+        each: _level(began.stock, row["level_milli"] if row else None)
+        for each, began in known.items()
+        for row in (rows[each],)
+    }
+
+
+@standing
+def _began(tx: Connection, pool: str, item_id: str) -> _Began | None:
+    """With which stock an item began; None for an item that the pool does not know."""
+    row = tx.execute(_FIRST_STOCK, {"of_pool": pool, "of_item": item_id}).one_or_none()
+    return _Began(row.stock) if row else None
 
 
 def _level(first_stock: int | None, level_milli: int | None) -> _Level:
@@ -213,25 +241,17 @@ def _move(
 ) -> int:
     """Write a movement and the level after it, which is the answer."""
     before = level.level_milli or 0
+    after = before + milli
     own_row = {"pool": stamp.pool, "item_id": item_id}
-    if level.is_kept:
-        tx.execute(
-            update(t.stock_level)
-            .where(t.stock_level.c.pool == stamp.pool, t.stock_level.c.item_id == item_id)
-            .values(level_milli=before + milli)
-        )
-    else:
-        tx.execute(
-            insert(t.stock_level).values(
-                **own_row, opening_milli=before, level_milli=before + milli
-            )
-        )
-    tx.execute(
-        insert(t.stock_movement).values(
-            **own_row, key=key, quantity_milli=milli, says=says, fact_no=stamp.fact_no
-        )
-    )
-    return before + milli
+    with working(tx, stamp.pool) as books:
+        if level.is_kept:
+            books.update(STOCK_LEVEL, (item_id,), level_milli=after)
+        else:
+            level_row = own_row | {"opening_milli": before, "level_milli": after}
+            books.insert(STOCK_LEVEL, level_row)
+        moved = {"key": key, "quantity_milli": milli, "says": says, "fact_no": stamp.fact_no}
+        books.append(STOCK_MOVEMENT, own_row | moved)
+    return after
 
 
 def _unknown(item_id: str) -> Refused:

@@ -1,10 +1,11 @@
 """Whether a sale's own numbers agree: lines with their prices, payment with the lines."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from protocol.business_day import business_date
-from protocol.money import MAX_AMOUNT_FEN, Fen, Points, price_of
-from protocol.redemption import Due, RedemptionTerms, TenderProblem, tender
+from protocol.money import MAX_AMOUNT_FEN, Points, price_of
+from protocol.redemption import RedemptionTerms, Tender, TenderProblem, due_of, tender
 from protocol.sales import Payment, RefundLine, SaleLine
 
 MAX_LINES = 500
@@ -79,29 +80,47 @@ def _line_holds(line: SaleLine) -> bool:
 
 
 def payment_problem(
-    lines: tuple[SaleLine, ...], payment: Payment, terms: RedemptionTerms
+    lines: tuple[SaleLine, ...], payment: Payment, accepted: Sequence[RedemptionTerms]
 ) -> str | None:
-    """What is wrong with how lines were paid, by the rule that both sides run; or None."""
+    """What is wrong with how lines were paid, by the rule that both sides run; or None.
+
+    ``accepted`` are the terms that the terminal may have had, the newest first: one will do.
+    """
     money_fen = sum(line.amount_fen for line in lines)
     goods_points = sum(line.amount_points for line in lines)
     if money_fen > MAX_AMOUNT_FEN or goods_points > MAX_UNITS:
         return "金额超过上限 / more than a sale may be"
     if min(_parts(payment)) < 0 or max(_parts(payment)) > MAX_UNITS:
         return "支付金额不对 / a part of the payment is out of range"
-    due = Due(Fen(money_fen), Points(goods_points))
-    paid = tender(due, terms, Points(payment.points))
-    if isinstance(paid, TenderProblem):
-        return "所用积分与商品不符 / these points cannot pay these goods"
-    expected = (
+    answers = [
+        tender(due_of(lines, terms.limits), terms, Points(payment.points)) for terms in accepted
+    ]
+    if any(isinstance(paid, Tender) and _expected(paid) == _parts(payment) for paid in answers):
+        return None
+    if isinstance(answers[0], TenderProblem):
+        return _TENDER_SAYS[answers[0]]
+    return "支付与商品金额不符 / the payment does not add up to the goods"
+
+
+_TENDER_SAYS = {
+    TenderProblem.FEWER_THAN_GOODS: "所用积分与商品不符 / these points cannot pay these goods",
+    TenderProblem.MORE_THAN_DUE: "所用积分与商品不符，超过积分可付的部分"
+    " / these points cannot pay these goods: more than points may pay of them",
+    TenderProblem.OVER_LIMIT: "所用积分超过每单或每天的上限"
+    " / more points than one sale, or one day, may take",
+    TenderProblem.BELOW_MINIMUM: "所用积分少于最低数 / fewer points than a sale takes at least",
+    TenderProblem.EXCLUDED_GOODS: "有不能用积分的商品 / there are goods that points may not pay",
+}
+
+
+def _expected(paid: Tender) -> tuple[int, int, int, int, int]:
+    return (
         paid.points_for_goods,
         paid.points_for_money,
         paid.cash_fen,
         paid.waived_fen,
         paid.rounded_up_fen,
     )
-    if expected != _parts(payment):
-        return "支付与商品金额不符 / the payment does not add up to the goods"
-    return None
 
 
 def refund_problem(

@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from server.db import POOL_ID_MAX, UtcDateTime, metadata
 from server.db.dialect import Guard, guard, never_changes
+from server.db.roles import updated
 from server.directory.values import ID_MAX
 
 _UUID_CHARS = 36
@@ -78,6 +79,16 @@ sale = Table(
     ),
     CheckConstraint("(question_hash IS NULL) = (answer IS NULL)", name="a_question_has_its_answer"),
     Index("sales_by_merchant", "pool", "merchant", "business_date"),
+    Index("sales_by_resident", "pool", "account", "business_date"),
+)
+# What was asked and answered stands.
+updated(
+    sale,
+    *(
+        column.name
+        for column in sale.columns
+        if not column.primary_key and column.name not in {"question_hash", "answer"}
+    ),
 )
 guard(
     sale,
@@ -173,6 +184,43 @@ refund_line = Table(
 )
 never_changes(refund_line, "a refund is never changed")
 
+# What a shop declared at a Z report, against what its terminal's sales and refunds since the
+# declaration before come to in cash; `key` is the entry's that notes the difference, if any.
+declared_takings = Table(
+    "declared_takings",
+    metadata,
+    _pool_column(),
+    Column("terminal", String(ID_MAX), nullable=False),
+    Column("z_no", BigInteger, nullable=False),
+    Column("key", String(_MOVEMENT_KEY_MAX), nullable=False),
+    Column("shop", String(ID_MAX), nullable=False),
+    Column("merchant", String(ID_MAX), nullable=False),
+    Column("business_date", Date, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("takings", Text, nullable=False),
+    Column("declared_fen", BigInteger, nullable=False),
+    Column("told_fen", BigInteger, nullable=False),
+    Column("counted_fen", BigInteger, nullable=False),
+    Column("difference_fen", BigInteger, nullable=False),
+    Column("content_hash", String(_HASH_HEX), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "terminal", "z_no", name="a_z_report_declares_once"),
+    UniqueConstraint("pool", "key", name="a_declaration_has_one_key"),
+    UniqueConstraint("pool", "terminal", "epoch", "seq", name="a_record_declares_once"),
+    ForeignKeyConstraint(
+        ["pool", "terminal"],
+        ["terminal.pool", "terminal.terminal"],
+        name="takings_are_declared_at_a_known_terminal",
+    ),
+    CheckConstraint(
+        "difference_fen = declared_fen - counted_fen", name="a_difference_is_declared_less_counted"
+    ),
+    Index("declarations_by_merchant", "pool", "merchant", "business_date"),
+)
+never_changes(declared_takings, "what was declared stands: declare again with the next Z report")
+
 # I5: each terminal's chain, link by link, with the one outcome of each record. The record's
 # bytes stand in the fact log under `fact_no`.
 journal_record = Table(
@@ -221,6 +269,7 @@ stock_level = Table(
     PrimaryKeyConstraint("pool", "item_id", name="an_item_has_one_stock_level"),
     ForeignKeyConstraint(["pool"], ["pool.pool"], name="stock_belongs_to_a_pool"),
 )
+updated(stock_level, "level_milli")
 
 # `quantity_milli` is what came (above zero) or went (below); a count that found nothing to
 # correct stands here with 0.

@@ -1,10 +1,11 @@
 """From the books of a closed period to one statement for each merchant."""
 
 from server.facts import FactDesk
-from server.settlement import fund, settle
+from server.settlement import agreeing, disputes, fund, payments, runs, settle, states_commands
+from server.settlement.document_values import StatementLine
+from server.settlement.lines import lines_of
 from server.settlement.statements import (
     Member,
-    lines_of,
     members_of,
     shares_of,
     statement_of,
@@ -17,14 +18,20 @@ from server.settlement.values import (
     SettleRefused,
     Share,
     Statement,
-    StatementLine,
     Totals,
 )
 
 
 def register(desk: FactDesk) -> None:
-    """Makes the desk apply settlements, gifts, and what concerns the risk reserve."""
+    """Makes the desk apply settlements, what becomes of statements, payments, gifts, and what
+    concerns the risk reserve.
+    """
+    agreeing.register(desk)
     settle.register(desk)
+    runs.register(desk)
+    states_commands.register(desk)
+    disputes.register(desk)
+    payments.register(desk)
     fund.register(desk)
 
 

@@ -5,7 +5,7 @@ took (fen), `redeemed:` and `returned:` the points that residents gave him and g
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protocol.money import rate_of
 from server.directory.accounts import (
@@ -22,8 +22,31 @@ REFUND_KEY = "refund:"
 SHARE_KEY = "share:"
 SHARE_CODE = "share"
 
-_REIMBURSEMENT_CODE = "reimbursement"
-_REIMBURSEMENT_RETURNED_CODE = "reimbursement_returned"
+MINIMUM_CODE = "share_minimum"
+RENT_CODE = "rent"
+FEE_CODE = "fee"
+ADJUSTMENT_CODE = "adjustment"
+PAID_CODE = "paid_out"
+RECEIVED_CODE = "received"
+DECLARED_CODE = "takings_declared"
+REIMBURSEMENT_CODE = "reimbursement"
+REIMBURSEMENT_RETURNED_CODE = "reimbursement_returned"
+
+OWED = {
+    REIMBURSEMENT_CODE: ("reimbursement_fen", 1),
+    REIMBURSEMENT_RETURNED_CODE: ("reimbursement_returned_fen", -1),
+    FEE_CODE: ("fee_fen", 1),
+    ADJUSTMENT_CODE: ("adjustment_fen", 1),
+    SHARE_CODE: ("share_fen", -1),
+    MINIMUM_CODE: ("minimum_fen", -1),
+    RENT_CODE: ("rent_fen", -1),
+    PAID_CODE: ("paid_fen", -1),
+    RECEIVED_CODE: ("received_fen", 1),
+}
+"""Where a transfer on `merchant:` stands on the statement, by its code, and with which sign: 1
+where it grows with what the pool owes.
+"""
+OWED_FIELDS = tuple(name for name, _ in OWED.values())
 
 
 class SettlementFault(Exception):  # noqa: N818 - a fault, as the house calls what is no refusal
@@ -47,11 +70,10 @@ class Tally:
     merchant: str
     takings_fen: int = 0
     takings_returned_fen: int = 0
+    declared_fen: int = 0
     redeemed_points: int = 0
     returned_points: int = 0
-    reimbursement_fen: int = 0
-    reimbursement_returned_fen: int = 0
-    share_fen: int = 0
+    owed_fen: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OWED_FIELDS, 0))
 
     def add(self, transfer: TransferRecord) -> None:
         """Raises :class:`SettlementFault` for a transfer that no statement has a place for."""
@@ -59,7 +81,9 @@ class Tally:
             kind, _, whose = account.partition(":")
             if whose != self.merchant:
                 continue
-            if kind == "takings" and sign > 0:
+            if kind == "takings" and transfer.code == DECLARED_CODE:
+                self.declared_fen += sign * transfer.amount
+            elif kind == "takings" and sign > 0:
                 self.takings_fen += transfer.amount
             elif kind == "takings":
                 self.takings_returned_fen += transfer.amount
@@ -71,17 +95,18 @@ class Tally:
                 self._add_owed(transfer, sign * transfer.amount)
 
     def _add_owed(self, transfer: TransferRecord, owed_fen: int) -> None:
-        if transfer.code == _REIMBURSEMENT_CODE:
-            self.reimbursement_fen += owed_fen
-        elif transfer.code == _REIMBURSEMENT_RETURNED_CODE:
-            self.reimbursement_returned_fen -= owed_fen
-        elif transfer.code == SHARE_CODE:
-            self.share_fen -= owed_fen
-        else:
-            raise SettlementFault(
-                f"transfer {transfer.transfer_no} ({transfer.code}) concerns merchant"
-                f" {self.merchant}, but statements have no place for it"
-            )
+        if transfer.code not in OWED:
+            raise SettlementFault(no_place(transfer.transfer_no, transfer.code, self.merchant))
+        name, sign = OWED[transfer.code]
+        self.owed_fen[name] += sign * owed_fen
+
+
+def no_place(transfer_no: int, code: str, merchant: str) -> str:
+    """What a :class:`SettlementFault` says."""
+    return (
+        f"transfer {transfer_no} ({code}) concerns merchant {merchant},"
+        " but statements have no place for it"
+    )
 
 
 def totals_of(merchant: str, transfers: Iterable[TransferRecord]) -> Totals:
@@ -100,11 +125,10 @@ def totals_of(merchant: str, transfers: Iterable[TransferRecord]) -> Totals:
         refunds_count=sum(key.startswith(REFUND_KEY) for key in keys),
         takings_fen=tally.takings_fen,
         takings_returned_fen=tally.takings_returned_fen,
+        declared_fen=tally.declared_fen,
         redeemed_points=tally.redeemed_points,
         returned_points=tally.returned_points,
-        reimbursement_fen=tally.reimbursement_fen,
-        reimbursement_returned_fen=tally.reimbursement_returned_fen,
-        share_fen=tally.share_fen,
+        **tally.owed_fen,
     )
 
 

@@ -1,40 +1,62 @@
-"""Reading statements: as they were frozen, and line by line from the ledger."""
+"""Reading runs and statements as they were frozen, and the transfers that stand on them."""
 
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, and_, func, select
 
-from protocol.money import rate_of
-from server.ledger import TransferRecord, transfers_of
-from server.settlement.figures import SHARE_KEY, Tally, accounts_of
-from server.settlement.tables import settlement_run, statement_line, statement_share
+from server.ledger import Asset, TransferRecord, transfers_of
+from server.ledger.tables import entry, transfer
+from server.settlement.figures import accounts_of
+from server.settlement.tables import (
+    left_open,
+    settlement_close,
+    settlement_run,
+    statement_line,
+    statement_share,
+)
 from server.settlement.tables import statement as statement_table
-from server.settlement.values import Share, Statement, StatementLine, Totals
+from server.settlement.values import LeftOpen, Share, Statement, Totals
 
 _PAGE_TRANSFERS = 1_000
+_TOTALS = tuple(each.name for each in fields(Totals))
+_OF_ENTRY = ("key", "kind", "occurred_at", "recorded_at", "business_date", "fact_no", "memo")
+BY_MERCHANT = "by_merchant"
+AT_ONCE = "at_once"
+_STATEMENTS = select(statement_table, settlement_run.c.manner).join(
+    settlement_run,
+    and_(
+        settlement_run.c.pool == statement_table.c.pool,
+        settlement_run.c.run == statement_table.c.run,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One closing of the books."""
+    """One closing of the books; `manner` is ``at_once`` or ``by_merchant``."""
 
     run: str
     through: date
     fact_no: int
     settled_by: str
+    manner: str = AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A transfer's place on a statement."""
+    """A transfer's place on a statement; payments and adjustments have no contract ("")."""
 
     transfer: TransferRecord
     late: bool
     contract: str
+
+
+def run_named(tx: Connection, pool: str, run: str) -> Run | None:
+    """The run of this id, or None."""
+    return _run(tx, select(settlement_run).where(settlement_run.c.run == run), pool)
 
 
 def run_through(tx: Connection, pool: str, through: date) -> Run | None:
@@ -55,7 +77,22 @@ def runs(tx: Connection, pool: str) -> list[Run]:
         .where(settlement_run.c.pool == pool)
         .order_by(settlement_run.c.fact_no)
     )
-    return [Run(row.run, row.through, row.fact_no, row.settled_by) for row in rows]
+    return [_as_run(row) for row in rows]
+
+
+def is_closed(tx: Connection, pool: str, run: Run) -> bool:
+    """Whether nothing is left to do for the run, but for merchants that were left open."""
+    if run.manner == AT_ONCE:
+        return True
+    which = (settlement_close.c.pool == pool, settlement_close.c.run == run.run)
+    return tx.execute(select(settlement_close.c.run).where(*which)).first() is not None
+
+
+def left_open_of(tx: Connection, pool: str, run: str) -> tuple[LeftOpen, ...]:
+    """Whom the run left out when it was closed, in the order of merchants."""
+    rows = tx.execute(select(left_open).where(left_open.c.pool == pool, left_open.c.run == run))
+    found = [LeftOpen(row.merchant, row.day) for row in rows]
+    return tuple(sorted(found, key=lambda each: each.merchant))
 
 
 def statements_of(
@@ -75,8 +112,7 @@ def statements_of(
     if run is not None:
         which.append(statement_table.c.run == run)
     rows = tx.execute(
-        select(statement_table)
-        .where(*which)
+        _STATEMENTS.where(*which)
         .order_by(statement_table.c.merchant, statement_table.c.period_through.desc())
         .limit(limit)
     )
@@ -85,83 +121,88 @@ def statements_of(
 
 def statement_of(tx: Connection, pool: str, statement: str, *, merchant: str) -> Statement | None:
     """This merchant's statement of this id. Another merchant's is None, like one that is not."""
+    found = statement_named(tx, pool, statement)
+    return found if found is not None and found.merchant == merchant else None
+
+
+def statement_named(tx: Connection, pool: str, statement: str) -> Statement | None:
+    """The statement of this id, whosever it is: for who may see all of them."""
     row = tx.execute(
-        select(statement_table).where(
-            statement_table.c.pool == pool,
-            statement_table.c.statement == statement,
-            statement_table.c.merchant == merchant,
-        )
+        _STATEMENTS.where(statement_table.c.pool == pool, statement_table.c.statement == statement)
     ).one_or_none()
     return _statement(row) if row is not None else None
 
 
+def closed_through(tx: Connection, pool: str, merchant: str) -> date | None:
+    """The last day of the merchant's newest statement, or None where he has none."""
+    newest = statements_of(tx, pool, merchant=merchant, limit=1)
+    return newest[0].period_through if newest else None
+
+
 def shares_of(tx: Connection, pool: str, statement: str) -> list[Share]:
-    """How the statement's share came about, contract by contract."""
+    """How the statement's share came about: by contract, month, rule and tier."""
     rows = tx.execute(
-        select(statement_share)
-        .where(statement_share.c.pool == pool, statement_share.c.statement == statement)
-        .order_by(statement_share.c.contract)
+        select(statement_share).where(
+            statement_share.c.pool == pool, statement_share.c.statement == statement
+        )
     )
-    return [Share(row.contract, row.share_bp, row.takings_fen, row.share_fen) for row in rows]
+    found = [
+        Share(
+            contract=row.contract,
+            share_bp=row.share_bp,
+            takings_fen=row.takings_fen,
+            share_fen=row.share_fen,
+            month=row.month,
+            category=row.category,
+            basis=row.basis,
+            from_fen=row.from_fen,
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda each: (each.contract, each.month, each.category, each.from_fen))
 
 
 def members_of(tx: Connection, pool: str, statement: Statement) -> list[Member]:
     """The transfers that stand on the statement, in the order in which they were booked."""
     rows = tx.execute(
-        select(statement_line).where(
-            statement_line.c.pool == pool, statement_line.c.statement == statement.statement
+        select(
+            statement_line.c.late,
+            statement_line.c.contract,
+            transfer,
+            *(entry.c[name] for name in _OF_ENTRY),
+        )
+        .join(
+            transfer,
+            and_(
+                transfer.c.pool == statement_line.c.pool,
+                transfer.c.transfer_no == statement_line.c.transfer_no,
+            ),
+        )
+        .join(entry, and_(entry.c.pool == transfer.c.pool, entry.c.entry_no == transfer.c.entry_no))
+        .where(statement_line.c.pool == pool, statement_line.c.statement == statement.statement)
+        .order_by(statement_line.c.transfer_no)
+    )
+    return [Member(_transfer(row), row.late, row.contract or "") for row in rows]
+
+
+def late_count(tx: Connection, pool: str, statement: str) -> int:
+    """How many entries on the statement belong to days before its period."""
+    counted = (
+        select(func.count(transfer.c.entry_no.distinct()))
+        .join(
+            statement_line,
+            and_(
+                statement_line.c.pool == transfer.c.pool,
+                statement_line.c.transfer_no == transfer.c.transfer_no,
+            ),
+        )
+        .where(
+            statement_line.c.pool == pool,
+            statement_line.c.statement == statement,
+            statement_line.c.late,
         )
     )
-    places = {row.transfer_no: row for row in rows}
-    if not places:
-        return []
-    found = transfers_concerning(tx, pool, statement.merchant, first=min(places), last=max(places))
-    return [
-        Member(transfer, places[transfer.transfer_no].late, places[transfer.transfer_no].contract)
-        for transfer in found
-        if transfer.transfer_no in places
-    ]
-
-
-def lines_of(tx: Connection, pool: str, statement: Statement) -> list[StatementLine]:
-    """The statement sale by sale and refund by refund, in the order in which they were booked.
-
-    Each line bears the part of the share by which it moves the rounded total, so that the
-    lines add up to the statement to the fen.
-    """
-    by_entry: dict[int, list[Member]] = defaultdict(list)
-    for member in members_of(tx, pool, statement):
-        if not member.transfer.key.startswith(SHARE_KEY):
-            by_entry[member.transfer.entry_no].append(member)
-    rates = {share.contract: share.share_bp for share in shares_of(tx, pool, statement.statement)}
-    so_far_fen: dict[str, int] = defaultdict(int)
-    lines = []
-    for members in by_entry.values():
-        first, contract = members[0].transfer, members[0].contract
-        tally = Tally(statement.merchant)
-        for member in members:
-            tally.add(member.transfer)
-        cash_fen = tally.takings_fen - tally.takings_returned_fen
-        before_fen = so_far_fen[contract]
-        so_far_fen[contract] = before_fen + cash_fen
-        rate_bp = rates[contract]
-        lines.append(
-            StatementLine(
-                entry_no=first.entry_no,
-                key=first.key,
-                kind=first.kind,
-                occurred_at=first.occurred_at,
-                business_date=first.business_date,
-                late=members[0].late,
-                memo=first.memo,
-                contract=contract,
-                takings_fen=cash_fen,
-                points=tally.redeemed_points - tally.returned_points,
-                reimbursement_fen=tally.reimbursement_fen - tally.reimbursement_returned_fen,
-                share_fen=rate_of(so_far_fen[contract], rate_bp) - rate_of(before_fen, rate_bp),
-            )
-        )
-    return lines
+    return int(tx.execute(counted).scalar_one())
 
 
 def transfers_concerning(
@@ -181,25 +222,6 @@ def transfers_concerning(
     return [found[number] for number in sorted(found)]
 
 
-def placed_numbers(tx: Connection, pool: str, merchant: str, *, first: int) -> set[int]:
-    """Numbers, from `first`, of the transfers that stand on some statement of the merchant."""
-    return set(
-        tx.execute(
-            select(statement_line.c.transfer_no)
-            .join(
-                statement_table,
-                (statement_table.c.pool == statement_line.c.pool)
-                & (statement_table.c.statement == statement_line.c.statement),
-            )
-            .where(
-                statement_line.c.pool == pool,
-                statement_line.c.transfer_no >= first,
-                statement_table.c.merchant == merchant,
-            )
-        ).scalars()
-    )
-
-
 def all_lines(tx: Connection, pool: str) -> Iterator[tuple[int, str, str, bool]]:
     """Every line of the pool: transfer number, statement, contract, late."""
     rows = tx.execute(
@@ -208,32 +230,49 @@ def all_lines(tx: Connection, pool: str) -> Iterator[tuple[int, str, str, bool]]
         .order_by(statement_line.c.transfer_no)
     )
     for row in rows:
-        yield row.transfer_no, row.statement, row.contract, row.late
+        yield row.transfer_no, row.statement, row.contract or "", row.late
+
+
+def _transfer(row: Row[Any]) -> TransferRecord:
+    return TransferRecord(
+        transfer_no=row.transfer_no,
+        entry_no=row.entry_no,
+        key=row.key,
+        kind=row.kind,
+        asset=Asset(row.asset),
+        code=row.code,
+        debit=row.debit_account,
+        credit=row.credit_account,
+        amount=row.amount,
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
+        business_date=row.business_date,
+        fact_no=row.fact_no,
+        memo=row.memo,
+    )
 
 
 def _run(tx: Connection, wanted: Select[Any], pool: str) -> Run | None:
     row = tx.execute(wanted.where(settlement_run.c.pool == pool)).one_or_none()
-    return Run(row.run, row.through, row.fact_no, row.settled_by) if row is not None else None
+    return _as_run(row) if row is not None else None
+
+
+def _as_run(row: Row[Any]) -> Run:
+    return Run(row.run, row.through, row.fact_no, row.settled_by, row.manner)
 
 
 def _statement(row: Row[Any]) -> Statement:
-    totals = Totals(
-        sales_count=row.sales_count,
-        refunds_count=row.refunds_count,
-        takings_fen=row.takings_fen,
-        takings_returned_fen=row.takings_returned_fen,
-        redeemed_points=row.redeemed_points,
-        returned_points=row.returned_points,
-        reimbursement_fen=row.reimbursement_fen,
-        reimbursement_returned_fen=row.reimbursement_returned_fen,
-        share_fen=row.share_fen,
-    )
     return Statement(
         statement=row.statement,
         merchant=row.merchant,
         period_from=row.period_from,
         period_through=row.period_through,
         run=row.run,
-        totals=totals,
+        totals=Totals(**{name: getattr(row, name) for name in _TOTALS}),
         settled_below=row.settled_below,
+        cycle=row.cycle,
+        issued_at=row.issued_at,
+        opening_fen=row.opening_fen,
+        closing_fen=row.closing_fen,
+        is_by_months=row.manner == BY_MERCHANT,
     )

@@ -22,6 +22,8 @@ from server.settlement.values import ID_MAX, STATEMENT_ID_MAX
 # One closing of the books. `fact_no` is the command's place in the fact log: what was booked by
 # an earlier fact and belongs to a day up to `through` is in a statement of this run or of one
 # before it; what comes later with such a date is late, and goes into the next run.
+# `manner`: `at_once` made all statements in its own fact, each share rounded by itself;
+# `by_merchant` is opened, settles merchant by merchant, each in a fact of its own, and is closed.
 settlement_run = Table(
     "settlement_run",
     metadata,
@@ -31,6 +33,7 @@ settlement_run = Table(
     Column("fact_no", BigInteger, nullable=False),
     Column("settled_at", UtcDateTime, nullable=False),
     Column("settled_by", String(128), nullable=False),
+    Column("manner", String(16), nullable=False, server_default="at_once"),
     PrimaryKeyConstraint("pool", "run", name="a_settlement_run_has_one_id"),
     UniqueConstraint("pool", "through", name="a_day_is_settled_through_once"),
     ForeignKeyConstraint(
@@ -38,6 +41,50 @@ settlement_run = Table(
     ),
 )
 never_changes(settlement_run, "a settlement run is never changed: corrections go into the next")
+
+# A run whose merchants are all settled, or known to lack a contract.
+settlement_close = Table(
+    "settlement_close",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("run", String(ID_MAX), nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    Column("closed_at", UtcDateTime, nullable=False),
+    Column("closed_by", String(128), nullable=False),
+    PrimaryKeyConstraint("pool", "run", name="a_settlement_run_is_closed_once"),
+    ForeignKeyConstraint(
+        ["pool", "run"],
+        ["settlement_run.pool", "settlement_run.run"],
+        name="a_close_is_of_a_known_run",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "fact_no"], ["fact.pool", "fact.fact_no"], name="a_close_is_a_fact"
+    ),
+)
+never_changes(settlement_close, "a closed run stays closed: corrections go into the next")
+
+# Whom a run left out when it was closed, since he traded on `day` without a contract; he is
+# settled when somebody asks again.
+left_open = Table(
+    "left_open",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("run", String(ID_MAX), nullable=False),
+    Column("merchant", String(ID_MAX), nullable=False),
+    Column("day", Date, nullable=False),
+    PrimaryKeyConstraint("pool", "run", "merchant", name="a_run_leaves_a_merchant_open_once"),
+    ForeignKeyConstraint(
+        ["pool", "run"],
+        ["settlement_close.pool", "settlement_close.run"],
+        name="only_a_closed_run_leaves_somebody_open",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "merchant"],
+        ["merchant.pool", "merchant.merchant"],
+        name="a_known_merchant_is_left_open",
+    ),
+)
+never_changes(left_open, "whom a run left open stays on record: settle him now")
 
 # What one merchant is told about one period. The totals are frozen: they are the fold of the
 # statement's lines on the day it was made, and the audit folds them again.
@@ -63,6 +110,17 @@ statement = Table(
     Column("share_fen", BigInteger, nullable=False),
     Column("net_fen", BigInteger, nullable=False),
     Column("settled_below", BigInteger, nullable=False),
+    Column("cycle", String(8), nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Column("declared_fen", BigInteger, nullable=False),
+    Column("minimum_fen", BigInteger, nullable=False),
+    Column("rent_fen", BigInteger, nullable=False),
+    Column("fee_fen", BigInteger, nullable=False),
+    Column("adjustment_fen", BigInteger, nullable=False),
+    Column("opening_fen", BigInteger, nullable=False),
+    Column("paid_fen", BigInteger, nullable=False),
+    Column("received_fen", BigInteger, nullable=False),
+    Column("closing_fen", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool", "statement", name="a_statement_has_one_id"),
     UniqueConstraint(
         "pool", "merchant", "period_through", name="a_merchant_has_one_statement_a_period"
@@ -79,25 +137,43 @@ statement = Table(
     ),
     CheckConstraint("period_from <= period_through", name="a_period_has_at_least_one_day"),
     CheckConstraint(
-        "net_fen = reimbursement_fen - reimbursement_returned_fen - share_fen",
+        "net_fen = reimbursement_fen - reimbursement_returned_fen + fee_fen + adjustment_fen"
+        " - share_fen - minimum_fen - rent_fen",
         name="a_statement_adds_up",
     ),
+    CheckConstraint(
+        "closing_fen = opening_fen + net_fen - paid_fen + received_fen",
+        name="a_statement_closes_with_what_is_owed",
+    ),
+    CheckConstraint("cycle IN ('run', 'day', 'week', 'month')", name="a_statement_has_a_cycle"),
     Index("statements_by_run", "pool", "run", "merchant"),
 )
 never_changes(statement, "a statement is never changed: corrections go into the next")
 
-# How the share came about: the net cash takings under one contract, at its rate.
+# How the share came about, under one contract, rule and tier, in one calendar month; takings of
+# earlier statements of the same month have filled the tiers before. A run that settled all at
+# once knew neither months nor tiers: its rows have the month "".
 statement_share = Table(
     "statement_share",
     metadata,
     Column("pool", String(POOL_ID_MAX), nullable=False),
     Column("statement", String(STATEMENT_ID_MAX), nullable=False),
     Column("contract", String(ID_MAX), nullable=False),
+    Column("month", String(7), nullable=False),
+    Column("category", String(80), nullable=False),
+    Column("basis", String(4), nullable=False),
+    Column("from_fen", BigInteger, nullable=False),
     Column("share_bp", Integer, nullable=False),
     Column("takings_fen", BigInteger, nullable=False),
     Column("share_fen", BigInteger, nullable=False),
     PrimaryKeyConstraint(
-        "pool", "statement", "contract", name="a_statement_shares_once_under_a_contract"
+        "pool",
+        "statement",
+        "contract",
+        "month",
+        "category",
+        "from_fen",
+        name="a_statement_shares_once_in_a_tier",
     ),
     ForeignKeyConstraint(
         ["pool", "statement"],
@@ -109,18 +185,76 @@ statement_share = Table(
         ["contract.pool", "contract.contract"],
         name="a_share_is_owed_under_a_contract",
     ),
+    Index("shares_by_month", "pool", "contract", "month"),
 )
 never_changes(statement_share, "a share is never changed: corrections go into the next statement")
 
+# What makes up for a month's share below the contract's minimum; `added_fen` is taken back (below
+# zero) where late takings made up for it.
+statement_minimum = Table(
+    "statement_minimum",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("statement", String(STATEMENT_ID_MAX), nullable=False),
+    Column("contract", String(ID_MAX), nullable=False),
+    Column("month", String(7), nullable=False),
+    Column("days", Integer, nullable=False),
+    Column("minimum_fen", BigInteger, nullable=False),
+    Column("share_fen", BigInteger, nullable=False),
+    Column("added_fen", BigInteger, nullable=False),
+    PrimaryKeyConstraint(
+        "pool", "statement", "contract", "month", name="a_minimum_is_made_up_once_a_month"
+    ),
+    ForeignKeyConstraint(
+        ["pool", "statement"],
+        ["statement.pool", "statement.statement"],
+        name="a_minimum_belongs_to_a_statement",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "contract"],
+        ["contract.pool", "contract.contract"],
+        name="a_minimum_is_owed_under_a_contract",
+    ),
+)
+never_changes(statement_minimum, "a minimum is never changed: late takings go into the next")
+
+# Rent for days of one calendar month, both included.
+statement_rent = Table(
+    "statement_rent",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("statement", String(STATEMENT_ID_MAX), nullable=False),
+    Column("contract", String(ID_MAX), nullable=False),
+    Column("from_day", Date, nullable=False),
+    Column("through_day", Date, nullable=False),
+    Column("days", Integer, nullable=False),
+    Column("rent_fen", BigInteger, nullable=False),
+    PrimaryKeyConstraint(
+        "pool", "statement", "contract", "from_day", name="a_day_is_rented_once_under_a_contract"
+    ),
+    ForeignKeyConstraint(
+        ["pool", "statement"],
+        ["statement.pool", "statement.statement"],
+        name="a_rent_belongs_to_a_statement",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "contract"],
+        ["contract.pool", "contract.contract"],
+        name="a_rent_is_owed_under_a_contract",
+    ),
+    CheckConstraint("from_day <= through_day", name="a_rent_is_for_a_day_or_more"),
+)
+never_changes(statement_rent, "a rent is never changed: corrections go into the next statement")
+
 # Membership (I8): the primary key is the transfer, so that no transfer is in two statements.
-# `contract` is the one whose terms count for the line.
+# `contract` is the one whose terms count for the line; payments and adjustments have none.
 statement_line = Table(
     "statement_line",
     metadata,
     Column("pool", String(POOL_ID_MAX), nullable=False),
     Column("transfer_no", BigInteger, nullable=False),
     Column("statement", String(STATEMENT_ID_MAX), nullable=False),
-    Column("contract", String(ID_MAX), nullable=False),
+    Column("contract", String(ID_MAX), nullable=True),
     Column("late", Boolean, nullable=False),
     PrimaryKeyConstraint("pool", "transfer_no", name="a_transfer_is_in_one_statement"),
     ForeignKeyConstraint(

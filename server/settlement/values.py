@@ -26,6 +26,68 @@ class Settle(Struct, frozen=True, kw_only=True):
     settled_by: str
 
 
+class OpenRun(Struct, frozen=True, kw_only=True):
+    """The command: begin to close the books through a business date.
+
+    What facts before this one booked is in the run; what comes later is late for it.
+    """
+
+    run: str
+    through: date
+    opened_by: str
+
+
+class SettleMerchant(Struct, frozen=True, kw_only=True):
+    """The command: make the statements of one merchant's periods that a run closes."""
+
+    run: str
+    merchant: str
+
+
+class CloseRun(Struct, frozen=True, kw_only=True):
+    """The command: every merchant of the run is settled, or lacks a contract."""
+
+    run: str
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpened:
+    """The run for this day; `again`: somebody opened it before. `is_closed`: and closed it."""
+
+    run: str
+    through: date
+    again: bool
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantSettled:
+    """A merchant's statements of the run, oldest first; `again`: they were there already."""
+
+    run: str
+    merchant: str
+    statements: tuple[str, ...]
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """A merchant who traded on `day` without a contract; ask again once he has one."""
+
+    merchant: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class RunClosed:
+    """Everybody is settled but `left_open`."""
+
+    run: str
+    left_open: tuple[LeftOpen, ...]
+    again: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """The books are closed through `through`.
@@ -46,6 +108,16 @@ class SettleProblem(StrEnum):
     PERIOD_OPEN = "period_open"
     SETTLED_FURTHER = "settled_further"
     NO_CONTRACT = "no_contract"
+    RUN_OPEN = "run_open"
+    """An earlier run is not closed yet."""
+    RUN_TAKEN = "run_taken"
+    """The id of the run stands for another day."""
+    UNKNOWN_RUN = "unknown_run"
+    UNKNOWN_MERCHANT = "unknown_merchant"
+    MERCHANT_LACKS = "merchant_lacks"
+    """A run cannot be closed before everybody is settled."""
+    NEEDS_A_RUN = "needs_a_run"
+    """There are contracts that only a run by merchants can settle."""
 
 
 class SettleRefused(Struct, Refusal, frozen=True, kw_only=True):
@@ -60,7 +132,9 @@ class SettleRefused(Struct, Refusal, frozen=True, kw_only=True):
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What a statement adds up to. Everything is counted as it is named, so 0 or more, except
-    `share_fen`, which is below 0 where more was returned than taken, and the properties.
+    `share_fen` and `minimum_fen`, which are below 0 where more was returned than taken,
+    `declared_fen` (declared less counted), `adjustment_fen` (above 0 for the merchant), what
+    bounced of `paid_fen` and `received_fen`, and the properties.
     """
 
     sales_count: int
@@ -72,31 +146,58 @@ class Totals:
     reimbursement_fen: int
     reimbursement_returned_fen: int
     share_fen: int
+    declared_fen: int = 0
+    minimum_fen: int = 0
+    rent_fen: int = 0
+    fee_fen: int = 0
+    adjustment_fen: int = 0
+    paid_fen: int = 0
+    received_fen: int = 0
 
     @property
     def cash_fen(self) -> int:
         """Cash that stayed with the merchant: what the share is taken of."""
-        return self.takings_fen - self.takings_returned_fen
+        return self.takings_fen - self.takings_returned_fen + self.declared_fen
 
     @property
     def net_fen(self) -> int:
         """What the pool owes the merchant for the period; below 0, the merchant the pool."""
-        return self.reimbursement_fen - self.reimbursement_returned_fen - self.share_fen
+        return (
+            self.reimbursement_fen
+            - self.reimbursement_returned_fen
+            + self.fee_fen
+            + self.adjustment_fen
+            - self.share_fen
+            - self.minimum_fen
+            - self.rent_fen
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Revenue share under one contract: net cash takings at its rate, in basis points."""
+    """Revenue share under one contract, rule and tier, in one calendar month (`2026-03`).
+
+    `category` "" is every category that no other rule names, `basis` what the rule takes the
+    share of, `from_fen` where the tier begins. A run that settled all at once has the month "".
+    """
 
     contract: str
     share_bp: int
     takings_fen: int
     share_fen: int
+    month: str = ""
+    category: str = ""
+    basis: str = "cash"
+    from_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One merchant's statement of one period, as frozen."""
+    """One merchant's statement of one period, as frozen.
+
+    `is_by_months`: its shares are those of calendar months; those of runs that settled all at
+    once stand by themselves.
+    """
 
     statement: str
     merchant: str
@@ -105,23 +206,8 @@ class Statement:
     run: str
     totals: Totals
     settled_below: int
-
-
-@dataclass(frozen=True, slots=True)
-class StatementLine:
-    """One sale or refund on a statement; amounts are the line's part of the totals, so a
-    refund's are below 0. Lines add up to the statement, the share to the fen.
-    """
-
-    entry_no: int
-    key: str
-    kind: str
-    occurred_at: datetime
-    business_date: date
-    late: bool
-    memo: str
-    contract: str
-    takings_fen: int
-    points: int
-    reimbursement_fen: int
-    share_fen: int
+    cycle: str
+    issued_at: datetime
+    opening_fen: int
+    closing_fen: int
+    is_by_months: bool

@@ -2,22 +2,24 @@
 
 from uuid import UUID
 
+from protocol.business_day import business_date
 from protocol.codes import CardCode, ResidentCode, card_proof, verify_code
 from protocol.documents import Policy
 from protocol.evidence import CardEvidence, Evidence, SlotEvidence
 from protocol.journal import ClockState
 from protocol.keys import pool_tag, read_public_key
-from protocol.messages import Approved, AuthoriseRequest
+from protocol.messages import Approved, AuthoriseRequest, ItemUnits
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
-from protocol.redemption import PointsWanted, RedemptionTerms
+from protocol.redemption import PointsWanted, RedemptionTerms, refusal
 from terminal.domain.ports import Clock, PoolDocuments, Store, TerminalIdentity
 from terminal.domain.stand_in import stand_in
+from terminal.domain.taken import looked_back_to, no_more_of, used_on
 
 
 def terms_of(policy: Policy) -> RedemptionTerms:
     """The part of a policy that the redemption rule needs."""
-    return RedemptionTerms(policy.fen_per_point, policy.fen_remainder)
+    return RedemptionTerms(policy.fen_per_point, policy.fen_remainder, policy.limits)
 
 
 def code_cap(code: ResidentCode, policy: Policy) -> int:
@@ -31,7 +33,8 @@ def is_answer_to(request: AuthoriseRequest, answer: Approved | Declined) -> bool
     if isinstance(answer, Declined):
         return True
     highest = request.required_points + request.optional_points
-    return request.required_points <= answer.points <= highest and answer.points > 0
+    some = answer.points > 0 or bool(request.limited_items)
+    return request.required_points <= answer.points <= highest and some
 
 
 class Asking:
@@ -44,7 +47,12 @@ class Asking:
         self._clock = clock
 
     def question(
-        self, sale_id: UUID, code: ResidentCode, wanted: PointsWanted, policy: Policy
+        self,
+        sale_id: UUID,
+        code: ResidentCode,
+        wanted: PointsWanted,
+        policy: Policy,
+        items: tuple[ItemUnits, ...] = (),
     ) -> AuthoriseRequest | Declined:
         """What to ask the pool, or why the code is refused at once: nobody need be asked."""
         moment = self._clock.moment()
@@ -53,6 +61,9 @@ class Asking:
         declined = verify_code(code, keys, self._tag, now)
         if declined is not None:
             return declined
+        refused = refusal(wanted)
+        if refused is not None and (wanted.refused_by is not None or not items):
+            return refused
         cap = code_cap(code, policy)
         if wanted.required > cap:
             return Declined(DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(cap))
@@ -63,6 +74,7 @@ class Asking:
             required_points=wanted.required,
             optional_points=optional,
             occurred_at=moment.at,
+            limited_items=items,
         )
 
     def own_answer(
@@ -78,6 +90,13 @@ class Asking:
         account = _account(code, documents)
         if account is None:
             return Declined(DeclineReason.CODE_REVOKED)
+        now = self._clock.moment().at
+        hour = documents.policy.cut_off_hour
+        day = business_date(now, hour)
+        sales = self._store.sales_since(account, looked_back_to(day, hour))
+        no_more = no_more_of(request.limited_items, documents.catalogue, sales, day)
+        if no_more is not None:
+            return no_more
         return stand_in(
             PointsWanted(Points(request.required_points), Points(request.optional_points)),
             account=account,
@@ -87,7 +106,9 @@ class Asking:
             exposure=self._store.exposure(
                 account, documents.directory.made_at if documents.directory else None
             ),
-            now=self._clock.moment().at,
+            now=now,
+            used=used_on(day, sales),
+            goods_alone=bool(request.limited_items),
         )
 
     def evidence(self, sale_id: UUID, code: ResidentCode, points: int) -> Evidence:

@@ -9,7 +9,7 @@ from protocol.documents import Policy
 from protocol.evidence import Evidence, proof_grade
 from protocol.messages import Approved
 from protocol.money import Points
-from protocol.redemption import Tender, TenderProblem, points_wanted, tender
+from protocol.redemption import Limits, Tender, TenderProblem, points_wanted, tender
 from protocol.sales import AnsweredBy, Payment, SaleCaptured
 from terminal.checkout.asking import terms_of
 from terminal.domain.basket import Basket
@@ -35,7 +35,8 @@ class CurrentSale:
 
 def tender_of(sale: CurrentSale, policy: Policy) -> Tender | None:
     """How the basket is paid with the points chosen; None where they are too few for its goods."""
-    due, terms = sale.basket.due(), terms_of(policy)
+    terms = terms_of(policy)
+    due = sale.basket.due(terms.limits)
     # A policy that came since the answer may let fewer points pay the same basket.
     wanted = points_wanted(due, terms)
     points = Points(min(sale.points_chosen, wanted.required + wanted.optional))
@@ -50,6 +51,7 @@ def completed_sale(
     receipt_no: str,
     day: date,
     catalogue_version: int,
+    limits: Limits,
     evidence: Evidence | None,
 ) -> SaleCaptured:
     """The sale as its record keeps it. ``day`` is the business date."""
@@ -57,7 +59,7 @@ def completed_sale(
         sale_id=sale.sale_id,
         receipt_no=receipt_no,
         business_date=day,
-        lines=sale.basket.frozen_lines(catalogue_version),
+        lines=sale.basket.frozen_lines(catalogue_version, limits),
         payment=Payment(
             points_for_goods=paid.points_for_goods,
             points_for_money=paid.points_for_money,

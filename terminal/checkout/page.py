@@ -1,8 +1,17 @@
 """Makes the page's view out of the till, the store and the surroundings."""
 
+from msgspec import UNSET
+
 from protocol.documents import Policy
 from protocol.money import format_quantity
-from protocol.redemption import points_wanted
+from protocol.redemption import (
+    NO_LIMITS,
+    LimitKind,
+    Limits,
+    PointsWanted,
+    is_excluded,
+    points_wanted,
+)
 from protocol.sales import AnsweredBy
 from terminal.checkout.asking import terms_of
 from terminal.checkout.current import CurrentSale, tender_of
@@ -49,17 +58,24 @@ class Page:
         policy, directory = documents.policy, documents.directory
         moment = self._clock.moment()
         around = self._surroundings.read()
-        due = sale.basket.due()
+        limits = policy.limits if policy else NO_LIMITS
+        due = sale.basket.due(limits)
         wanted = points_wanted(due, terms_of(policy)) if policy else None
+        rule, rule_points = _rule(sale, wanted)
         age = (moment.at - directory.made_at).total_seconds() if directory else None
         return TillView(
             version=version,
             sale_id=str(sale.sale_id),
             state=sale.state.value,
-            lines=tuple(_line(line) for line in sale.basket.lines),
+            lines=tuple(_line(line, limits) for line in sale.basket.lines),
             due_fen=due.money_fen,
             goods_points=due.goods_points,
             points_possible=wanted.required + wanted.optional if wanted else 0,
+            needs_code=bool(sale.basket.limited_items()),
+            rule=rule,
+            rule_points=rule_points,
+            rule_bp=limits.bill_share_bp,
+            money_only_fen=due.excluded_fen,
             payment=self._payment(sale, policy),
             completed=self._completed(sale),
             notice=_notice(notice),
@@ -79,6 +95,8 @@ class Page:
     @staticmethod
     def _payment(sale: CurrentSale, policy: Policy | None) -> PaymentView | None:
         if sale.state not in {SaleState.OPEN, SaleState.AUTHORISED} or not sale.basket.lines:
+            return None
+        if sale.approval is None and sale.basket.limited_items():
             return None
         tender = tender_of(sale, policy) if policy else None
         if tender is None:
@@ -121,7 +139,18 @@ def _unit_name(policy: Policy | None) -> tuple[str, str]:
     return (policy.unit_name, policy.unit_name_en) if policy else ("积分", "points")
 
 
-def _line(line: BasketLine) -> LineView:
+def _rule(sale: CurrentSale, wanted: PointsWanted | None) -> tuple[str, int]:
+    """Why points do not pay more: by the answer where there is one, else by the basket."""
+    if sale.approval is not None and sale.approval.limited_by is not UNSET:
+        return sale.approval.limited_by.value, sale.approval.points
+    kind = (wanted.refused_by or wanted.limited_by) if wanted else None
+    if wanted is None or kind is None:
+        return "", 0
+    by_bill = kind in {LimitKind.BILL_SHARE, LimitKind.EXCLUDED}
+    return kind.value, wanted.most if by_bill else wanted.limit_points
+
+
+def _line(line: BasketLine, limits: Limits) -> LineView:
     return LineView(
         line_no=line.line_no,
         item_id=line.item.item_id if line.item else None,
@@ -134,6 +163,8 @@ def _line(line: BasketLine) -> LineView:
         unit_price_points=line.unit_price_points,
         amount_fen=line.amount_fen,
         amount_points=line.amount_points,
+        money_only=is_excluded(line, limits),
+        limited=line.item.is_limited if line.item else False,
     )
 
 

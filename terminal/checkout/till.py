@@ -17,12 +17,13 @@ from protocol.documents import Item, Policy
 from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
 from protocol.reasons import Declined
-from protocol.redemption import PointsWanted, Tender, points_wanted
+from protocol.redemption import PointsWanted, Tender, is_enough, points_wanted
 from protocol.sales import (
     AnsweredBy,
     ReversalReason,
     SaleReversed,
 )
+from terminal.checkout.allowed import asking_notice, completing_notice, declined_notice
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
 from terminal.checkout.current import CurrentSale, completed_sale, receipt_facts, tender_of
 from terminal.checkout.starting import settle_last_run
@@ -194,7 +195,8 @@ class Till:
         wanted = self._wanted(policy)
         if policy is None or wanted is None or not self._may_ask(wanted):
             return None
-        request = self._asking.question(self._sale.sale_id, code, wanted, policy)
+        items = self._sale.basket.limited_items()
+        request = self._asking.question(self._sale.sale_id, code, wanted, policy, items)
         if isinstance(request, Declined):
             self._say_declined(request)
             return None
@@ -276,6 +278,11 @@ class Till:
                     {"lowest": lowest, "highest": sale.approval.points},
                 )
                 return
+            policy = self._store.documents().policy
+            if policy is not None and not is_enough(points, policy.limits):
+                minimum = policy.limits.minimum_points or 0
+                self._say(NoticeCode.POINTS_TOO_FEW, NoticeLevel.REFUSED, {"lowest": minimum})
+                return
             self._sale = replace(sale, points_chosen=points)
             self._notice = None
             self._changes.note()
@@ -325,6 +332,7 @@ class Till:
                     receipt_no=work.next_receipt_no(),
                     day=business_date(moment.at, policy.cut_off_hour),
                     catalogue_version=catalogue.version if catalogue else 0,
+                    limits=policy.limits,
                     evidence=evidence,
                 )
                 work.journal(captured, moment)
@@ -393,10 +401,7 @@ class Till:
         self._changes.note()
 
     def _say_declined(self, declined: Declined) -> None:
-        needs_points = int(self._sale.basket.due().goods_points > 0)
-        self._notice = Notice(
-            NoticeCode.DECLINED, NoticeLevel.REFUSED, {"needs_points": needs_points}, declined
-        )
+        self._notice = declined_notice(self._sale.basket, declined)
         self._changes.note()
 
     def _new_sale(self, basket: Basket) -> CurrentSale:
@@ -468,32 +473,19 @@ class Till:
         if policy is None:
             self._say(NoticeCode.NOT_READY, NoticeLevel.ALARM)
             return None
-        return points_wanted(self._sale.basket.due(), terms_of(policy))
+        return points_wanted(self._sale.basket.due(policy.limits), terms_of(policy))
 
     def _may_ask(self, wanted: PointsWanted) -> bool:
-        sale = self._sale
-        if self._stopped:
-            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
-        elif sale.state is SaleState.AUTHORISING:
-            self._say(NoticeCode.ASKING, NoticeLevel.ASK)
-        elif sale.state is SaleState.CAPTURED or not sale.basket.lines:
-            self._say(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)  # the last sale stays in sight
-        elif sale.state is not SaleState.OPEN:
-            self._say(NoticeCode.BASKET_LOCKED, NoticeLevel.REFUSED)
-        elif wanted.required + wanted.optional == 0:
-            self._say(NoticeCode.CODE_NOT_NEEDED, NoticeLevel.ASK)
-        else:
-            return True
-        return False
+        return self._unless(asking_notice(self._sale, wanted))
 
     def _may_complete(self) -> bool:
-        sale = self._sale
+        return self._unless(completing_notice(self._sale))
+
+    def _unless(self, notice: Notice | None) -> bool:
         if self._stopped:
             self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
-        elif sale.state is SaleState.AUTHORISING:
-            self._say(NoticeCode.ASKING, NoticeLevel.ASK)
-        elif not sale.basket.lines:
-            self._say(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)
-        else:
-            return True
-        return False
+            return False
+        if notice is not None:
+            self._notice = notice
+            self._changes.note()
+        return notice is None

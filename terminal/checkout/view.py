@@ -28,6 +28,8 @@ class LineView(Struct, frozen=True, kw_only=True):
     unit_price_points: int | None
     amount_fen: int
     amount_points: int
+    money_only: bool
+    limited: bool
 
 
 class PaymentView(Struct, frozen=True, kw_only=True):
@@ -64,7 +66,10 @@ class TillView(Struct, frozen=True, kw_only=True):
     """Everything on the cashier's page.
 
     ``state`` is a :class:`terminal.domain.sale.SaleState`; ``points_possible`` is the
-    most that points could pay of this basket (0: no code is needed).
+    most that points could pay of this basket (0: no code is needed, unless ``needs_code``).
+    ``rule`` is the :class:`protocol.redemption.LimitKind`, if any, that keeps points from
+    paying more, with its figures: points, basis points of the bill, and fen of the goods that
+    only money pays.
     """
 
     version: int
@@ -74,6 +79,11 @@ class TillView(Struct, frozen=True, kw_only=True):
     due_fen: int
     goods_points: int
     points_possible: int
+    needs_code: bool
+    rule: str
+    rule_points: int
+    rule_bp: int
+    money_only_fen: int
     payment: PaymentView | None
     completed: CompletedView | None
     notice: NoticeView | None

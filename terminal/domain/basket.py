@@ -4,10 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec import UNSET
 
 from protocol.documents import Item
-from protocol.money import QUANTITY_ONE_MILLI, Fen, Points, price_of
-from protocol.redemption import Due
+from protocol.messages import ItemUnits
+from protocol.money import QUANTITY_ONE_MILLI, Fen, price_of
+from protocol.redemption import NO_LIMITS, Due, Limits, due_of, is_excluded
 from protocol.sales import Fulfilment, SaleLine
 
 MAX_LINES = 200
@@ -67,11 +69,16 @@ class Basket:
     lines: tuple[BasketLine, ...] = ()
     next_line_no: int = 1
 
-    def due(self) -> Due:
-        return Due(
-            money_fen=Fen(sum(line.amount_fen for line in self.lines)),
-            goods_points=Points(sum(line.amount_points for line in self.lines)),
-        )
+    def due(self, limits: Limits = NO_LIMITS) -> Due:
+        return due_of(self.lines, limits)
+
+    def limited_items(self) -> tuple[ItemUnits, ...]:
+        """The goods with a limit of their own: a code must say who gets them."""
+        units: Counter[str] = Counter()
+        for line in self.lines:
+            if line.item is not None and line.item.is_limited:
+                units[line.item.item_id] += -(-line.quantity_milli // QUANTITY_ONE_MILLI)
+        return tuple(ItemUnits(item_id=item, units=units[item]) for item in sorted(units))
 
     def line(self, line_no: int) -> BasketLine | None:
         return next((line for line in self.lines if line.line_no == line_no), None)
@@ -146,7 +153,9 @@ class Basket:
             and all(x.quantity_milli <= MAX_QUANTITY_MILLI for x in self.lines)
         )
 
-    def frozen_lines(self, catalogue_version: int) -> tuple[SaleLine, ...]:
+    def frozen_lines(
+        self, catalogue_version: int, limits: Limits = NO_LIMITS
+    ) -> tuple[SaleLine, ...]:
         """The lines as the sale's record keeps them, numbered from 1 without gaps."""
         return tuple(
             SaleLine(
@@ -164,6 +173,7 @@ class Basket:
                 reimbursement_fen=line.item.reimbursement_fen if line.item else 0,
                 fulfilment=line.item.fulfilment if line.item else Fulfilment.AT_ONCE,
                 catalogue_version=catalogue_version,
+                money_only=True if is_excluded(line, limits) else UNSET,
             )
             for number, line in enumerate(self.lines, 1)
         )

@@ -159,6 +159,9 @@ class Store(Protocol):
     def exposure(self, account: str, since: datetime | None) -> Exposure:
         """What a directory made at ``since`` cannot know of yet; all there is without one."""
 
+    def sales_since(self, account: str, since: datetime) -> Sequence[SaleCaptured]:
+        """What a resident bought here and did not bring back, oldest first; at most 1 000."""
+
     def unfinished(self) -> Sequence[SaleRow]:
         """Sales that were AUTHORISING when the terminal stopped."""
 

@@ -91,10 +91,11 @@ class ReceiptComposer:
             amount, price = format_yuan(line.amount_fen), format_yuan(line.unit_price_fen or 0)
         if line.amount_fen == 0 and line.amount_points == 0:
             return [Columns(line.name, f"0{spaced} ({words.free})")]
+        name = f"*{line.name}" if line.money_only is True else line.name
         if line.quantity_milli == QUANTITY_ONE_MILLI:
-            return [Columns(line.name, amount)]
+            return [Columns(name, amount)]
         quantity = f"  {format_quantity(line.quantity_milli)}{line.unit} × {price}"
-        return [Text(line.name), Columns(quantity, amount)]
+        return [Text(name), Columns(quantity, amount)]
 
     def _totals(self, sale: SaleCaptured, facts: ReceiptFacts) -> list[Element]:
         words, unit, payment = self._words, self._unit(facts), sale.payment
@@ -115,6 +116,9 @@ class ReceiptComposer:
             worth = total_fen - unpaid_fen
             rows.append(Columns(name, words.yuan.format(format_yuan(-worth))))
         rows.extend(self._fen_remainder(payment))
+        money_only_fen = sum(line.amount_fen for line in sale.lines if line.money_only is True)
+        if money_only_fen:  # starred above: points were not allowed to pay these
+            rows.append(Columns(words.money_only, words.yuan.format(format_yuan(money_only_fen))))
         return rows
 
     def _fen_remainder(self, payment: Payment) -> list[Element]:

@@ -30,6 +30,7 @@ class Words:
     offline: str
     proof: str
     free: str
+    money_only: str
     thanks: str
     keep: str
     yuan: str
@@ -59,6 +60,7 @@ CHINESE = Words(
     offline="离线办理，余额以联网后为准",
     proof="凭证等级",
     free="免费",
+    money_only="*只收现金",
     thanks="谢谢惠顾",
     keep="请保留小票备查",
     yuan="{} 元",
@@ -88,6 +90,7 @@ ENGLISH = Words(
     offline="Offline: balance after sync",
     proof="Proof grade",
     free="free",
+    money_only="*Money only",
     thanks="Thank you",
     keep="Keep this receipt",
     yuan="{} yuan",

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -32,6 +32,7 @@ from terminal.store.sealer import ChainHead, Sealer
 from terminal.store.tables import counter, document, journal, outbox, print_job, sale
 
 RECEIPT_COUNTER = "receipt"
+MAX_SALES_BACK = 1_000
 
 # Made once: a statement that is built anew for each row costs more than SQLite takes to run it.
 _NUMBER = (
@@ -263,6 +264,24 @@ class SqliteStore:
                 points.join_from(outbox, sale, and_(*here)).where(sale.c.stood_in == 1)
             ).scalar_one()
         return Exposure(resident_points=resident, terminal_points=terminal)
+
+    def sales_since(self, account: str, since: datetime) -> Sequence[SaleCaptured]:
+        here = and_(journal.c.epoch == sale.c.epoch, journal.c.seq == sale.c.seq)
+        with self.reading() as connection:
+            bodies = connection.execute(
+                select(journal.c.body)
+                .join_from(sale, journal, here)
+                .where(
+                    sale.c.account == account,
+                    sale.c.captured_at >= time_text(since.astimezone(UTC)),
+                    sale.c.refund_seq.is_(None),
+                )
+                .order_by(sale.c.captured_at)
+                .limit(MAX_SALES_BACK)
+            ).scalars()
+            envelopes = [msgspec.json.decode(body, type=Envelope) for body in bodies]
+        happenings = [decode_happening(each.happening) for each in envelopes]
+        return [each for each in happenings if isinstance(each, SaleCaptured)]
 
     def unfinished(self) -> Sequence[SaleRow]:
         with self.reading() as connection:

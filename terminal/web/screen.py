@@ -1,5 +1,6 @@
 """The till's view with everything in words, so that the page itself has none to say."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from terminal.domain.basket import sold_at_till
 from terminal.domain.sale import SaleState
 from terminal.web.device_words import StatusView, print_words, status_views
 from terminal.web.language import language_now, later, say
+from terminal.web.rules import rule_text
 from terminal.web.words import Words, notice_words, unit_of
 
 TYPED_AMOUNT_NAME: Final = "其他商品"
@@ -57,6 +59,7 @@ class Screen(TillView, frozen=True, kw_only=True):
     confirm_text: str
     fewer_text: str
     remainder_text: str
+    rule_text: str
     figures: tuple[FigureView, ...]
     receipt_text: str
     print_text: str
@@ -125,7 +128,8 @@ def catalogue_screen(catalogue: Catalogue | None, view: TillView) -> CatalogueSc
 def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
     """Put the view into words. ``boot`` names this run of the program."""
     unit = unit_of(view)
-    notice = notice_words(view.notice, view) if view.notice else Words("", "")
+    names = {item.item_id: _item_name(item) for item in catalogue.items} if catalogue else {}
+    notice = notice_words(view.notice, view, names) if view.notice else Words("", "")
     payment, completed = view.payment, view.completed
     print_text, print_level = (
         print_words(completed.print_state, completed.print_trouble, view.printer)
@@ -139,7 +143,7 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
         notice_text=notice.text,
         notice_next=notice.next,
         statuses=status_views(view),
-        line_texts=_line_texts(view, catalogue, unit),
+        line_texts=_line_texts(view, names, unit),
         due_text=amount_text(view.due_fen, view.goods_points, unit),
         points_label=_points_label(view, unit),
         points_text=_points_text(view, unit),
@@ -149,6 +153,7 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
         confirm_text=_confirm_text(view, unit),
         fewer_text=_fewer_text(view, unit),
         remainder_text=_remainder_text(completed or payment, unit),
+        rule_text=rule_text(view, unit),
         figures=_figures(completed or payment),
         receipt_text=(
             say(later("小票号 {number}"), {"number": completed.receipt_no}) if completed else ""
@@ -162,16 +167,18 @@ def _item_name(item: Item) -> str:
     return item.name_en if language_now() == "en" and item.name_en else item.name
 
 
-def _line_texts(view: TillView, catalogue: Catalogue | None, unit: str) -> tuple[LineTexts, ...]:
-    names = {item.item_id: _item_name(item) for item in catalogue.items} if catalogue else {}
-
+def _line_texts(view: TillView, names: Mapping[str, str], unit: str) -> tuple[LineTexts, ...]:
     def words(line: LineView) -> LineTexts:
         price = price_text(line.unit_price_fen, line.unit_price_points, unit)
         typed = line.item_id is None
         name = say(_ENGLISH_TYPED_AMOUNT) if typed else names.get(line.item_id or "", line.name)
+        marks = (
+            *((say(later("只收现金")),) if line.money_only else ()),
+            *((say(later("限量")),) if line.limited else ()),
+        )
         return LineTexts(
             name=name,
-            price=f"{price} × {line.quantity} {line.unit}".rstrip(),
+            price=" · ".join((f"{price} × {line.quantity} {line.unit}".rstrip(), *marks)),
             amount=price_text(line.amount_fen, line.amount_points, unit),
         )
 
@@ -197,7 +204,7 @@ def _hint_text(view: TillView) -> str:
         return ""
     if not view.lines:
         return say(later("请扫商品，或选商品、输金额"))
-    if not view.points_possible:
+    if not view.points_possible and not view.needs_code:
         return ""
     return say(later("请居民出示居民码"))
 

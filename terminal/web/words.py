@@ -4,6 +4,7 @@ Every notice and every reason of a decline has its sentence here, short enough f
 cashier with a queue. ``{unit}`` is what the pool calls its points.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,6 +80,12 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.ASKING: Words(later("正在询问…"), later("请稍等几秒。")),
     NoticeCode.POINTS_OUT_OF_RANGE: Words(
         later("这一单只能用 {lowest} 到 {highest} {unit}。"), later("请重新输入。")
+    ),
+    NoticeCode.POINTS_TOO_FEW: Words(
+        later("这一单用{unit}最少 {lowest}，也可以不用。"), later("请重新输入，不用请输入 0。")
+    ),
+    NoticeCode.LIMITED_NEEDS_CODE: Words(
+        later("有限量商品，每人或每户有数。"), later("请居民出示居民码。")
     ),
     NoticeCode.COMPLETED: Words(later("成交。"), later("请把小票交给居民。")),
     NoticeCode.CANCELLED: Words(
@@ -170,9 +177,33 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
         later("此卡已用完，最后一次是{used_on}，在{used_where}。"),
         later("请居民换一张卡，或打开手机居民码。{instead}"),
     ),
+    DeclineReason.OVER_SALE_LIMIT: Words(
+        later("一单最多用{limit}{unit}，这些商品要更多。"), later("请减少商品，或分成两单。")
+    ),
+    DeclineReason.OVER_DAY_LIMIT: Words(
+        later("这位居民今天最多还能用{limit}{unit}。"), later("{instead}请减少商品，或明天再来。")
+    ),
+    DeclineReason.OVER_HOUSEHOLD_LIMIT: Words(
+        later("这一户今天最多还能用{limit}{unit}。"), later("{instead}请减少商品，或明天再来。")
+    ),
+    DeclineReason.BELOW_MINIMUM: Words(
+        later("用{unit}一单最少 {limit}，这一单不够。"), later("{instead}也可以多买一些再扫。")
+    ),
+    DeclineReason.OVER_ITEM_LIMIT: Words(
+        later("“{item}”限量，这位居民还可以要 {left}。"), later("请改数量，再扫一次居民码。")
+    ),
     DeclineReason.SALE_REVERSED: Words(later("这一单刚才取消了。"), later("请再扫一次居民码。")),
 }
 
+NO_MORE_TODAY: Final = Words(
+    later("这位居民今天的{unit}已用到上限。"), later("{instead}明天可以再用。")
+)
+NO_MORE_AT_HOME: Final = Words(
+    later("这一户今天的{unit}已用到上限。"), later("{instead}明天可以再用。")
+)
+NO_MORE_OF_ITEM: Final = Words(
+    later("“{item}”限量，这位居民或这一户已经领完。"), later("请去掉这件商品，再扫一次居民码。")
+)
 NO_POINTS: Final = Words(later("没有可用{unit}。"), later("请直接收现金 {due} 元。"))
 NO_POINTS_OFFLINE: Final = Words(
     later("现在离线，这位居民暂时不能用{unit}。"), later("{instead}网络好了可以再扫居民码。")
@@ -194,8 +225,13 @@ def unit_of(view: TillView) -> str:
     return view.unit_name_en if language_now() == "en" else view.unit_name
 
 
-def notice_words(notice: NoticeView, view: TillView) -> Words:
-    """The sentences of a notice, filled with its figures and those of the basket on the page."""
+def notice_words(
+    notice: NoticeView, view: TillView, names: Mapping[str, str] | None = None
+) -> Words:
+    """The sentences of a notice, filled with its figures and those of the basket on the page.
+
+    ``names``: what items are called in the language of this request, by their ids.
+    """
     figures: dict[str, str | int] = {
         "unit": unit_of(view),
         "pool": view.pool_name or say(THIS_POOL),
@@ -208,6 +244,7 @@ def notice_words(notice: NoticeView, view: TillView) -> Words:
     if notice.decline is not None:
         needs_points = bool(notice.figures.get("needs_points"))
         figures |= _decline_figures(notice.decline, figures, needs_points)
+        figures["item"] = _item_name(notice.decline, view, names or {})
         words = _decline_words(notice.decline, needs_points)
     elif code is NoticeCode.CANCELLED and not view.lines:
         words = CANCELLED_EMPTY
@@ -221,7 +258,23 @@ def _decline_words(decline: Declined, needs_points: bool) -> Words:
         return NO_POINTS
     if decline.reason is DeclineReason.OVER_FLOOR_LIMIT and decline.limit_points == 0:
         return NO_POINTS_OFFLINE
+    if decline.reason in _NO_MORE and decline.limit_points == 0 and not decline.left_units:
+        return _NO_MORE[decline.reason]
     return DECLINES[decline.reason]
+
+
+_NO_MORE: Final = {
+    DeclineReason.OVER_DAY_LIMIT: NO_MORE_TODAY,
+    DeclineReason.OVER_HOUSEHOLD_LIMIT: NO_MORE_AT_HOME,
+    DeclineReason.OVER_ITEM_LIMIT: NO_MORE_OF_ITEM,
+}
+"""Where nothing at all is left."""
+
+
+def _item_name(decline: Declined, view: TillView, names: Mapping[str, str]) -> str:
+    """What the goods of a decline are called on this page."""
+    on_page = (line.name for line in view.lines if line.item_id == decline.item)
+    return names.get(decline.item or "") or next(on_page, "—")
 
 
 def _decline_figures(
@@ -230,6 +283,7 @@ def _decline_figures(
     return {
         "missing": decline.missing_points,
         "limit": decline.limit_points,
+        "left": decline.left_units or 0,
         "until": day_text(decline.until) if decline.until else "",
         "used_on": day_text(decline.used_at.astimezone(SHANGHAI)) if decline.used_at else "—",
         "used_where": decline.used_where or "—",

@@ -27,7 +27,10 @@ def settings_of(unit: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd to judge by")
-@pytest.mark.parametrize("unit", ["huidian-terminal.service", "huidian-server.service"])
+@pytest.mark.parametrize(
+    "unit",
+    ["huidian-terminal.service", "huidian-server.service", "huidian-server-upgrade.service"],
+)
 def test_a_unit_is_hardened(unit: str) -> None:
     judged = subprocess.run(
         [*JUDGE, str(UNITS / unit)],
@@ -66,6 +69,24 @@ def test_a_unit_starts_the_program_with_the_users_and_folders_that_are_made_for_
     for kind in ("sysusers", "tmpfiles"):
         made = (UNITS / f"huidian-{name}.{kind}.conf").read_text(encoding="utf-8")
         assert f"huidian-{name}" in made
+
+
+def test_only_the_upgrade_sees_the_owners_password_and_may_do_no_more_than_the_server() -> None:
+    server, upgrade = (
+        settings_of(f"huidian-{name}.service") for name in ("server", "server-upgrade")
+    )
+    assert upgrade["ExecStart"] == [
+        "/opt/huidian/bin/huidian-server --config /etc/huidian/server.toml upgrade"
+    ]
+    assert "upgrade" in huidian_server.commands
+    assert upgrade["LoadCredential"] == ["owner.pgpass:/etc/huidian/owner.pgpass"]
+    assert "LoadCredential" not in server
+    of_a_service = {"Restart", "RestartSec", "TimeoutStopSec", "KillSignal", "SocketBindAllow"}
+    of_a_service |= {"RuntimeDirectory", "RuntimeDirectoryMode", "WantedBy"}
+    missing = server.keys() - upgrade.keys() - of_a_service
+    assert missing == set()
+    differing = {name for name in server.keys() & upgrade.keys() if server[name] != upgrade[name]}
+    assert differing == {"Description", "Type", "ExecStart"}
 
 
 def test_the_example_settings_use_the_names_that_udev_gives() -> None:

@@ -118,7 +118,13 @@ class PoolWorld:
         return uuid7(self.now, self.counter.to_bytes(10, "big"))
 
     def open_merchant(
-        self, merchant: str, name: str, *, share_bp: int = 1_000, reimbursement_bp: int = 10_000
+        self,
+        merchant: str,
+        name: str,
+        *,
+        share_bp: int = 1_000,
+        reimbursement_bp: int = 10_000,
+        contract: bool = True,
     ) -> Till:
         """A merchant with one shop, one contract, one enrolled terminal and one sign-in."""
         self.tell(RegisterMerchant(merchant=merchant, name=name))
@@ -126,15 +132,16 @@ class PoolWorld:
         self.tell(
             OpenShop(shop=merchant, merchant=merchant, shop_kind=kind, name=name, place=place)
         )
-        self.tell(
-            AgreeContract(
-                contract=f"c-{merchant}",
-                merchant=merchant,
-                share_bp=share_bp,
-                reimbursement_bp=reimbursement_bp,
-                valid_from=date(2026, 1, 1),
+        if contract:
+            self.tell(
+                AgreeContract(
+                    contract=f"c-{merchant}",
+                    merchant=merchant,
+                    share_bp=share_bp,
+                    reimbursement_bp=reimbursement_bp,
+                    valid_from=date(2026, 1, 1),
+                )
             )
-        )
         terminal, code_hash = f"t-{merchant}", "0" * 64
         self.tell(
             InviteTerminal(
@@ -161,12 +168,12 @@ class PoolWorld:
         command = RegisterSignIn(user=user, role=role, merchant=merchant, password_hash=hashed)
         self.tell(command)
 
-    def award(self, times: int = 1, rule: str = "river-patrol") -> None:
+    def award(self, times: int = 1, rule: str = "river-patrol", *, account: str = RESIDENT) -> None:
         for _ in range(times):
             self.tell(
                 AwardPoints(
                     award_id=str(self.new_id()),
-                    account=RESIDENT,
+                    account=account,
                     rule_id=rule,
                     performed_on=business_date(self.now, self.preset.cut_off_hour),
                     awarded_by="网格员小张",

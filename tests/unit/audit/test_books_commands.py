@@ -1,6 +1,7 @@
 """The commands about the books, as a person at the server's machine types them."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from sqlalchemy import select
 
 from config.server import ServerSettings
 from server.bootstrap.desk import make_desk
-from server.commands import books
+from server.commands import auditing, books
 from server.commands.context import CommandContext, OpenedPool
-from server.db import open_engine, reading
+from server.db import create_all, metadata, open_engine, reading
 from server.directory.keys import PoolKeys
 from server.settlement.tables import statement_line
+from tests.conftest import Cluster
 from tests.unit.audit.pool_world import PoolWorld, small_history
 
 
@@ -27,6 +29,7 @@ class Machine:
         self._settings = ServerSettings(data_dir=folder)
         self._group = click.Group()
         books.register(self._group)
+        auditing.register(self._group)
 
     def run(self, *arguments: str) -> Result:
         world = self.world
@@ -79,7 +82,16 @@ def test_settle_prints_every_statement_and_says_when_it_was_done_before(machine:
     (figures,) = told["statements"]
     assert (figures["cash_fen"], figures["share_fen"], figures["net_fen"]) == (3_800, 380, -380)
     assert figures["shares"] == [
-        {"contract": "c-zhan", "share_bp": 1_000, "takings_fen": 3_800, "share_fen": 380}
+        {
+            "contract": "c-zhan",
+            "share_bp": 1_000,
+            "takings_fen": 3_800,
+            "share_fen": 380,
+            "month": "2026-03",
+            "category": "",
+            "basis": "cash",
+            "from_fen": 0,
+        }
     ]
 
 
@@ -121,8 +133,8 @@ def test_audit_exits_0_when_clean_and_1_when_broken(machine: Machine) -> None:
     assert "账目无误" in clean.output
     told = machine.data("audit")
     assert isinstance(told, dict)
-    assert told["clean"] is True
-    assert [each["invariant"] for each in told["findings"]][-2:] == ["I10", "I11"]
+    assert (told["clean"], told["complete"]) == (True, True)
+    assert [each["invariant"] for each in told["findings"]] == [f"I{n}" for n in range(1, 13)]
     with machine.world.engine.connect() as connection:
         connection.exec_driver_sql("DROP TRIGGER statement_line_is_never_deleted")
         connection.exec_driver_sql("DELETE FROM statement_line")
@@ -134,6 +146,58 @@ def test_audit_exits_0_when_clean_and_1_when_broken(machine: Machine) -> None:
     assert broken_told["clean"] is False
 
 
+def test_audit_checks_only_what_is_asked_and_says_so(machine: Machine) -> None:
+    small_history(machine.world)
+    asked = machine.run("audit", "--only", "i8, I3")
+    assert asked.exit_code == 0, asked.output
+    assert "所核对的无误：I3, I8" in asked.output
+    assert "I5" not in asked.output
+    told = machine.data("audit", "--only", "I3")
+    assert isinstance(told, dict)
+    assert (told["clean"], told["complete"]) == (True, False)
+    refused = machine.run("audit", "--only", "I13")
+    assert refused.exit_code == 2
+    assert "I1 到 I12" in refused.output
+
+
+def test_audit_writes_its_report_to_a_file_and_still_prints_it(
+    machine: Machine, tmp_path: Path
+) -> None:
+    small_history(machine.world)
+    report = tmp_path / "report.json"
+    printed = machine.run("audit", "--json", str(report))
+    assert printed.exit_code == 0
+    assert "账目无误" in printed.stdout
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert told["pool"] == "guanghui"
+    assert all(each["checked"] == each["there"] for each in told["findings"])
+    assert all(each["took_ms"] >= 0 for each in told["findings"])
+    nowhere = machine.run("audit", "--only", "I1", "--json", str(tmp_path / "none" / "report.json"))
+    assert nowhere.exit_code == 2
+    assert "报告写不进" in nowhere.output
+
+
+def test_progress_is_told_on_standard_error_when_asked_for(machine: Machine) -> None:
+    small_history(machine.world)
+    quiet = machine.run("audit", "--only", "I4")
+    assert quiet.stderr == ""
+    told = machine.run("audit", "--only", "I4", "--progress")
+    assert re.search(r"… I4 (\d+) / \1\n$", told.stderr), told.stderr
+    replayed = machine.run("replay", "--progress")
+    assert re.search(r"… replay (\d+) / \1\n$", replayed.stderr), replayed.stderr
+
+
+def test_an_audit_that_cannot_be_run_exits_2(machine: Machine) -> None:
+    small_history(machine.world)
+    with machine.world.engine.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE sale RENAME TO lost")
+    refused = machine.run("audit")
+    assert refused.exit_code == 2
+    assert "没有核对成" in refused.output
+    assert "Traceback" not in refused.output
+    assert "无误" not in refused.output
+
+
 def test_replay_fills_an_empty_database_and_refuses_a_full_one(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -141,12 +205,41 @@ def test_replay_fills_an_empty_database_and_refuses_a_full_one(
     url = f"sqlite:///{tmp_path}/again.db"
     done = machine.run("replay", "--into", url)
     assert done.exit_code == 0, done.output
+    assert "两边的账相同" in done.output
     target = open_engine(url)
     with reading(target) as here, reading(machine.world.engine) as there:
         rows = select(statement_line).order_by(statement_line.c.transfer_no)
         assert here.execute(rows).all() == there.execute(rows).all() != []
     target.dispose()
     refused = machine.run("replay", "--into", url)
-    assert refused.exit_code == 1
-    assert "not empty" in refused.output
-    assert machine.run("replay", "--into", "mysql://x").exit_code == 1
+    assert refused.exit_code == 2
+    assert "不是空的" in refused.output
+    assert machine.run("replay", "--into", "mysql://x").exit_code == 2
+
+
+def test_replay_names_the_rows_that_no_fact_explains_and_exits_1(machine: Machine) -> None:
+    small_history(machine.world)
+    assert machine.run("replay").exit_code == 0
+    with machine.world.engine.begin() as tx:
+        tx.exec_driver_sql("UPDATE resident SET name = '李阿姨'")
+    found = machine.run("replay")
+    assert found.exit_code == 1
+    assert "table resident, row 00000000000000aa" in found.output
+    assert "1 处" in found.output
+
+
+@pytest.mark.postgres
+def test_a_pool_on_postgresql_replays_into_postgresql_and_into_sqlite(
+    postgres_url: str, postgres_cluster: Cluster, tmp_path: Path
+) -> None:
+    engine = open_engine(postgres_url)
+    create_all(engine, metadata)
+    machine = Machine(PoolWorld(engine), tmp_path)
+    small_history(machine.world)
+    postgres_cluster.run("CREATE DATABASE replayed")
+    for url in (postgres_cluster.url("replayed"), f"sqlite:///{tmp_path}/replayed.db"):
+        done = machine.run("replay", "--into", url)
+        assert done.exit_code == 0, done.output
+        assert "两边的账相同" in done.output
+    engine.dispose()
+    postgres_cluster.run("DROP DATABASE replayed WITH (FORCE)")

@@ -10,11 +10,11 @@ from server.awards import tables
 from server.awards.tables import paid_once
 from server.bootstrap.desk import make_desk
 from server.commands.audit import run_audit
-from server.commands.audit_replay import COMPARED
+from server.commands.audit_replay import compared_tables
 from server.db import metadata
 from server.facts import Outcome
 from server.facts.refused import Refused
-from tests.unit.audit.test_audit import break_books
+from tests.unit.audit.breaking import break_books
 from tests.unit.awards.deeds import amended, assert_audit_is_clean, award, points, staff
 from tests.unit.awards.test_clawback import back
 from tests.unit.awards.test_review import CLAIM, review
@@ -44,7 +44,7 @@ def test_every_table_of_the_awards_is_compared_by_the_replay() -> None:
         table.name for table in metadata.sorted_tables if getattr(tables, table.name, None) is table
     }
     assert paid_once.name in of_awards
-    assert of_awards <= {table.name for table in COMPARED}
+    assert of_awards <= {table.name for table in compared_tables()}
 
 
 @ON_SQLITE
@@ -67,7 +67,7 @@ def test_awards_that_were_changed_behind_the_books_are_named(
     town: World, told: Path, statement: str, invariant: str, says: str
 ) -> None:
     town.engine.dispose()
-    break_books(told, statement)
+    break_books(town.engine, statement)
     found = town.read(lambda tx: run_audit(tx, town.pool, make_desk))
     (broken,) = [each for each in found if each.invariant == invariant]
     assert any(says in violation.where for violation in broken.violations), broken.violations

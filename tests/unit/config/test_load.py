@@ -174,6 +174,24 @@ def test_in_a_preset_the_line_is_right_inside_tables_arrays_and_inline_tables(
         ("guanghui", "per_terminal_soft_points = 5000", "per_terminal_soft_points = 20000",
          "standin.per_terminal_soft_points"),
         ("guanghui", "card_cap_points = 100", "card_cap_points = 70000", "codes.card_cap_points"),
+        ("guanghui", '["烟", "酒"]', '["烟", "烟"]', "redemption.excluded_categories"),
+        ("guanghui", '["烟", "酒"] # [I]', "[]\nbill_share_bp = 10001 # @",
+         "redemption.bill_share_bp"),
+        ("guanghui", '["烟", "酒"] # [I]', "[]\nper_sale_points = 9 # @\nper_day_points = 8 #",
+         "redemption.per_sale_points"),
+        ("guanghui", '["烟", "酒"] # [I]', "[]\nminimum_points = 9 # @\nper_day_points = 8 #",
+         "redemption.minimum_points"),
+        ("guanghui", '["烟", "酒"] # [I]', "[]\nper_hour_points = 8 # @",
+         "redemption.per_hour_points"),
+        ("guanghui", "[standin]", "[cover]\nwarning_bp = 5000\nhard_bp = 6000 # @\n[standin]",
+         "cover.hard_bp"),
+        ("guanghui", "hold_s = 300", "hold_s = 300\npoints_expire_after_days = 0 # @",
+         "points_expire_after_days"),
+        ("yamen", "limit_per_household = 2", "limit_per_household = 0",
+         "catalogue[3].limit_per_household"),
+        ("yamen", 'limit_period = "month"', 'limit_period = "year"', "catalogue[3].limit_period"),
+        ("guanghui", "weighed = true", "weighed = true\nlimit_per_resident = 1 # @",
+         "catalogue[1].limit_per_resident"),
         ("yamen", "reimbursement_fen = 700", "# none", "catalogue[0].reimbursement_fen"),
         ("wenhuajie", "last_day = 2024-03-31", "last_day = 2022-03-31", "award_rules[1].last_day"),
     ],
@@ -200,12 +218,15 @@ def test_a_key_missing_in_an_element_shows_that_elements_header() -> None:
     [
         ("yamen", 'id = "detergent"', 'id = "soy-sauce"', '"soy-sauce" stands there twice'),
         ("yamen", "price_points = 6", "price_fen = 600", "reimbursement_fen"),
+        ("yamen", "[standin]", '[redemption]\nexcluded_categories = ["食品"]\n[standin]',
+         "excluded category"),
+        ("yamen", "[standin]", "[cover]\nwarning_bp = 5000\n[standin]", "needs a pool"),
         ("guanghui", 'parent = "binhe"', 'parent = "nowhere"', '"binhe-1"'),
         ("guanghui", 'kind = "grid"', 'kind = "microgrid"', '"tinghoujie-1"'),
         ("wenhuajie", "first_day = 2024-04-01", "first_day = 2024-03-31", "overlap"),
         ("wenhuajie", 'same_fact_as = "hazard"', 'same_fact_as = "hazzard"', "another rule"),
     ],
-)
+)  # fmt: skip
 def test_a_preset_that_contradicts_itself_is_refused(
     name: str, old: str, new: str, says: str
 ) -> None:

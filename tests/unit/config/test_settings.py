@@ -25,6 +25,13 @@ def test_the_database_is_sqlite_in_the_data_folder_unless_told_otherwise() -> No
     assert ServerSettings(data_dir=Path("/s"), database_url=url).database == url
 
 
+def test_postgresql_may_have_an_owner_of_its_own() -> None:
+    program, owner = (f"postgresql+psycopg://{role}@/huidian" for role in ("program", "owner"))
+    settings = ServerSettings(data_dir=Path("/s"), database_url=program, database_owner_url=owner)
+    assert (settings.database, settings.database_owner_url) == (program, owner)
+    assert ServerSettings(data_dir=Path("/s"), database_url=program).database_owner_url is None
+
+
 def test_the_simulated_clock_names_its_file() -> None:
     settings = TerminalSettings(data_dir=Path("/t"), clock="simulated:///tmp/offset")
     assert settings.simulated_clock_file == Path("/tmp/offset")
@@ -46,6 +53,8 @@ def test_every_loopback_address_will_do(host: str) -> None:
         ("session_idle_s = 90000", "session_idle_s"),
         ('database_url = "mysql://a"', "database_url"),
         ("max_body_bytes = 10", "max_body_bytes"),
+        ('database_owner_url = "postgresql+psycopg:///huidian"', "database_owner_url"),
+        ('database_owner_url = "sqlite:////s/other.sqlite3"', "database_owner_url"),
     ],
 )
 def test_the_server_refuses_what_it_could_not_stand_for(line: str, key: str) -> None:

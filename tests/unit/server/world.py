@@ -40,9 +40,9 @@ from protocol.messages import (
     Problem,
     RecordOutcome,
 )
-from protocol.money import Fen, Points, price_of
+from protocol.money import Points, price_of
 from protocol.reasons import Declined
-from protocol.redemption import Due, Tender, tender
+from protocol.redemption import Tender, due_of, tender
 from protocol.sales import (
     AnsweredBy,
     Happening,
@@ -108,15 +108,16 @@ class World:
             issuer_keys=self.keys.issuer_keys(),
         )
         self.do(command)
+        self.api = ApiServices(
+            engine=engine,
+            pool=self.pool,
+            desk=self.desk,
+            keys=self.keys,
+            clock=self.clock,
+        )
         self.app: Flask = create_app(
             AppServices(
-                api=ApiServices(
-                    engine=engine,
-                    pool=self.pool,
-                    desk=self.desk,
-                    keys=self.keys,
-                    clock=self.clock,
-                ),
+                api=self.api,
                 portal=PortalServices(
                     engine=engine,
                     pool=self.pool,
@@ -426,12 +427,8 @@ def sold(
     practice: bool = False,
 ) -> SaleCaptured:
     """A sale as a terminal captures it, paid by the rule that both sides run."""
-    terms = world.read(lambda tx: pool_terms(tx, world.pool)).redemption
-    due = Due(
-        Fen(sum(line.amount_fen for line in lines)),
-        Points(sum(line.amount_points for line in lines)),
-    )
-    paid = tender(due, terms, Points(points))
+    terms = world.read(lambda tx: pool_terms(tx, world.pool)).redemption_on(day)
+    paid = tender(due_of(lines, terms.limits), terms, Points(points))
     assert isinstance(paid, Tender), paid
     return SaleCaptured(
         sale_id=sale_id or world.sale_id(),

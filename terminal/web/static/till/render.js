@@ -89,6 +89,8 @@ function drawSums(screen) {
   put("points", screen.points_text);
   put("remainder", screen.remainder_text);
   put("to-pay", screen.to_pay_text);
+  put("rule", screen.rule_text);
+  show("rule", screen.rule_text !== "");
   put("hint-text", screen.hint_text);
   show("hint", screen.hint_text !== "");
   put("cash-text", screen.cash_text);

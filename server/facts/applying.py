@@ -1,0 +1,227 @@
+"""Applying facts in their order: several in one go, each as if it were alone.
+
+A kind that can, is tried in memory: its handler works on the working set, and what it did is
+undone there if it is refused or faults. All other facts, and those that turn out to need the
+database themselves, have a savepoint each. Should what was tried in memory not be taken by the
+database, everything is undone and done again one by one, so that the fault is one fact's alone.
+"""
+
+from collections.abc import Hashable, MutableMapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import msgspec
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from server.db import dialect
+from server.db.bulk import Row, Savepoint, ask_all, kept_locked, planned_for_few_rows
+from server.db.working_set import NeedsSavepoint, Stored, WorkingSet, working
+from server.facts.tables import fact as fact_table
+from server.facts.tables import fact_head
+from server.facts.values import Expect, Fact, FactFault, Failed, Outcome, Refusal, Registered
+
+_FACT = Stored(fact_table)
+_HEAD = Stored(fact_head, changes=("last_fact_no", "last_recorded_at", "standing_no"))
+_HEAD_FOR_FEW_ROWS = planned_for_few_rows(_HEAD.by_keys)
+_UNSETTLED = "huidian_unsettled"
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A fact that is about to be; `given` is the one of another database, in a replay."""
+
+    registered: Registered
+    command: msgspec.Struct
+    body: bytes
+    actor: str
+    at: datetime
+    given: Fact | None = None
+
+    @property
+    def expect(self) -> Expect[Any] | None:
+        return self.registered.expect
+
+    def following(self, pool: str, head: Row) -> Fact:
+        """The fact with its number and its moment, which never steps back."""
+        last_no, last_at = head["last_fact_no"], head["last_recorded_at"]
+        if self.given is not None:
+            if self.given.fact_no != last_no + 1:
+                raise FactFault(f"{pool}: fact {self.given.fact_no} cannot follow {last_no}")
+            return self.given
+        at = max(self.at, last_at) if last_at else self.at
+        return Fact(pool, last_no + 1, self.registered.kind, self.body, self.actor, at)
+
+
+class Standing:
+    """What was read of pools' standing data, from one transaction to the next.
+
+    It holds as long as no fact has changed any: the pool's head says which was the last that may
+    have. A transaction that has applied such a fact itself neither reads nor fills it.
+    """
+
+    def __init__(self) -> None:
+        self._known: MutableMapping[Engine, dict[str, tuple[int, dict[Hashable, Any]]]]
+        self._known = WeakKeyDictionary()
+
+    def answers(self, tx: Connection, pool: str, head: Row) -> dict[Hashable, Any]:
+        """Answers that hold now; whoever finds out more adds to them."""
+        if tx.info.get(_UNSETTLED) is tx.get_transaction():
+            return {}
+        pools = self._known.setdefault(tx.engine, {})
+        standing_no, answers = pools.get(pool, (-1, {}))
+        if standing_no != head["standing_no"]:
+            answers = {}
+            pools[pool] = head["standing_no"], answers
+        return answers
+
+
+def apply_all(
+    tx: Connection, pool: str, handed: Sequence[Handed], known: Standing
+) -> list[Outcome | Failed]:
+    """Appends and applies each in turn; one outcome for each, in their order.
+
+    Raises:
+        DBAPIError: the transaction is lost, or must be tried again as a whole.
+    """
+    try:
+        return _Applying(tx, pool, known, in_memory=True).run(handed)
+    # Whatever it was: one of them is at fault, and alone each keeps its own.
+    except Exception as fault:
+        if is_lost(fault):
+            raise
+    return _Applying(tx, pool, known, in_memory=False).run(handed)
+
+
+def is_lost(fault: Exception) -> bool:
+    """Whether the whole transaction went with this fault, or must be tried again."""
+    return isinstance(fault, DBAPIError) and dialect.may_pass_by_waiting(fault)
+
+
+class _Applying:
+    """One run through handed facts, inside a savepoint of its own."""
+
+    def __init__(self, tx: Connection, pool: str, known: Standing, *, in_memory: bool) -> None:
+        self._tx = tx
+        self._pool = pool
+        self._known = known
+        self._in_memory = in_memory
+        self._head: Row = {}
+
+    def run(self, handed: Sequence[Handed]) -> list[Outcome | Failed]:
+        outcomes: list[Outcome | Failed] = []
+        self._in_memory &= any(each.expect is not None for each in handed)
+        savepoint = Savepoint(self._tx, "facts")
+        try:
+            self._head = _locked_head(self._tx, self._pool, for_few_rows=self._in_memory)
+            with working(self._tx, self._pool) as books:
+                for expect, some in groupby(handed, attrgetter("expect")):
+                    outcomes += self._apply_run(books, expect, list(some))
+        except Exception as fault:
+            if not is_lost(fault):
+                savepoint.take_back()
+            raise
+        if self._head["last_fact_no"] == 0:  # then its head was made here, for nothing
+            savepoint.take_back()
+        else:
+            savepoint.release()
+        return outcomes
+
+    def _apply_run(
+        self, books: WorkingSet, expect: Expect[Any] | None, handed: Sequence[Handed]
+    ) -> list[Outcome | Failed]:
+        if expect is None or not self._in_memory:
+            return [self._apply_guarded(books, each) for each in handed]
+        books.standing = self._known.answers(self._tx, self._pool, self._head)
+        expect(self._tx, self._pool, [(each.command, each.at) for each in handed])
+        return [self._try(books, each) for each in handed]
+
+    def _try(self, books: WorkingSet, handed: Handed) -> Outcome | Failed:
+        """In memory alone, where that goes."""
+        mark, head = books.mark(), self._head
+        books.tried = True
+        try:
+            outcome = self._apply(books, handed)
+        except NeedsSavepoint:
+            outcome = None
+        except DBAPIError:
+            raise
+        # The fault is this fact's; the others are not to suffer from it.
+        except Exception as fault:  # noqa: BLE001
+            outcome = Failed(fault)
+        finally:
+            books.tried = False
+        if outcome is None or isinstance(outcome, Failed) or _is_undone(handed, outcome):
+            books.undo(mark)
+            self._head = head
+        return self._apply_guarded(books, handed) if outcome is None else outcome
+
+    def _apply_guarded(self, books: WorkingSet, handed: Handed) -> Outcome | Failed:
+        """With a savepoint."""
+        head = self._head
+        books.standing = self._known.answers(self._tx, self._pool, head)
+        savepoint = Savepoint(self._tx, "fact")
+        try:
+            outcome = self._apply(books, handed)
+            books.flush()
+        # The fault is this fact's; the others are not to suffer from it.
+        except Exception as fault:
+            if is_lost(fault):
+                raise
+            books.forget()
+            self._head = head
+            savepoint.take_back()
+            return Failed(fault)
+        if _is_undone(handed, outcome):
+            books.forget()
+            self._head = head
+            savepoint.take_back()
+            return outcome
+        savepoint.release()
+        if handed.expect is None:
+            self._tx.info[_UNSETTLED] = self._tx.get_transaction()
+        return outcome
+
+    def _apply(self, books: WorkingSet, handed: Handed) -> Outcome:
+        fact = handed.following(self._pool, self._head)
+        changes_standing = handed.expect is None
+        self._head = {
+            "pool": self._pool,
+            "last_fact_no": fact.fact_no,
+            "last_recorded_at": fact.recorded_at,
+            "standing_no": fact.fact_no if changes_standing else self._head["standing_no"],
+        }
+        books.replace(_HEAD, self._head)
+        books.append(
+            _FACT,
+            {
+                "pool": fact.pool,
+                "fact_no": fact.fact_no,
+                "kind": fact.kind,
+                "body": fact.body,
+                "actor": fact.actor,
+                "recorded_at": fact.recorded_at,
+            },
+        )
+        return handed.registered.handler(self._tx, fact.stamp, handed.command)
+
+
+def _is_undone(handed: Handed, outcome: Outcome) -> bool:
+    return isinstance(outcome, Refusal) and not handed.registered.keeps_refusals
+
+
+def _locked_head(tx: Connection, pool: str, *, for_few_rows: bool) -> Row:
+    locking = _HEAD.by_keys
+    if for_few_rows and tx.dialect.name == "postgresql":
+        locking = _HEAD_FOR_FEW_ROWS
+    ((*rows,),) = ask_all(tx, [(kept_locked(locking), {"pool": pool})])
+    if not rows:
+        new = {"pool": pool, "last_fact_no": 0, "last_recorded_at": None, "standing_no": 0}
+        dialect.insert_or_ignore(tx, fact_head, new)
+        ((*rows,),) = ask_all(tx, [(kept_locked(locking), {"pool": pool})])
+    (row,) = rows
+    return {name: row[name] for name in ("pool", *_HEAD.changes)}

@@ -1,0 +1,93 @@
+"""What residents have taken so far: points of a day, and goods of some days, in one question each."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
+
+from server.directory.accounts import resident_account
+from server.ledger import Asset
+from server.ledger.live import live_holds_sum
+from server.redemption import tables as t
+from server.redemption.limit_tables import limited_goods
+
+Days = tuple[date, date]
+"""The first and the last business date, both included."""
+
+
+def points_taken(tx: Connection, pool: str, accounts: Sequence[str], day: date) -> int:
+    """Points that these residents took on a business date, less what came back of them."""
+    which = _sales_of(pool, accounts, (day, day))
+    sold = select(_sum(t.sale.c.points_for_goods + t.sale.c.points_for_money)).where(*which)
+    back = (
+        select(_sum(t.refund.c.points_for_goods + t.refund.c.points_for_money))
+        .join(t.sale, (t.sale.c.pool == t.refund.c.pool) & (t.sale.c.sale_id == t.refund.c.sale_id))
+        .where(*which)
+    )
+    row = tx.execute(select(sold.scalar_subquery(), back.scalar_subquery())).one()
+    return int(row[0] - row[1])
+
+
+def points_held(tx: Connection, pool: str, accounts: Sequence[str], at: datetime) -> int:
+    """Points of these residents that questions have reserved and nobody has taken yet."""
+    return sum(
+        live_holds_sum(tx, pool, resident_account(each), Asset.POINTS, at) for each in accounts
+    )
+
+
+def goods_taken(
+    tx: Connection, pool: str, accounts: Sequence[str], item_id: str, days: Days
+) -> int:
+    """Thousandths of an item that these residents took, less what came back of them."""
+    line, sale, back_line = t.sale_line, t.sale, t.refund_line
+    of_sale = (sale.c.pool == line.c.pool) & (sale.c.sale_id == line.c.sale_id)
+    which = (*_sales_of(pool, accounts, days), line.c.item_id == item_id)
+    sold = select(_sum(line.c.quantity_milli)).join(sale, of_sale).where(*which)
+    of_line = (
+        (line.c.pool == back_line.c.pool)
+        & (line.c.sale_id == back_line.c.sale_id)
+        & (line.c.line_no == back_line.c.line_no)
+    )
+    back = (
+        select(_sum(back_line.c.quantity_milli))
+        .join(line, of_line)
+        .join(sale, of_sale)
+        .where(*which)
+    )
+    row = tx.execute(select(sold.scalar_subquery(), back.scalar_subquery())).one()
+    return int(row[0] - row[1])
+
+
+def goods_reserved(
+    tx: Connection, pool: str, accounts: Sequence[str], item_id: str, at: datetime
+) -> int:
+    """Thousandths of an item that approved questions asked for and no sale has taken yet."""
+    found = (
+        select(_sum(limited_goods.c.quantity_milli))
+        .join(
+            t.sale,
+            (t.sale.c.pool == limited_goods.c.pool)
+            & (t.sale.c.sale_id == limited_goods.c.sale_id)
+            & (t.sale.c.state == "authorised"),
+        )
+        .where(
+            limited_goods.c.pool == pool,
+            limited_goods.c.account.in_(accounts),
+            limited_goods.c.item_id == item_id,
+            limited_goods.c.held_until > at,
+        )
+    )
+    return int(tx.execute(found).scalar_one())
+
+
+def _sales_of(pool: str, accounts: Sequence[str], days: Days) -> tuple[ColumnElement[bool], ...]:
+    """Captured sales alone have a business date."""
+    return (
+        t.sale.c.pool == pool,
+        t.sale.c.account.in_(accounts),
+        t.sale.c.business_date.between(*days),
+    )
+
+
+def _sum(column: ColumnElement[int]) -> ColumnElement[int]:
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)

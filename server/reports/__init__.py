@@ -1,0 +1,1 @@
+"""What only reads and needs several of the server's rooms at once, for every edge alike."""

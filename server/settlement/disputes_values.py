@@ -1,0 +1,78 @@
+"""What is told about disputes, and how one reads."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from server.settlement.states_values import (
+    Note,
+    Reason,
+    SettlingCommand,
+    SettlingId,
+    StatementId,
+)
+
+MAX_ADJUSTMENT_FEN = 10**12
+DISPUTES_MAX = 200
+"""Disputes on one statement; whoever has more writes them down in one about the whole."""
+
+
+class Verdict(StrEnum):
+    """How a dispute ends."""
+
+    ADJUSTED = "adjusted"
+    REFUSED = "refused"
+
+
+class RaiseDispute(SettlingCommand, frozen=True, kw_only=True, tag="raise_dispute"):
+    """The merchant finds a line of an issued statement wrong, or all of it (``line`` empty).
+
+    ``line``: the natural key of what stands there (``sale:<id>``). ``on_behalf``: how the
+    merchant said so, where an operator tells it for him.
+    """
+
+    dispute: SettlingId
+    statement: StatementId
+    line: Annotated[str, Meta(max_length=160, pattern=r"^[^\0]*$")] = ""
+    reason: Reason
+    on_behalf: Note = ""
+
+
+class AnswerDispute(SettlingCommand, frozen=True, kw_only=True, tag="answer_dispute"):
+    """The pool's answer. ``adjusted``: ``amount_fen`` (above 0 for the merchant, below 0 from
+    him) is booked, and stands on his next statement. ``refused``: nothing is booked.
+    """
+
+    dispute: SettlingId
+    verdict: Verdict
+    amount_fen: Annotated[int, Meta(ge=-MAX_ADJUSTMENT_FEN, le=MAX_ADJUSTMENT_FEN)] = 0
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeAnswer:
+    """How a dispute was answered. ``key``: of the adjustment in the ledger, if there is one."""
+
+    verdict: Verdict
+    amount_fen: int
+    reason: str
+    answered_by: str
+    answered_at: datetime
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A dispute; ``answer`` is None as long as it waits. ``line`` is empty for the whole."""
+
+    dispute: str
+    statement: str
+    line: str
+    reason: str
+    on_behalf: str
+    raised_by: str
+    raised_at: datetime
+    answer: DisputeAnswer | None

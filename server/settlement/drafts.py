@@ -1,0 +1,177 @@
+"""What a merchant's statements would say, computed from the books and written nowhere.
+
+A run writes what this answers; a preview shows it. Every rule of money has a file of its own:
+`share`, `rent`, `categories`, `periods`, put together in `charges`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import Connection
+
+from protocol.business_day import business_date
+from server.directory.contract_terms import Cycle
+from server.directory.queries import contracts_of
+from server.directory.values import Merchant
+from server.settlement.charges import (
+    Charges,
+    Charging,
+    charged_at_once,
+    taken_of,
+)
+from server.settlement.figures import OWED_FIELDS, SettlementFault, no_place
+from server.settlement.periods import Period, periods_ended
+from server.settlement.rent import month_of, months_between
+from server.settlement.statements import AT_ONCE, Run, statements_of
+from server.settlement.unplaced import REFUND_KIND, SALE_KIND, Bucket, Unplaced, buckets
+from server.settlement.values import LeftOpen, Statement, Totals
+
+_DAY = timedelta(days=1)
+_SUMMED = (
+    "takings_fen",
+    "takings_returned_fen",
+    "declared_fen",
+    "redeemed_points",
+    "returned_points",
+    *OWED_FIELDS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A statement that nobody has made yet.
+
+    ``which`` are the transfers that it takes from; ``last_no`` is the highest number that it
+    takes (0: none), ``waiting_no`` the lowest that stays for a later statement, or None.
+    """
+
+    statement: str
+    merchant: str
+    run: str
+    period_from: date
+    period_through: date
+    cycle: Cycle
+    opening_fen: int
+    totals: Totals
+    charges: Charges
+    which: Unplaced
+    last_no: int
+    waiting_no: int | None
+
+    @property
+    def closing_fen(self) -> int:
+        """What the pool owes the merchant after all; below 0, the merchant the pool."""
+        totals = self.totals
+        return self.opening_fen + totals.net_fen - totals.paid_fen + totals.received_fen
+
+
+def statement_id(merchant: str, through: date) -> str:
+    """`shop-a-20260301`: the same for whoever asks again."""
+    return f"{merchant}-{through:%Y%m%d}"
+
+
+def first_day_of(merchant: Merchant, hour: int) -> date:
+    """The business date on which the merchant's first period begins."""
+    return business_date(merchant.registered_at, hour)
+
+
+def periods_due(tx: Connection, pool: str, run: Run, merchant: Merchant, hour: int) -> list[Period]:
+    """The merchant's periods that the run closes and that have no statement yet."""
+    return _periods_after(tx, pool, run, merchant, hour, newest=_newest(tx, pool, merchant))
+
+
+def drafts(
+    tx: Connection, pool: str, run: Run, merchant: Merchant, hour: int
+) -> list[Draft] | LeftOpen:
+    """The merchant's statements that the run is to make, oldest first; or the first day on which
+    he traded without a contract.
+
+    Raises:
+        SettlementFault: the books hold something that no statement has a place for.
+    """
+    newest = _newest(tx, pool, merchant)
+    periods = _periods_after(tx, pool, run, merchant, hour, newest=newest)
+    if not periods:
+        return []
+    which = Unplaced(pool, merchant.merchant, newest.settled_below if newest else 1, run.fact_no)
+    found = buckets(tx, which)
+    through = periods[-1].last
+    due = [each for each in found if each.in_run and each.business_date <= through]
+    _refuse_oddities(due, merchant.merchant)
+    lacking = [each.terms_day for each in due if each.is_trade and each.contract is None]
+    if lacking:
+        return LeftOpen(merchant.merchant, min(lacking))
+    contracts = contracts_of(tx, pool, merchant.merchant)
+    named = {each.contract: each for each in contracts}
+    taken = taken_of(tx, which, named, due, through)
+    months = {month_of(each.terms_day) for each in due}
+    months |= {each.month for each in months_between(periods[0].first, through)}
+    charging = Charging.begin(tx, pool, contracts, months, first_day_of(merchant, hour))
+    made: list[Draft] = []
+    opening_fen = newest.closing_fen if newest else 0
+    after = date.min
+    for period in periods:
+        inside = [each for each in due if after < each.business_date <= period.last]
+        taken_now = [each for each in taken if after < each.business_date <= period.last]
+        if run.manner == AT_ONCE:
+            charges = charged_at_once(named, taken_now)
+        else:
+            charges = charging.charge(period, taken_now)
+        waiting = [each for each in found if not each.in_run or each.business_date > period.last]
+        draft = Draft(
+            statement=statement_id(which.merchant, period.last),
+            merchant=which.merchant,
+            run=run.run,
+            period_from=period.first,
+            period_through=period.last,
+            cycle=period.cycle,
+            opening_fen=opening_fen,
+            totals=_totals(inside, charges),
+            charges=charges,
+            which=which,
+            last_no=max((each.last_no for each in inside), default=0),
+            waiting_no=min((each.first_no for each in waiting), default=None),
+        )
+        opening_fen, after = draft.closing_fen, period.last
+        made.append(draft)
+    return made
+
+
+def _newest(tx: Connection, pool: str, merchant: Merchant) -> Statement | None:
+    found = statements_of(tx, pool, merchant=merchant.merchant, limit=1)
+    return found[0] if found else None
+
+
+def _periods_after(
+    tx: Connection, pool: str, run: Run, merchant: Merchant, hour: int, *, newest: Statement | None
+) -> list[Period]:
+    first = newest.period_through + _DAY if newest else first_day_of(merchant, hour)
+    if first > run.through:
+        return []
+    if run.manner == AT_ONCE:
+        return [Period(first, run.through, Cycle.RUN)]
+    return list(periods_ended(contracts_of(tx, pool, merchant.merchant), first, run.through))
+
+
+def _refuse_oddities(due: Sequence[Bucket], merchant: str) -> None:
+    for each in due:
+        if each.odd_no is not None:
+            raise SettlementFault(no_place(each.odd_no, each.odd_code or "", merchant))
+        if each.lost:
+            raise SettlementFault(
+                f"{each.lost} entries of merchant {merchant} on {each.business_date}"
+                f" ({each.kind}): their sale is not in the books"
+            )
+
+
+def _totals(inside: Sequence[Bucket], charges: Charges) -> Totals:
+    sums = {name: sum(getattr(each, name) for each in inside) for name in _SUMMED}
+    sums["share_fen"] += sum(each.share_fen for each in charges.shares)
+    sums["minimum_fen"] += sum(each.added_fen for each in charges.minimums)
+    sums["rent_fen"] += sum(each.rent_fen for each in charges.rents)
+    return Totals(
+        sales_count=sum(each.entries for each in inside if each.kind == SALE_KIND),
+        refunds_count=sum(each.entries for each in inside if each.kind == REFUND_KIND),
+        **sums,
+    )

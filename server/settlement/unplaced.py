@@ -1,0 +1,407 @@
+"""What concerns a merchant and stands on no statement yet: summed by the database, not here.
+
+The database reads each transfer once, by the account's index, and adds up by business date,
+contract and kind; so that the work grows with the transfers and its answer with the days.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Subquery,
+    and_,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+
+from server.directory.tables import contract as contract_table
+from server.directory.tables import terminal as terminal_table
+from server.ledger.tables import entry as entry_table
+from server.ledger.tables import transfer as transfer_table
+from server.redemption.tables import declared_takings
+from server.redemption.tables import refund as refund_table
+from server.redemption.tables import sale as sale_table
+from server.settlement.figures import (
+    DECLARED_CODE,
+    OWED,
+    REFUND_KEY,
+    SALE_KEY,
+    accounts_of,
+)
+from server.settlement.tables import statement_line
+
+SALE_KIND, REFUND_KIND, DECLARED_KIND = "sale", "refund", "declared"
+TRADE = (SALE_KIND, REFUND_KIND, DECLARED_KIND)
+"""Kinds of entries whose contract counts: what happened in a shop."""
+DECLARED_SOURCE = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Entries of one merchant that agree in their days, contract, kind and source, summed.
+
+    Attributes:
+        business_date: the entries' own; it decides the statement.
+        terms_day: the day whose terms count: a refund's is that of its sale.
+        contract: in force on that day in that shop; None without one, and beside trade.
+        in_run: booked before the run was opened.
+        first_no, last_no: lowest and highest number of their transfers.
+        money_points_fen: what points paid for goods that are priced in money.
+        lost: entries whose sale is not in the books.
+        odd_no, odd_code: a transfer that no statement has a place for, and its code; or None.
+    """
+
+    business_date: date
+    terms_day: date
+    contract: str | None
+    kind: str
+    source: str | None
+    in_run: bool
+    entries: int
+    first_no: int
+    last_no: int
+    money_points_fen: int
+    lost: int
+    odd_no: int | None
+    odd_code: str | None
+    takings_fen: int
+    takings_returned_fen: int
+    declared_fen: int
+    redeemed_points: int
+    returned_points: int
+    reimbursement_fen: int
+    reimbursement_returned_fen: int
+    fee_fen: int
+    adjustment_fen: int
+    share_fen: int
+    minimum_fen: int
+    rent_fen: int
+    paid_fen: int
+    received_fen: int
+
+    @property
+    def is_trade(self) -> bool:
+        return self.kind in TRADE
+
+    @property
+    def cash_fen(self) -> int:
+        return self.takings_fen - self.takings_returned_fen + self.declared_fen
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """Whose transfers, from which number on, and which fact opened the run."""
+
+    pool: str
+    merchant: str
+    opened: int
+    run_fact_no: int
+
+
+def buckets(tx: Connection, which: Unplaced) -> list[Bucket]:
+    """Everything of the merchant that stands on no statement, in a stable order."""
+    own = _by_entry(which)
+    entries = _joined(which, own)
+    keys: dict[str, ColumnElement[Any]] = {
+        "business_date": entry_table.c.business_date,
+        "terms_day": _terms_day(),
+        "contract": _contract(),
+        "kind": entry_table.c.kind,
+        "source": _source(),
+        "in_run": entry_table.c.fact_no < which.run_fact_no,
+    }
+    sums: dict[str, ColumnElement[Any]] = {
+        "entries": func.count(),
+        "first_no": func.min(own.c.first_no),
+        "last_no": func.max(own.c.last_no),
+        "odd_no": func.max(own.c.odd_no),
+        "odd_code": func.max(own.c.odd_code),
+        "money_points_fen": _whole(_money_points_fen()),
+        "lost": _whole(case((_is_lost(), 1), else_=0)),
+    }
+    sums |= {name: _whole(own.c[name]) for name in _SUMMED}
+    columns = [column.label(name) for name, column in (keys | sums).items()]
+    rows = tx.execute(select(*columns).select_from(entries).group_by(*keys.values()))
+    found = [Bucket(**{name: row[name] for name in _NAMES}) for row in rows.mappings()]
+    return sorted(found, key=_in_order)
+
+
+def place(
+    tx: Connection, which: Unplaced, statement: str, period_from: date, period_through: date
+) -> None:
+    """Puts every transfer of the run that belongs to a day up to ``period_through`` into the
+    statement; those from before ``period_from`` are late.
+    """
+    own = _transfers(which)
+    joined = _joined(which, own)
+    rows = (
+        select(
+            literal(which.pool),
+            own.c.transfer_no,
+            literal(statement),
+            case((entry_table.c.kind.in_(TRADE), _contract())),
+            entry_table.c.business_date < period_from,
+        )
+        .select_from(joined)
+        .where(
+            entry_table.c.business_date <= period_through,
+            entry_table.c.fact_no < which.run_fact_no,
+        )
+    )
+    names = ["pool", "transfer_no", "statement", "contract", "late"]
+    tx.execute(insert(statement_line).from_select(names, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A sale, a refund of one, or a declaration, as it stands in the books.
+
+    ``sale_id`` is also that of a refund's sale; "" where there is none. ``declared_fen`` is a
+    declaration's difference.
+    """
+
+    kind: str
+    entry_no: int
+    business_date: date
+    terms_day: date
+    contract: str
+    source: str
+    sale_id: str
+    refund_id: str
+    declared_fen: int
+
+
+def trades(tx: Connection, which: Unplaced, through: date, contracts: Sequence[str]) -> list[Trade]:
+    """What happened under these contracts up to a day, in the order of booking."""
+    own = _by_entry(which)
+    rows = tx.execute(
+        select(
+            entry_table.c.kind,
+            entry_table.c.entry_no,
+            entry_table.c.business_date,
+            _terms_day().label("terms_day"),
+            _contract().label("contract"),
+            _source().label("source"),
+            sale_table.c.sale_id,
+            refund_table.c.refund_id,
+            own.c.declared_fen,
+        )
+        .select_from(_joined(which, own))
+        .where(
+            entry_table.c.kind.in_(TRADE),
+            entry_table.c.business_date <= through,
+            entry_table.c.fact_no < which.run_fact_no,
+            _contract().in_(contracts),
+        )
+        .order_by(entry_table.c.entry_no)
+    )
+    return [
+        Trade(
+            kind=row.kind,
+            entry_no=row.entry_no,
+            business_date=row.business_date,
+            terms_day=row.terms_day,
+            contract=row.contract,
+            source=row.source,
+            sale_id=row.sale_id or "",
+            refund_id=row.refund_id or "",
+            declared_fen=row.declared_fen,
+        )
+        for row in rows
+    ]
+
+
+def _transfers(which: Unplaced) -> Subquery:
+    """Transfers on either side of the merchant's accounts that no statement has; `mine` is his
+    account, `signed` the amount, above 0 where it was credited.
+    """
+    accounts = [account for account, _ in accounts_of(which.merchant)]
+    assets = sorted({asset.value for _, asset in accounts_of(which.merchant)})
+    sides = []
+    for mine, sign in (
+        (transfer_table.c.credit_account, 1),
+        (transfer_table.c.debit_account, -1),
+    ):
+        sides.append(
+            select(
+                transfer_table.c.transfer_no,
+                transfer_table.c.entry_no,
+                transfer_table.c.code,
+                mine.label("mine"),
+                (transfer_table.c.amount * sign).label("signed"),
+            ).where(
+                transfer_table.c.pool == which.pool,
+                mine.in_(accounts),
+                transfer_table.c.asset.in_(assets),
+                transfer_table.c.transfer_no >= which.opened,
+                ~select(statement_line.c.transfer_no)
+                .where(
+                    statement_line.c.pool == which.pool,
+                    statement_line.c.transfer_no == transfer_table.c.transfer_no,
+                )
+                .exists(),
+            )
+        )
+    return union_all(*sides).subquery("own")
+
+
+def _by_entry(which: Unplaced) -> Subquery:
+    """One row for each entry, with what it moved on the merchant's accounts."""
+    own = _transfers(which)
+    owed, takings, redeemed, returned = (account for account, _ in accounts_of(which.merchant))
+    cash = own.c.mine == takings
+    is_declared = own.c.code == DECLARED_CODE
+    signed = own.c.signed
+    is_owed = own.c.mine == owed
+
+    def summed(condition: ColumnElement[bool], amount: ColumnElement[Any]) -> ColumnElement[Any]:
+        return _whole(case((condition, amount), else_=0))
+
+    sums = {
+        "takings_fen": summed(and_(cash, ~is_declared, signed > 0), signed),
+        "takings_returned_fen": summed(and_(cash, ~is_declared, signed < 0), -signed),
+        "declared_fen": summed(and_(cash, is_declared), signed),
+        "redeemed_points": summed(own.c.mine == redeemed, signed),
+        "returned_points": summed(own.c.mine == returned, -signed),
+    }
+    for code, (name, sign) in OWED.items():
+        sums[name] = summed(and_(is_owed, own.c.code == code), signed * sign)
+    odd = and_(is_owed, own.c.code.not_in(list(OWED)))
+    return (
+        select(
+            own.c.entry_no,
+            func.min(own.c.transfer_no).label("first_no"),
+            func.max(own.c.transfer_no).label("last_no"),
+            func.max(case((odd, own.c.transfer_no))).label("odd_no"),
+            func.max(case((odd, own.c.code))).label("odd_code"),
+            *(column.label(name) for name, column in sums.items()),
+        )
+        .group_by(own.c.entry_no)
+        .subquery("by_entry")
+    )
+
+
+def _joined(which: Unplaced, own: Subquery) -> FromClause:
+    """Each row of ``own`` with its entry, its sale or refund or declaration, and the contracts
+    in force: the shop's own, and the one for all of the merchant's shops.
+    """
+    pool = which.pool
+    is_sale, is_refund = entry_table.c.kind == SALE_KIND, entry_table.c.kind == REFUND_KIND
+    sale_id = case(
+        (is_sale, func.substr(entry_table.c.key, len(SALE_KEY) + 1)),
+        (is_refund, entry_table.c.memo),
+    )
+    refund_id = case((is_refund, func.substr(entry_table.c.key, len(REFUND_KEY) + 1)))
+    joined = own.join(
+        entry_table,
+        and_(entry_table.c.pool == pool, entry_table.c.entry_no == own.c.entry_no),
+    )
+    joined = joined.outerjoin(
+        sale_table, and_(sale_table.c.pool == pool, sale_table.c.sale_id == sale_id)
+    )
+    joined = joined.outerjoin(
+        refund_table, and_(refund_table.c.pool == pool, refund_table.c.refund_id == refund_id)
+    )
+    joined = joined.outerjoin(
+        declared_takings,
+        and_(
+            entry_table.c.kind == DECLARED_KIND,
+            declared_takings.c.pool == pool,
+            declared_takings.c.key == entry_table.c.key,
+        ),
+    )
+    joined = joined.outerjoin(
+        terminal_table,
+        and_(
+            terminal_table.c.pool == pool,
+            terminal_table.c.terminal
+            == func.coalesce(sale_table.c.terminal, declared_takings.c.terminal),
+        ),
+    )
+    for contract, of_shop in (
+        (_OF_SHOP, _OF_SHOP.c.shop == terminal_table.c.shop),
+        (_OF_ALL, _OF_ALL.c.shop.is_(None)),
+    ):
+        in_force = and_(
+            contract.c.pool == pool,
+            contract.c.merchant == which.merchant,
+            of_shop,
+            contract.c.valid_from <= _terms_day(),
+            or_(contract.c.valid_until.is_(None), contract.c.valid_until >= _terms_day()),
+        )
+        joined = joined.outerjoin(contract, in_force)
+    return joined
+
+
+_OF_SHOP = contract_table.alias("contract_of_shop")
+_OF_ALL = contract_table.alias("contract_of_all")
+
+
+def _terms_day() -> ColumnElement[date]:
+    return func.coalesce(sale_table.c.business_date, entry_table.c.business_date)
+
+
+def _contract() -> ColumnElement[Any]:
+    return func.coalesce(_OF_SHOP.c.contract, _OF_ALL.c.contract)
+
+
+def _source() -> ColumnElement[Any]:
+    return case(
+        (entry_table.c.kind == DECLARED_KIND, DECLARED_SOURCE), else_=sale_table.c.amounts_source
+    )
+
+
+def _is_lost() -> ColumnElement[bool]:
+    traded = entry_table.c.kind.in_((SALE_KIND, REFUND_KIND))
+    return and_(traded, sale_table.c.sale_id.is_(None))
+
+
+def _money_points_fen() -> ColumnElement[Any]:
+    fen_per_point = func.coalesce(sale_table.c.fen_per_point, 0)
+    return case(
+        (entry_table.c.kind == SALE_KIND, sale_table.c.points_for_money * fen_per_point),
+        (
+            entry_table.c.kind == REFUND_KIND,
+            -func.coalesce(refund_table.c.points_for_money, 0) * fen_per_point,
+        ),
+        else_=0,
+    )
+
+
+def _whole(column: ColumnElement[Any]) -> ColumnElement[int]:
+    """A sum as a whole number: PostgreSQL sums 64-bit numbers into decimals."""
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)
+
+
+def _in_order(each: Bucket) -> tuple[object, ...]:
+    return (
+        each.business_date,
+        each.terms_day,
+        each.contract or "",
+        each.kind,
+        each.source or "",
+        each.in_run,
+    )
+
+
+_NAMES = tuple(each.name for each in fields(Bucket))
+_SUMMED = (
+    "takings_fen",
+    "takings_returned_fen",
+    "declared_fen",
+    "redeemed_points",
+    "returned_points",
+    *(name for name, _ in OWED.values()),
+)

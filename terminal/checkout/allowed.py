@@ -1,0 +1,42 @@
+"""Whether a sale may ask or be completed now; if not, what the cashier is told."""
+
+from protocol.reasons import Declined, DeclineReason
+from protocol.redemption import PointsWanted, refusal
+from terminal.checkout.current import CurrentSale
+from terminal.domain.basket import Basket
+from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
+from terminal.domain.sale import SaleState
+
+
+def asking_notice(sale: CurrentSale, wanted: PointsWanted) -> Notice | None:
+    """Why a code that was shown is not asked about; None where it is."""
+    if sale.state is SaleState.AUTHORISING:
+        return Notice(NoticeCode.ASKING, NoticeLevel.ASK)
+    if sale.state is SaleState.CAPTURED or not sale.basket.lines:
+        return Notice(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)  # the last sale stays in sight
+    if sale.state is not SaleState.OPEN:
+        return Notice(NoticeCode.BASKET_LOCKED, NoticeLevel.REFUSED)
+    if wanted.refused_by is None and (wanted.most > 0 or sale.basket.limited_items()):
+        return None
+    if wanted.refused_by is None and wanted.limited_by is None:
+        return Notice(NoticeCode.CODE_NOT_NEEDED, NoticeLevel.ASK)
+    declined = refusal(wanted) or Declined(DeclineReason.NOTHING_TO_REDEEM)
+    return declined_notice(sale.basket, declined)
+
+
+def completing_notice(sale: CurrentSale) -> Notice | None:
+    """Why a sale cannot be completed; None where nothing but its payment may be in the way."""
+    if sale.state is SaleState.AUTHORISING:
+        return Notice(NoticeCode.ASKING, NoticeLevel.ASK)
+    if not sale.basket.lines:
+        return Notice(NoticeCode.BASKET_EMPTY, NoticeLevel.REFUSED)
+    if sale.approval is None and sale.basket.limited_items():
+        return Notice(NoticeCode.LIMITED_NEEDS_CODE, NoticeLevel.REFUSED)
+    return None
+
+
+def declined_notice(basket: Basket, declined: Declined) -> Notice:
+    """A refusal, with whether the goods can be had without points at all."""
+    needs_points = int(basket.due().goods_points > 0)
+    figures: dict[str, str | int] = {"needs_points": needs_points}
+    return Notice(NoticeCode.DECLINED, NoticeLevel.REFUSED, figures, declined)
