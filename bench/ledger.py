@@ -14,13 +14,14 @@ from bench.figures import Held, Spread, spread
 from bench.ledger_history import load_history
 from bench.ledger_http import call_together, ledger_servers
 from bench.ledger_meter import Meter, Spent
-from bench.ledger_pool import LedgerPool, Redemption, Seller, ledger_pool
+from bench.ledger_pool import POOL, LedgerPool, Redemption, Seller, ledger_pool
 from bench.ledger_reference import THREADS, Reference, make_books, make_reference
 from bench.ledger_service import Service, latencies_s, redeem_together
 from bench.postgres import Cluster, cluster, find_programs
 from bench.processes import run_module
 from server.bootstrap.main import THREADS as SERVER_THREADS
-from server.db import open_engine
+from server.db import open_engine, writing
+from server.ledger import roll_up
 
 SERVICE_AT_LEAST, HTTP_AT_LEAST = 0.35, 0.10
 CROWD_AT_LEAST, COPY_AT_LEAST = 1.0, 0.5
@@ -181,6 +182,7 @@ def measure_online(
     postgres: Cluster, reference: Reference, folder: Path, size: Size
 ) -> tuple[OnlineReport, OnlineReport, OnlineReport]:
     """Service layer, HTTP, and HTTP with a crowd: round by round in turns with pgbench.
+    Every round begins with ANALYZE on both sides.
 
     Raises:
         BenchError: among others when the audit of what was booked finds something.
@@ -202,6 +204,8 @@ def measure_online(
         meters = [Meter(postgres), *(Meter(postgres, online.pids) for _ in range(2))]
         limits = [0.0, 0.0]
         for _ in range(size.rounds):
+            for database in (reference.database, ONLINE):
+                postgres.analyse(database)
             limits[0] += reference.redemptions_a_s(size.threads, size.pgbench_s)
             online.serve(size.threads, size.service, meters[0])
             limits[1] += reference.redemptions_a_s(size.clients, size.pgbench_s)
@@ -281,7 +285,10 @@ def measure_batches(postgres: Cluster, size: Size) -> BatchReport:
                 drafts = batches.drafts(number * size.batch, size.batch)
                 post_s = batches.post_timed(engine, drafts)
                 copy_s = floor.copy_timed(after)
-                if number:  # the first warms both up
+                if number == 0:  # the first warms both up
+                    for database in (BOOKS, COPIED):
+                        postgres.analyse(database)
+                else:
                     posted_s += post_s
                     copied_s += copy_s
         finally:
@@ -320,6 +327,8 @@ def measure_history(postgres: Cluster, folder: Path, size: Size) -> HistoryRepor
             for database in (SHORT, LONG)
         )
         load_s = load_history(postgres, LONG, size.transfers)
+        with writing(long.engine) as tx:
+            roll_up(tx, POOL)
         tills = [_Till(pool) for pool in (short, long)]
         found: list[list[float]] = [[], []]
         for till in tills:

@@ -51,7 +51,7 @@ POOL = "guanghui"
 PLACE = "tinghoujie-1"
 POINTS_EACH = 2
 FEN_EACH = 20
-SLOT_MINUTES = 240
+SLOT_MINUTES, SLOT_INDEXES = 240, 65_536
 SPARE_POINTS = 1_000
 
 
@@ -94,8 +94,7 @@ class Seller:
 
     def prepare(self, count: int) -> list[Redemption]:
         """The next sales of this terminal; they must be told in this order, and all of them."""
-        evidence = self._slot()
-        return [self._redemption(evidence) for _ in range(count)]
+        return [self._redemption(self._slot()) for _ in range(count)]
 
     def sign(self, redemption: Redemption, port: int) -> SignedRedemption:
         """Requests to a server on this port, good for the server's ``request_age_s``."""
@@ -160,6 +159,7 @@ class Seller:
         return record
 
     def _slot(self) -> SlotEvidence:
+        """A code of its own for each sale, as if each were another resident's."""
         keys = self.pool.keys
         payload = make_slot(
             keys.slot_issuer,
@@ -170,7 +170,7 @@ class Seller:
             minutes=SLOT_MINUTES,
             cap=Points(POINTS_EACH),
             batch=0,
-            index=0,
+            index=self.seq % SLOT_INDEXES,
         )
         return SlotEvidence(payload_hex=payload.hex())
 

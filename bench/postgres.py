@@ -40,6 +40,13 @@ class Cluster:
         """SQLAlchemy URL of one of its databases."""
         return f"postgresql+psycopg://{OWNER}@/{database}?host={self.folder}"
 
+    def analyse(self, database: str) -> None:
+        """What the cluster does by itself a minute after tables have grown: until then its plans
+        are those for empty tables.
+        """
+        with self.connect(database) as connection:
+            connection.execute("ANALYZE")
+
     def create(self, database: str) -> None:
         """An empty database."""
         with self.connect("postgres") as connection:

@@ -18,6 +18,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -33,6 +34,8 @@ SECRET_BYTES = 16
 
 MAX_CODE_DIGITS = 512
 """No format is longer; a longer string of digits is refused before it is read as a number."""
+
+SLOTS_REMEMBERED = 4_096
 
 SLOT_GRACE = timedelta(seconds=90)
 """How far a phone's minute may differ from the terminal's."""
@@ -159,6 +162,15 @@ def make_card(
     return _signed(key, tag, _CARD.pack(TYPE_CARD, kid, card_id, secret, seq, expiry_days, cap))
 
 
+def _payload_holds(raw_key: bytes, tag: bytes, payload: bytes) -> bool:
+    key = Ed25519PublicKey.from_public_bytes(raw_key)
+    body, signature = payload[:-SIGNATURE_BYTES], payload[-SIGNATURE_BYTES:]
+    return signature_holds(key, _purpose(body[0]), tag + body, signature)
+
+
+_slot_holds = lru_cache(maxsize=SLOTS_REMEMBERED)(_payload_holds)
+
+
 def verify_code(
     code: ResidentCode,
     issuer_keys: Mapping[int, Ed25519PublicKey],
@@ -174,12 +186,26 @@ def verify_code(
         now: the time, or None where the terminal does not know it; then a code that
             lives for minutes is refused and a card's expiry is left to the server.
     """
+    return signature_problem(code, issuer_keys, tag) or time_problem(code, now)
+
+
+def signature_problem(
+    code: ResidentCode, issuer_keys: Mapping[int, Ed25519PublicKey], tag: bytes
+) -> Declined | None:
+    """None where the code is this pool's, whenever that is asked; the first half of
+    :func:`verify_code`.
+    """
     key = issuer_keys.get(code.kid)
     if key is None:
         return Declined(DeclineReason.CODE_FOREIGN)
     body, signature = code.payload[:-SIGNATURE_BYTES], code.payload[-SIGNATURE_BYTES:]
     if not signature_holds(key, _purpose(body[0]), tag + body, signature):
         return Declined(DeclineReason.CODE_FORGED)
+    return None
+
+
+def time_problem(code: ResidentCode, now: datetime | None) -> Declined | None:
+    """None where the code is in its time; the second half of :func:`verify_code`."""
     if isinstance(code, SlotCode):
         if now is None:
             return Declined(DeclineReason.CLOCK_UNKNOWN)

@@ -14,7 +14,9 @@ from server.api.partners import create_partner_blueprint
 from server.api.replies import NOT_STORED, SECURITY_HEADERS, NotDealt
 from server.api.replies import response as api_response
 from server.db import TryAgain
+from server.portal import console
 from server.portal import pages as portal
+from server.portal.services import PortalServices
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class AppServices:
     """
 
     api: api.ApiServices
-    portal: portal.PortalServices
+    portal: PortalServices
     session_secret: bytes
     trusted_hosts: tuple[str, ...]
     max_body_bytes: int
@@ -53,6 +55,7 @@ def create_app(services: AppServices) -> Flask:
     app.register_blueprint(api.create_blueprint(services.api))
     app.register_blueprint(create_partner_blueprint(services.api))
     app.register_blueprint(portal.create_blueprint(services.portal))
+    app.register_blueprint(console.create_blueprint(services.portal))
     app.before_request(_refuse_nul)
     app.after_request(_secure)
     app.register_error_handler(Exception, _fault)

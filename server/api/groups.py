@@ -37,8 +37,10 @@ MAX_GROUP_BYTES = 4 * 1024 * 1024
 this by itself goes alone."""
 
 
-GATHER_S = 0.002
-"""How long a leader waits for those who were answered just now."""
+GATHER_SHARE = 0.25
+GATHER_MOST_S = 0.02
+"""How long a leader waits for those who were answered just now: a part of what their own group
+took, since that is what the next one saves by being whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class GroupCommit(Generic[Job, Answer]):
         self._is_led = False
         # How many may be there for the next group, and since when; for whom the leader waits.
         self._expected = 1
-        self._answered_at_s = -GATHER_S
+        self._answered_at_s = 0.0
+        self._gather_s = 0.0
         self._gathered = threading.Event()
 
     def ask(self, job: Job, weight: Weight, *, within_s: float) -> Answer:
@@ -148,21 +151,23 @@ class GroupCommit(Generic[Job, Answer]):
 
     def _lead(self, own: _Ticket[Job, Answer]) -> None:
         group = [own]
+        began_s = self._clock()
         try:
             self._gather()
+            began_s = self._clock()
             group = self._take()
             self._run(group)
         finally:
-            self._hand_on(group)
+            self._hand_on(group, took_s=self._clock() - began_s)
 
     def _gather(self) -> None:
         """Wait until as many are there as there were a moment ago, but not for long."""
         with self._lock:
-            is_over = self._clock() - self._answered_at_s >= GATHER_S
-            if is_over or len(self._waiting) >= self._expected:
+            left_s = self._answered_at_s + self._gather_s - self._clock()
+            if left_s <= 0 or len(self._waiting) >= self._expected:
                 return
             self._gathered.clear()
-        self._gathered.wait(GATHER_S)
+        self._gathered.wait(left_s)
 
     def _take(self) -> list[_Ticket[Job, Answer]]:
         """The oldest tickets that fit into one transaction; the leader's own is the first."""
@@ -221,7 +226,7 @@ class GroupCommit(Generic[Job, Answer]):
         left_s = max(each.deadline_s for each in group) - self._clock()
         return run_writing(self._engine, work, deadline_s=max(0.0, left_s))
 
-    def _hand_on(self, group: list[_Ticket[Job, Answer]]) -> None:
+    def _hand_on(self, group: list[_Ticket[Job, Answer]], *, took_s: float) -> None:
         """Wake the group, whatever became of it, and let the oldest that waits lead."""
         with self._lock:
             for each in group:
@@ -229,6 +234,7 @@ class GroupCommit(Generic[Job, Answer]):
                     each.state = _State.DONE
             self._expected = min(len(group) + len(self._waiting), MAX_GROUP_JOBS)
             self._answered_at_s = self._clock()
+            self._gather_s = min(took_s * GATHER_SHARE, GATHER_MOST_S)
             following = self._waiting[0] if self._waiting else None
             if following is None:
                 self._is_led = False

@@ -24,6 +24,7 @@ _PROBLEMS = {
     "unknown_partner",
     "409": "conflict: this award_id stands for another award",
     "413": "too_large",
+    "500": "fault: of the server, logged there; safe to repeat with a new nonce",
     "503": "try_again: safe, with a new nonce and the same award_id",
 }
 

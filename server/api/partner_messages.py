@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from server.awards.commands import Memo, RealName
+from server.awards.commands import Memo, RealName, RuleId
 from server.directory.commands import HexId
 
 PartnerAwardId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$", max_length=40)]
@@ -29,7 +29,7 @@ class PartnerAward(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     award_id: PartnerAwardId
     account: HexId
-    rule_id: Annotated[str, Meta(min_length=1, max_length=32)]
+    rule_id: RuleId
     performed_on: date
     memo: Memo = ""
     event: RealName | None = None

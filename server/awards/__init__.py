@@ -9,6 +9,7 @@ from server.awards.claims import claim_award, review_award, waiting_claims
 from server.awards.clawback import claw_back_award
 from server.awards.commands import (
     AmendAwardRule,
+    ApproveOpeningCorrection,
     AwardCommand,
     AwarderRole,
     AwardPoints,
@@ -16,13 +17,21 @@ from server.awards.commands import (
     ClawBackAward,
     ClosePartner,
     OpenBalance,
+    ProposeOpeningCorrection,
+    PublishTask,
     RegisterAwarder,
     RegisterPartner,
     RetireAwarder,
     ReviewAward,
+    Split,
 )
 from server.awards.expiry import ExpirePoints, expire_points
 from server.awards.opening import open_balance, points_opened
+from server.awards.opening_corrections import (
+    approve_opening_correction,
+    points_corrected,
+    propose_opening_correction,
+)
 from server.awards.people import (
     awarder_of,
     close_partner,
@@ -32,6 +41,7 @@ from server.awards.people import (
     retire_awarder,
 )
 from server.awards.rules import amend_award_rule, rule_on, rules_on
+from server.awards.tasks import publish_task
 from server.awards.values import (
     Awarded,
     AwardProblem,
@@ -46,6 +56,7 @@ from server.facts import FactDesk
 
 __all__ = [
     "AmendAwardRule",
+    "ApproveOpeningCorrection",
     "AwardCommand",
     "AwardPoints",
     "AwardProblem",
@@ -60,16 +71,20 @@ __all__ = [
     "Noted",
     "OpenBalance",
     "Opened",
+    "ProposeOpeningCorrection",
+    "PublishTask",
     "RegisterAwarder",
     "RegisterPartner",
     "RetireAwarder",
     "ReviewAward",
     "Reviewed",
     "RuleTerms",
+    "Split",
     "award_of",
     "awarder_of",
     "partner_of",
     "points_awarded",
+    "points_corrected",
     "points_opened",
     "register",
     "rule_on",
@@ -88,6 +103,13 @@ def register(desk: FactDesk) -> None:
     desk.register("review_award", ReviewAward, review_award)
     desk.register("claw_back_award", ClawBackAward, claw_back_award)
     desk.register("open_balance", OpenBalance, open_balance)
+    desk.register(
+        "propose_opening_correction", ProposeOpeningCorrection, propose_opening_correction
+    )
+    desk.register(
+        "approve_opening_correction", ApproveOpeningCorrection, approve_opening_correction
+    )
+    desk.register("publish_task", PublishTask, publish_task)
     desk.register("expire_points", ExpirePoints, expire_points)
     desk.register("register_partner", RegisterPartner, register_partner)
     desk.register("close_partner", ClosePartner, close_partner)

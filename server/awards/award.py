@@ -3,10 +3,11 @@
 from sqlalchemy import Connection, func, insert, select
 
 from server.awards.booking import Credit, book_credit
-from server.awards.checks import check_awarder, check_deed, paid_keys
+from server.awards.checks import check_actor, check_awarder, check_deed, paid_keys
 from server.awards.commands import AwardPoints
 from server.awards.cover import cover_refusal
 from server.awards.tables import award, award_claim, award_clawback, award_origin, paid_once
+from server.awards.tasks import task_of
 from server.awards.values import Awarded, AwardProblem, Deed, RuleTerms
 from server.directory.accounts import POINTS_ISSUED
 from server.facts import FactStamp
@@ -27,9 +28,13 @@ def award_points(tx: Connection, stamp: FactStamp, command: AwardPoints) -> Awar
     if before is not None:
         if before == command:
             return _awarded_before(tx, stamp.pool, command.award_id)
-        return _taken(command.award_id)
-    if _is_claimed(tx, stamp.pool, command.award_id):
-        return _taken(command.award_id)
+        return id_taken(deed_of(before), deed_of(command))
+    claimed = claimed_deed(tx, stamp.pool, command.award_id)
+    if claimed is not None:
+        return id_taken(claimed, deed_of(command))
+    refusal = check_actor(command.awarded_by, stamp.actor)
+    if refusal is not None:
+        return refusal
     deed = deed_of(command)
     rule = check_award(tx, stamp, deed)
     if isinstance(rule, Refused):
@@ -47,6 +52,12 @@ def check_award(tx: Connection, stamp: FactStamp, deed: Deed) -> RuleTerms | Ref
 
 def check_at_once(tx: Connection, pool: str, deed: Deed, rule: RuleTerms) -> Refused | None:
     """Whether who awards may do so, and alone."""
+    if task_of(tx, pool, deed.event) is not None:
+        return Refused(
+            AwardProblem.NEEDS_REVIEW,
+            f"{deed.event} 是多人任务，请每人申报后一起审核"
+            f" / {deed.event} is a task for several people: each claims, and it is reviewed",
+        )
     if rule.review:
         return Refused(
             AwardProblem.NEEDS_REVIEW,
@@ -149,19 +160,38 @@ def points_awarded(tx: Connection, pool: str) -> int:
     return given - clawed_back
 
 
-def _is_claimed(tx: Connection, pool: str, award_id: str) -> bool:
-    claimed = select(award_claim.c.claim_id).where(
-        award_claim.c.pool == pool, award_claim.c.claim_id == award_id
+def claimed_deed(tx: Connection, pool: str, claim_id: str) -> Deed | None:
+    """What was claimed under this id, reviewed or not; or None."""
+    row = tx.execute(
+        select(award_claim).where(award_claim.c.pool == pool, award_claim.c.claim_id == claim_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Deed(
+        deed_id=row.claim_id,
+        account=row.account,
+        rule_id=row.rule_id,
+        performed_on=row.performed_on,
+        by=row.claimed_by,
+        event=row.event,
+        fact_ref=row.fact_ref,
     )
-    return tx.execute(claimed).first() is not None
 
 
-def _taken(award_id: str) -> Refused:
+def id_taken(stands: Deed, asked: Deed) -> Refused:
+    """The id stands for something else: both are named, so that somebody can see which is wrong."""
     return Refused(
         AwardProblem.CONFLICT,
-        f"奖励编号 {award_id} 已用于另一笔，请换一个编号"
-        f" / award id {award_id} stands for another award",
+        f"编号 {asked.deed_id} 已用于另一笔（{_named(stands)}），与这次（{_named(asked)}）不同，"
+        "请核对，或换一个编号"
+        f" / id {asked.deed_id} stands for ({_named(stands)}), asked was ({_named(asked)});"
+        " check them, or take another id",
     )
+
+
+def _named(deed: Deed) -> str:
+    told = (deed.account, deed.rule_id, str(deed.performed_on), deed.by, deed.event, deed.fact_ref)
+    return ", ".join(each for each in told if each)
 
 
 def _awarded_before(tx: Connection, pool: str, award_id: str) -> Awarded:

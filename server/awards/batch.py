@@ -7,11 +7,12 @@ from datetime import date, datetime
 from sqlalchemy import Connection, select
 
 from server.awards.award import deed_of
-from server.awards.checks import paid_keys
-from server.awards.commands import AwardPoints
+from server.awards.checks import check_fact_named, paid_keys
+from server.awards.commands import AwardPoints, ReviewAward
 from server.awards.files import derived_id
 from server.awards.tables import paid_once
-from server.awards.values import Awarded
+from server.awards.tasks import seats_of
+from server.awards.values import Awarded, Reviewed
 from server.facts import FactDesk
 from server.facts.refused import Refused
 
@@ -46,6 +47,16 @@ class EventRefused:
     refusals: tuple[tuple[str, Refused], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TaskVerdict:
+    """What a reviewer says of a whole task."""
+
+    event: str
+    approve: bool
+    reviewed_by: str
+    reason: str = ""
+
+
 def award_event(
     tx: Connection, desk: FactDesk, pool: str, people: EventList, *, actor: str, at: datetime
 ) -> EventAwarded | EventRefused:
@@ -62,6 +73,10 @@ def award_event(
     for command in commands:
         if paid.intersection(paid_keys(deed_of(command))):
             continue
+        unnamed = check_fact_named(tx, pool, deed_of(command))
+        if unnamed is not None:
+            refusals.append((command.account, unnamed))
+            continue
         outcome = desk.submit(tx, pool, command, actor=actor, recorded_at=at)
         if isinstance(outcome, Refused):
             refusals.append((command.account, outcome))
@@ -72,6 +87,38 @@ def award_event(
         return EventRefused(tuple(refusals))
     new = tuple(each for each in awarded if not each.again)
     return EventAwarded(new, len(persons) - len(new), len(people.accounts) - len(persons))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRefused:
+    """Which claim of a task is not reviewed so, and why; the caller takes everything back."""
+
+    claim_id: str
+    refusal: Refused
+
+
+def review_task(
+    tx: Connection, desk: FactDesk, pool: str, verdict: TaskVerdict, *, actor: str, at: datetime
+) -> tuple[Reviewed, ...] | TaskRefused:
+    """Review all claims of a task, by seat: all or none. Sent again, nothing changes.
+
+    Each review is a fact of its own in the caller's transaction; when one is refused, the caller
+    must roll back. Nobody has handed in: nothing is reviewed.
+    """
+    reviewed: list[Reviewed] = []
+    for seat in seats_of(tx, pool, verdict.event):
+        command = ReviewAward(
+            claim_id=seat.claim_id,
+            approve=verdict.approve,
+            reviewed_by=verdict.reviewed_by,
+            reason=verdict.reason,
+        )
+        outcome = desk.submit(tx, pool, command, actor=actor, recorded_at=at)
+        if isinstance(outcome, Refused):
+            return TaskRefused(seat.claim_id, outcome)
+        assert isinstance(outcome, Reviewed), outcome
+        reviewed.append(outcome)
+    return tuple(reviewed)
 
 
 def _award(people: EventList, account: str) -> AwardPoints:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, exists, func, insert, select
 
 from protocol.business_day import business_date
 from server.awards.cover import cover_refusal
@@ -19,6 +19,7 @@ from server.directory.accounts import (
     lapsed_accounts,
 )
 from server.directory.bearer import BearerCard, Spend, bearer_cards
+from server.directory.bearer_tables import bearer_move
 from server.directory.commands import CodePoints, HexId, Id
 from server.facts import FactDesk, FactStamp
 from server.facts.refused import Refused
@@ -50,11 +51,18 @@ class IssueBearerCards(
 
 
 class BearerProblem(StrEnum):
-    """Why no card was issued."""
+    """Why no card was issued, blocked, replaced or paid in."""
 
     CONFLICT = "conflict"
     UNKNOWN_PLACE = "unknown_place"
     EXPIRED = "expired"
+    UNKNOWN_CARD = "unknown_card"
+    UNKNOWN_RESIDENT = "unknown_resident"
+    BLOCKED = "blocked"
+    EMPTY = "empty"
+    RESERVED = "reserved"
+    """A till has reserved what is on the card; it may let go of it."""
+    NO_REASON = "no_reason"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +128,16 @@ def issue_bearer_cards(
 
 
 def points_on_cards(tx: Connection, pool: str) -> int:
-    """All points that were ever put on denominated cards."""
-    total = select(func.sum(t.bearer_card.c.value_points)).where(t.bearer_card.c.pool == pool)
+    """All points that were ever issued on denominated cards; those of a card that replaces
+    another one were issued with the first.
+    """
+    replaces = exists().where(
+        bearer_move.c.pool == t.bearer_card.c.pool,
+        bearer_move.c.to_card == t.bearer_card.c.card_id,
+    )
+    total = select(func.sum(t.bearer_card.c.value_points)).where(
+        t.bearer_card.c.pool == pool, ~replaces
+    )
     return int(tx.execute(total).scalar_one() or 0)
 
 
@@ -139,24 +155,30 @@ def _problem(tx: Connection, pool: str, command: IssueBearerCards, today: date) 
         )
     if len(set(command.card_ids)) != len(command.card_ids):
         return _conflict("卡号（重复）", command.batch)
+    return card_id_taken(tx, pool, command.card_ids)
+
+
+def card_id_taken(tx: Connection, pool: str, card_ids: tuple[str, ...]) -> Refused | None:
+    """Why new cards cannot have these ids: a card, of either kind, or a resident has one."""
     for column, own_pool in (
         (t.resident.c.account, t.resident.c.pool),
         (t.card.c.card_id, t.card.c.pool),
         (t.bearer_card.c.card_id, t.bearer_card.c.pool),
     ):
-        taken = tx.execute(select(column).where(own_pool == pool, column.in_(command.card_ids)))
+        taken = tx.execute(select(column).where(own_pool == pool, column.in_(card_ids)))
         found = taken.scalars().first()
         if found is not None:
             return _conflict("卡号", found)
     return None
 
 
-def _book(tx: Connection, stamp: FactStamp, cards: list[BearerCard], today: date) -> None:
-    plans = [plan for each in cards for plan in bearer_accounts(each.card_id)]
+def open_card_accounts(tx: Connection, pool: str, *card_ids: str) -> None:
+    """Open what new cards need in the ledger."""
+    plans = [plan for each in card_ids for plan in bearer_accounts(each)]
     for plan in (*plans, *lapsed_accounts()):
         open_account(
             tx,
-            stamp.pool,
+            pool,
             plan.account,
             Asset(plan.asset),
             plan.kind,
@@ -164,6 +186,10 @@ def _book(tx: Connection, stamp: FactStamp, cards: list[BearerCard], today: date
             floor_at_zero=plan.floor_at_zero,
             hot=plan.hot,
         )
+
+
+def _book(tx: Connection, stamp: FactStamp, cards: list[BearerCard], today: date) -> None:
+    open_card_accounts(tx, stamp.pool, *(each.card_id for each in cards))
     draft = EntryDraft(
         key=f"cards:{cards[0].batch}",
         kind="cards",

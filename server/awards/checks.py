@@ -13,13 +13,14 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from protocol.business_day import business_date
-from server.awards.people import awarder_of
+from server.awards.people import PARTNER_PREFIX, awarder_of
 from server.awards.rules import linked_rules, rule_on
 from server.awards.tables import award, award_claim, award_clawback, award_origin, paid_once
 from server.awards.values import AwardProblem, Deed, RuleTerms
 from server.directory import cut_off_hour, resident_of
 from server.facts.refused import Refused
 
+_RESIDENT_PREFIX = "resident:"
 _Counted = tuple[str, ...]
 
 
@@ -72,10 +73,11 @@ def check_awarder(
             AwardProblem.NOT_ALLOWED,
             f"{who.name} 已停用，请由在岗人员登记 / {by} has retired, somebody else must award",
         )
-    if who is not None and who.account in performers:
+    own = who.account if who is not None else by.removeprefix(_RESIDENT_PREFIX)
+    if own in performers:
         return Refused(
             AwardProblem.SELF,
-            f"{who.name} 不能给自己登记或审核，请换一位工作人员"
+            f"{who.name if who is not None else by} 不能给自己登记或审核，请换一位工作人员"
             " / nobody awards or reviews his own deed, ask a colleague",
         )
     if rule is not None and rule.may_award and (who is None or who.role not in rule.may_award):
@@ -86,6 +88,17 @@ def check_awarder(
             f" / {by} may not award by this rule; these roles may: {roles}",
         )
     return None
+
+
+def check_actor(by: str, actor: str) -> Refused | None:
+    """A partner's name stands for its signed requests alone: nobody else awards under it."""
+    if not by.startswith(PARTNER_PREFIX) or by == actor:
+        return None
+    return Refused(
+        AwardProblem.NOT_ALLOWED,
+        f"{by} 只能由该渠道自己的签名请求使用，请写实际登记人"
+        f" / only this partner's own requests are made as {by}; name who awards",
+    )
 
 
 def check_fact_named(tx: Connection, pool: str, deed: Deed) -> Refused | None:

@@ -1,18 +1,32 @@
 """Claim and review (申报, 审核): two different people stand behind a reviewed award."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sqlalchemy import Connection, Row, insert, select
 
-from server.awards.award import award_of, give, points_of
-from server.awards.checks import check_awarder, check_deed, performers_of_event
+from server.awards.award import award_of, deed_of, give, id_taken, points_of
+from server.awards.checks import (
+    check_actor,
+    check_awarder,
+    check_deed,
+    check_fact_named,
+    performers_of_event,
+)
 from server.awards.commands import AwardPoints, ClaimAward, ReviewAward
 from server.awards.cover import cover_refusal
 from server.awards.people import awarder_of
 from server.awards.rules import rule_on
 from server.awards.tables import award_claim, award_review
-from server.awards.values import AwardProblem, Claimed, Deed, Reviewed
+from server.awards.tasks import (
+    Task,
+    check_whole,
+    free_seat,
+    share_of_seat,
+    take_seat,
+    task_of,
+)
+from server.awards.values import AwardProblem, Claimed, Deed, Reviewed, RuleTerms
 from server.facts import FactStamp
 from server.facts.refused import Refused
 
@@ -35,18 +49,28 @@ class WaitingClaim:
 def claim_award(tx: Connection, stamp: FactStamp, command: ClaimAward) -> Claimed | Refused:
     """Put a deed up for review; the performer may claim his own.
 
-    Refused: the id stands for something else, the rule wants no review, or for what would
-    refuse the award itself.
+    Refused: the id stands for something else, the rule wants no review, its task is full, or for
+    what would refuse the award itself.
     """
     before = claim_of(tx, stamp.pool, command.claim_id)
     if before is not None:
-        return Claimed(command.claim_id, again=True) if before == command else _taken(command)
-    if award_of(tx, stamp.pool, command.claim_id) is not None:
-        return _taken(command)
+        if before == command:
+            return Claimed(command.claim_id, again=True)
+        return id_taken(deed_of_claim(before), deed_of_claim(command))
+    awarded = award_of(tx, stamp.pool, command.claim_id)
+    if awarded is not None:
+        return id_taken(deed_of(awarded), deed_of_claim(command))
+    refusal = check_actor(command.claimed_by, stamp.actor)
+    if refusal is not None:
+        return refusal
     rule = check_deed(tx, stamp.pool, stamp.recorded_at, deed_of_claim(command))
     if isinstance(rule, Refused):
         return rule
-    if not rule.review:
+    found = task_of(tx, stamp.pool, command.event)
+    seat = free_seat(tx, stamp.pool, found, deed_of_claim(command)) if found else None
+    if isinstance(seat, Refused):
+        return seat
+    if found is None and not rule.review:
         return Refused(
             AwardProblem.NO_REVIEW,
             f"标准 {rule.rule_id} 不需要审核，请直接登记 / rule {rule.rule_id} needs no review, award it",
@@ -65,6 +89,8 @@ def claim_award(tx: Connection, stamp: FactStamp, command: ClaimAward) -> Claime
             fact_no=stamp.fact_no,
         )
     )
+    if found is not None and seat is not None:
+        take_seat(tx, stamp.pool, found.event, command.claim_id, seat)
     return Claimed(command.claim_id)
 
 
@@ -73,7 +99,8 @@ def review_award(tx: Connection, stamp: FactStamp, command: ReviewAward) -> Revi
 
     Sent again, nothing changes. Refused: no such claim, it was reviewed otherwise, a refusal
     without reason, a reviewer who is not registered, performed the deed or took part in its
-    event, claimed it, or has the wrong role; or what would refuse the award by now.
+    event, claimed it, or has the wrong role; a task that is short of people; or what would refuse
+    the award by now.
     """
     claim = claim_of(tx, stamp.pool, command.claim_id)
     if claim is None:
@@ -93,14 +120,14 @@ def review_award(tx: Connection, stamp: FactStamp, command: ReviewAward) -> Revi
     if refusal is not None:
         return refusal
     points = 0
+    found = task_of(tx, stamp.pool, deed.event)
     if command.approve:
-        rule = check_deed(tx, stamp.pool, stamp.recorded_at, deed)
+        rule = _worth(tx, stamp, deed, found)
         if isinstance(rule, Refused):
             return rule
-        refusal = cover_refusal(tx, stamp.pool, rule.points)
-        if refusal is not None:
-            return refusal
         points = give(tx, stamp, _award_for(claim, command.reviewed_by), rule).points
+    elif found is not None and (refusal := check_whole(tx, stamp.pool, found)) is not None:
+        return refusal
     tx.execute(
         insert(award_review).values(
             pool=stamp.pool,
@@ -112,6 +139,21 @@ def review_award(tx: Connection, stamp: FactStamp, command: ReviewAward) -> Revi
         )
     )
     return Reviewed(command.claim_id, command.approve, points, command.reason)
+
+
+def _worth(
+    tx: Connection, stamp: FactStamp, deed: Deed, found: Task | None
+) -> RuleTerms | Refused:
+    """The rule, with the points that this claim is awarded; or why it is not."""
+    rule = check_deed(tx, stamp.pool, stamp.recorded_at, deed)
+    if isinstance(rule, Refused):
+        return rule
+    if found is not None:
+        points = share_of_seat(tx, stamp.pool, found, deed.deed_id, rule)
+        if isinstance(points, Refused):
+            return points
+        rule = replace(rule, points=points)
+    return cover_refusal(tx, stamp.pool, rule.points) or rule
 
 
 def claim_of(tx: Connection, pool: str, claim_id: str) -> ClaimAward | None:
@@ -137,6 +179,21 @@ def review_of(tx: Connection, pool: str, claim_id: str) -> Reviewed | None:
     """How a claim was reviewed, or None while it waits."""
     row = _review_row(tx, pool, claim_id)
     return _reviewed(tx, pool, row, again=False) if row is not None else None
+
+
+def unnamed_fact(tx: Connection, pool: str, command: AwardPoints | ClaimAward) -> Refused | None:
+    """For every edge that takes awards and claims: why one must name its fact, or None. What was
+    told before is answered as it was then.
+    """
+    if isinstance(command, AwardPoints):
+        return (
+            None
+            if award_of(tx, pool, command.award_id) == command
+            else check_fact_named(tx, pool, deed_of(command))
+        )
+    if claim_of(tx, pool, command.claim_id) == command:
+        return None
+    return check_fact_named(tx, pool, deed_of_claim(command))
 
 
 def waiting_claims(tx: Connection, pool: str) -> list[WaitingClaim]:
@@ -172,6 +229,9 @@ def waiting_claims(tx: Connection, pool: str) -> list[WaitingClaim]:
 def _check_reviewer(
     tx: Connection, stamp: FactStamp, deed: Deed, command: ReviewAward
 ) -> Refused | None:
+    refusal = check_actor(command.reviewed_by, stamp.actor)
+    if refusal is not None:
+        return refusal
     reviewer = awarder_of(tx, stamp.pool, command.reviewed_by)
     if reviewer is None:
         return Refused(
@@ -220,14 +280,6 @@ def deed_of_claim(claim: ClaimAward) -> Deed:
         by=claim.claimed_by,
         event=claim.event,
         fact_ref=claim.fact_ref,
-    )
-
-
-def _taken(command: ClaimAward) -> Refused:
-    return Refused(
-        AwardProblem.CONFLICT,
-        f"编号 {command.claim_id} 已用于另一笔，请换一个编号"
-        f" / id {command.claim_id} stands for something else, take another one",
     )
 
 

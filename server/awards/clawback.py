@@ -1,5 +1,7 @@
 """Claw-back (撤回): an award was wrong, and its points go back where they came from."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from protocol.business_day import business_date
@@ -15,6 +17,17 @@ from server.ledger import Asset, EntryDraft, Leg, Normal, Posted, open_account, 
 CLAWBACK_KEY = "clawback:"
 TAKEN_CODE = "award_clawed_back"
 OWED_CODE = "award_owed"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """``taken_points`` come from the balance, ``owed_points`` out of awards to come; the legs
+    say so to the ledger.
+    """
+
+    taken_points: int
+    owed_points: int
+    legs: tuple[Leg, ...]
 
 
 def claw_back_award(
@@ -37,12 +50,14 @@ def claw_back_award(
     before = _row(tx, stamp.pool, command.award_id)
     if before is not None:
         return _clawed_back_before(command, before)
-    free = spendable(
-        tx, stamp.pool, resident_account(found.account), stamp.recorded_at, asset=Asset.POINTS
+    if not command.reason.strip():
+        return Refused(
+            AwardProblem.NEEDS_REASON, "撤回要写原因 / points are taken back with a reason"
+        )
+    back = take_back(
+        tx, stamp, found.account, found.points, to=POINTS_ISSUED, codes=(TAKEN_CODE, OWED_CODE)
     )
-    taken = min(free, found.points)
-    owed = found.points - taken
-    _book(tx, stamp, command, found.account, taken=taken, owed=owed)
+    _book(tx, stamp, command, back.legs)
     tx.execute(
         delete(paid_once).where(
             paid_once.c.pool == stamp.pool, paid_once.c.award_id == command.award_id
@@ -55,12 +70,12 @@ def claw_back_award(
             clawed_back_by=command.clawed_back_by,
             reason=command.reason,
             points=found.points,
-            taken_points=taken,
-            owed_points=owed,
+            taken_points=back.taken_points,
+            owed_points=back.owed_points,
             fact_no=stamp.fact_no,
         )
     )
-    return ClawedBack(command.award_id, found.points, taken, owed)
+    return ClawedBack(command.award_id, found.points, back.taken_points, back.owed_points)
 
 
 def is_clawed_back(tx: Connection, pool: str, award_id: str) -> bool:
@@ -68,12 +83,19 @@ def is_clawed_back(tx: Connection, pool: str, award_id: str) -> bool:
     return _row(tx, pool, award_id) is not None
 
 
-def _book(
-    tx: Connection, stamp: FactStamp, command: ClawBackAward, account: str, *, taken: int, owed: int
-) -> None:
+def take_back(
+    tx: Connection, stamp: FactStamp, account: str, points: int, *, to: str, codes: tuple[str, str]
+) -> TakenBack:
+    """How points go back to where they came from: out of what the resident may spend now, and
+    the rest is owed out of awards to come. Books nothing, but opens the account of what is owed.
+    """
+    resident, (taken_code, owed_code) = resident_account(account), codes
+    free = spendable(tx, stamp.pool, resident, stamp.recorded_at, asset=Asset.POINTS)
+    taken = min(free, points)
+    owed = points - taken
     legs = []
     if taken:
-        legs.append(Leg(Asset.POINTS, TAKEN_CODE, resident_account(account), POINTS_ISSUED, taken))
+        legs.append(Leg(Asset.POINTS, taken_code, resident, to, taken))
     if owed:
         for plan in owed_accounts(account):
             open_account(
@@ -86,13 +108,19 @@ def _book(
                 floor_at_zero=plan.floor_at_zero,
                 hot=plan.hot,
             )
-        legs.append(Leg(Asset.POINTS, OWED_CODE, owed_account(account), POINTS_ISSUED, owed))
+        legs.append(Leg(Asset.POINTS, owed_code, owed_account(account), to, owed))
+    return TakenBack(taken, owed, tuple(legs))
+
+
+def _book(
+    tx: Connection, stamp: FactStamp, command: ClawBackAward, legs: tuple[Leg, ...]
+) -> None:
     draft = EntryDraft(
         key=CLAWBACK_KEY + command.award_id,
         kind="clawback",
         occurred_at=stamp.recorded_at,
         business_date=business_date(stamp.recorded_at, cut_off_hour(tx, stamp.pool)),
-        legs=tuple(legs),
+        legs=legs,
         memo=command.award_id,
     )
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)

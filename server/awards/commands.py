@@ -16,9 +16,12 @@ AwardId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$", max_length=64)
 RealName = Annotated[str, Meta(pattern=r"^[0-9A-Za-z一-鿿._:/-]{1,64}$", max_length=64)]
 """Names something in the real world: an event, or a fact with the number that it has there."""
 Awarder = AwardId
-By = Annotated[str, Meta(min_length=1, max_length=80)]
-Memo = Annotated[str, Meta(max_length=200)]
-Reason = Annotated[str, Meta(min_length=1, max_length=200)]
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no text with NUL: what SQLite would take, every database refuses."""
+By = Annotated[str, Meta(min_length=1, max_length=80, pattern=NO_NUL)]
+Memo = Annotated[str, Meta(max_length=200, pattern=NO_NUL)]
+Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=NO_NUL)]
+RuleId = Annotated[str, Meta(min_length=1, max_length=32, pattern=NO_NUL)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 PartnerId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$", max_length=20)]
 
@@ -52,7 +55,7 @@ class AwardPoints(_Command, frozen=True, kw_only=True, tag="award_points"):
 
     award_id: AwardId
     account: HexId
-    rule_id: Annotated[str, Meta(min_length=1, max_length=32)]
+    rule_id: RuleId
     performed_on: date
     awarded_by: By
     memo: Memo = ""
@@ -104,7 +107,7 @@ class ClaimAward(_Command, frozen=True, kw_only=True, tag="claim_award"):
 
     claim_id: AwardId
     account: HexId
-    rule_id: Annotated[str, Meta(min_length=1, max_length=32)]
+    rule_id: RuleId
     performed_on: date
     claimed_by: By
     memo: Memo = ""
@@ -143,6 +146,53 @@ class OpenBalance(_Command, frozen=True, kw_only=True, tag="open_balance"):
     memo: Memo = ""
 
 
+class Split(StrEnum):
+    """Who gets a rule's points where a task takes several people."""
+
+    EACH = "each"
+    """每人: everybody gets what the rule says."""
+    TOGETHER = "together"
+    """合计: they share it; what does not divide goes to the first seats, a point each."""
+
+
+class PublishTask(_Command, frozen=True, kw_only=True, tag="publish_task"):
+    """A task that takes exactly ``headcount`` people, named by its event.
+
+    Everybody hands in a claim for the event; nobody is awarded before all of them have, and the
+    next one is told that it is full. What its rule says of a review does not matter: a task is
+    always reviewed.
+    """
+
+    event: RealName
+    rule_id: RuleId
+    performed_on: date
+    headcount: Annotated[int, Meta(ge=2, le=100)]
+    split: Split
+    published_by: By
+
+
+class ProposeOpeningCorrection(
+    _Command, frozen=True, kw_only=True, tag="propose_opening_correction"
+):
+    """A paper was taken over with wrong points; it is worth ``right_points``, 0 for nothing.
+
+    Whoever hands this in is the one who proposes; another one must approve.
+    """
+
+    correction: AwardId
+    opening_id: AwardId
+    right_points: Annotated[int, Meta(ge=0, le=MAX_POINTS)]
+    reason: Reason
+
+
+class ApproveOpeningCorrection(
+    _Command, frozen=True, kw_only=True, tag="approve_opening_correction"
+):
+    """Whoever hands this in has looked at the paper, and is not the one who proposed it."""
+
+    correction: AwardId
+
+
 class RegisterPartner(_Command, frozen=True, kw_only=True, tag="register_partner"):
     """A channel may award over signed HTTP; again with another key, it gets the new key."""
 
@@ -167,6 +217,7 @@ AwardCommand = (
     | ReviewAward
     | ClawBackAward
     | OpenBalance
+    | PublishTask
     | RegisterPartner
     | ClosePartner
 )

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy import Connection
 
-from server.awards.award import award_of, check_at_once, deed_of
+from server.awards.award import award_of, check_at_once, deed_of, id_taken
 from server.awards.checks import Ahead, check_deed, check_fact_named
 from server.awards.commands import AwardPoints, OpenBalance
 from server.awards.opening import check_opening
@@ -109,7 +109,11 @@ def plan_awards(
         if before == command:
             plan.already += 1
             continue
-        points = _taken(command) if before else _points(tx, pool, command, at, ahead)
+        points = (
+            id_taken(deed_of(before), deed_of(command))
+            if before
+            else _points(tx, pool, command, at, ahead)
+        )
         if isinstance(points, Refused):
             plan.bad.append(_refused(row.line, points, AWARD_COLUMNS))
             continue
@@ -218,13 +222,6 @@ def _day(row: SheetRow, key: str, columns: Sequence[Column]) -> date | BadCell |
         pass
     return BadCell(
         row.line, _title(key, columns), "日期要写成 2026-03-01 这样 / write a date as 2026-03-01"
-    )
-
-
-def _taken(command: AwardPoints) -> Refused:
-    return Refused(
-        AwardProblem.CONFLICT,
-        f"编号 {command.award_id} 已用于另一笔，请换一个编号 / stands for another award",
     )
 
 

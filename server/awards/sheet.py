@@ -262,7 +262,12 @@ def _xlsx_lines(path: Path, size: int) -> _Lines:
         zipfile.BadZipFile,
         zlib.error,
         ParseError,
-        KeyError,
+        # What reading a part that no spreadsheet wrote may stumble over; a RuntimeError is a
+        # part that is locked or packed in a way that nobody here can unpack.
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
         ValueError,
         TypeError,
         EOFError,

@@ -27,6 +27,7 @@ _KEY_TEXT_MAX = 80
 _STATE_MAX = 16
 _ROLES_MAX = 120
 _PAID_KEY_MAX = 200
+_ACTOR_MAX = 128
 
 # `points` is what the rule was worth on `performed_on`: history is never re-rated.
 award = Table(
@@ -223,6 +224,48 @@ award_clawback = Table(
 )
 never_changes(award_clawback, "a claw-back is never changed: award again")
 
+# A task for several people, named by its event. `split`: each gets the rule's points, or they
+# share them together.
+task = Table(
+    "task",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("event", String(AWARD_ID_MAX), nullable=False),
+    Column("rule_id", String(ID_MAX), nullable=False),
+    Column("performed_on", Date, nullable=False),
+    Column("headcount", Integer, nullable=False),
+    Column("split", String(_STATE_MAX), nullable=False),
+    Column("published_by", String(NAME_MAX), nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "event", name="a_task_is_named_by_its_event"),
+    ForeignKeyConstraint(["pool"], ["pool.pool"], name="a_task_belongs_to_a_pool"),
+    CheckConstraint("headcount >= 2", name="a_task_takes_several_people"),
+    CheckConstraint("split IN ('each', 'together')", name="a_task_is_paid_each_or_together"),
+)
+never_changes(task, "a task is never changed: publish another one")
+
+# Which of a task's places a claim has; the place of a claim that is refused is given out again.
+task_seat = Table(
+    "task_seat",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("claim_id", String(AWARD_ID_MAX), nullable=False),
+    Column("event", String(AWARD_ID_MAX), nullable=False),
+    Column("seat", Integer, nullable=False),
+    PrimaryKeyConstraint("pool", "claim_id", name="a_claim_has_one_seat"),
+    ForeignKeyConstraint(
+        ["pool", "claim_id"],
+        ["award_claim.pool", "award_claim.claim_id"],
+        name="a_seat_is_a_claims",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "event"], ["task.pool", "task.event"], name="a_seat_is_in_a_task"
+    ),
+    CheckConstraint("seat >= 1", name="seats_are_counted_from_one"),
+    Index("seats_by_task", "pool", "event"),
+)
+never_changes(task_seat, "a seat is never changed: refuse the claim and claim again")
+
 opening_balance = Table(
     "opening_balance",
     metadata,
@@ -244,3 +287,50 @@ opening_balance = Table(
     Index("opening_balances_by_account", "pool", "account"),
 )
 never_changes(opening_balance, "an opening balance is never changed")
+
+opening_correction = Table(
+    "opening_correction",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("correction", String(AWARD_ID_MAX), nullable=False),
+    Column("opening_id", String(AWARD_ID_MAX), nullable=False),
+    Column("was_points", BigInteger, nullable=False),
+    Column("right_points", BigInteger, nullable=False),
+    Column("reason", String(MEMO_MAX), nullable=False),
+    Column("proposed_by", String(_ACTOR_MAX), nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "correction", name="a_correction_has_one_id"),
+    ForeignKeyConstraint(
+        ["pool", "opening_id"],
+        ["opening_balance.pool", "opening_balance.opening_id"],
+        name="a_correction_is_of_an_opening_balance",
+    ),
+    CheckConstraint(
+        "right_points >= 0 AND right_points <> was_points", name="a_correction_corrects_something"
+    ),
+    Index("corrections_by_opening", "pool", "opening_id"),
+)
+never_changes(opening_correction, "a proposed correction is never changed: propose another one")
+
+# Of a paper that was worth less, `taken_points` came from the balance and `owed_points` come out
+# of awards to come; of one that was worth more, both are 0.
+opening_correction_approval = Table(
+    "opening_correction_approval",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("correction", String(AWARD_ID_MAX), nullable=False),
+    Column("approved_by", String(_ACTOR_MAX), nullable=False),
+    Column("taken_points", BigInteger, nullable=False),
+    Column("owed_points", BigInteger, nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "correction", name="a_correction_is_approved_once"),
+    ForeignKeyConstraint(
+        ["pool", "correction"],
+        ["opening_correction.pool", "opening_correction.correction"],
+        name="an_approval_is_of_a_proposed_correction",
+    ),
+    CheckConstraint(
+        "taken_points >= 0 AND owed_points >= 0", name="a_correction_takes_whole_points_back"
+    ),
+)
+never_changes(opening_correction_approval, "an approved correction stands: propose another one")

@@ -35,6 +35,15 @@ class AwardProblem(StrEnum):
     UNKNOWN_AWARDER = "unknown_awarder"
     UNKNOWN_PARTNER = "unknown_partner"
     NEEDS_REASON = "needs_reason"
+    FULL = "full"
+    """So many people as a task takes have handed it in."""
+    SHORT_OF_PEOPLE = "short_of_people"
+    OTHER_TASK = "other_task"
+    """The task has another rule or another day, or this resident is in it already."""
+    UNKNOWN_OPENING = "unknown_opening"
+    UNKNOWN_CORRECTION = "unknown_correction"
+    NOTHING_TO_CORRECT = "nothing_to_correct"
+    SAME_PERSON = "same_person"
     BAD_KEY = "bad_key"
 
 

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from server import awards, redemption, settlement
-from server.awards import bearer_cards
+from server.awards import bearer_cards, bearer_moves
 from server.directory import catalogue, sanctions, terms
 from server.directory import commands as c
 from server.directory import register as directory
@@ -69,6 +69,7 @@ def make_desk() -> FactDesk:
     redemption.register(desk)
     settlement.register(desk)
     bearer_cards.register(desk)
+    bearer_moves.register(desk)
     return desk
 
 

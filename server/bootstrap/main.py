@@ -24,7 +24,9 @@ from server.commands.group import register_all
 from server.db import TryAgain
 from server.db.dialect import has_no_room, may_pass_by_waiting
 
-THREADS = 8
+# Those who wait for a common commit wait each in a thread of its own; fewer than the database's
+# connections, so that pages being read never keep the writer from its own.
+THREADS = 24
 _BODY_MARGIN_BYTES = 64 * 1024
 
 

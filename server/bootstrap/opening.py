@@ -19,8 +19,9 @@ from server.db import reading, writing
 from server.directory import pool_terms, pools
 from server.directory.adoption import adoption_of
 from server.directory.keys import KeysRefused, load_keys, make_keys
+from server.exports.fonts import find_page_font
 from server.facts import Refusal
-from server.portal.pages import PortalServices
+from server.portal.services import PortalServices
 
 _FOLDER_MODE = 0o700
 
@@ -131,11 +132,12 @@ def app_services(
     randomness: Callable[[int], bytes],
 ) -> AppServices:
     """What the web application is made from."""
+    desk = make_desk()
     return AppServices(
         api=ApiServices(
             engine=opened.engine,
             pool=opened.pool,
-            desk=make_desk(),
+            desk=desk,
             keys=opened.keys,
             clock=clock,
             request_age_s=settings.request_age_s,
@@ -143,8 +145,11 @@ def app_services(
         portal=PortalServices(
             engine=opened.engine,
             pool=opened.pool,
+            desk=desk,
+            root=opened.keys.root,
             clock=clock,
             randomness=randomness,
+            font=find_page_font(),
             idle_s=settings.session_idle_s,
             lifetime_s=settings.session_lifetime_s,
         ),

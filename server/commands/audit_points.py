@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, select
 
-from server.awards import points_awarded, points_opened
+from server.awards import points_awarded, points_corrected, points_opened
 from server.awards.bearer_cards import points_on_cards
 from server.db.paging import Tick, key_pages, untold
 from server.db.violation import Violation
@@ -44,7 +44,7 @@ def check_points(tx: Connection, pool: str, tick: Tick = untold) -> Iterator[Vio
         yield _violation(pool, "points", f"{difference} points are nowhere: {sums}")
     for kind, told in (
         ("points_issued", points_awarded(tx, pool) + points_on_cards(tx, pool)),
-        ("opening_points", points_opened(tx, pool)),
+        ("opening_points", points_opened(tx, pool) + points_corrected(tx, pool)),
     ):
         if told != by_kind[kind]:
             says = f"{by_kind[kind]} were issued, awards and cards add up to {told}"

@@ -149,7 +149,12 @@ def _foreign_lines(tx: Connection, pool: str, page: KeyPage) -> Iterator[Violati
         transfer.c.credit_account,
     )
     foreign = or_(
-        _names_another(statement.c.merchant), _another(contract.c.merchant, statement.c.merchant)
+        _names_another(statement.c.merchant),
+        # Payments and adjustments count under no contract.
+        and_(
+            statement_line.c.contract.is_not(None),
+            _another(contract.c.merchant, statement.c.merchant),
+        ),
     )
     for row in tx.execute(_of_page(wanted, lines, pool, statement_line, page).where(foreign)):
         says = (

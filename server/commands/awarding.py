@@ -8,8 +8,7 @@ from sqlalchemy import Connection
 from protocol.business_day import business_date
 from protocol.ids import uuid7
 from server.awards import Awarded, AwardPoints, ClawBackAward, ClawedBack
-from server.awards.award import award_of, deed_of
-from server.awards.checks import check_fact_named
+from server.awards.claims import unnamed_fact
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import operator, submit
 from server.db import reading
@@ -99,7 +98,6 @@ def read_day(context: CommandContext, text: str | None) -> date:
 
 
 def _refuse_unnamed(tx: Connection, pool: str, command: AwardPoints) -> None:
-    # What was awarded before is answered as it was then.
-    refusal = check_fact_named(tx, pool, deed_of(command))
-    if refusal is not None and award_of(tx, pool, command.award_id) != command:
+    refusal = unnamed_fact(tx, pool, command)
+    if refusal is not None:
         raise CommandRefused(refusal.says)

@@ -13,6 +13,8 @@ from server.commands.award_rules import (
     review,
 )
 from server.commands.awarding import award, claw_back
+from server.commands.opening_corrections import correct_opening
+from server.commands.tasks import task
 
 
 def register(group: click.Group) -> None:
@@ -26,6 +28,8 @@ def register(group: click.Group) -> None:
         claims,
         review,
         open_balances,
+        correct_opening,
+        task,
         award_rules,
         amend_rule,
         awarder,

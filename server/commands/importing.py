@@ -5,7 +5,8 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from server.awards import AwardCommand
+from server.awards import AwardCommand, AwardPoints, ClaimAward
+from server.awards.claims import unnamed_fact
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import operator
 from server.db import writing
@@ -34,6 +35,10 @@ def import_commands(context: CommandContext, file: BinaryIO) -> None:
     desk, by, at = context.make_desk(), operator(), context.clock()
     with writing(context.engine) as tx:
         for line_no, command in commands:
+            if isinstance(command, AwardPoints | ClaimAward):
+                unnamed = unnamed_fact(tx, context.pool, command)
+                if unnamed is not None:
+                    raise _refused(line_no, unnamed.says)
             outcome = desk.submit(tx, context.pool, command, actor=by, recorded_at=at)
             if isinstance(outcome, Refusal):
                 says = outcome.says if isinstance(outcome, Refused) else str(outcome)

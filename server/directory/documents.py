@@ -29,7 +29,7 @@ from protocol.documents import (
 )
 from protocol.keys import pool_tag, public_key_text
 from server.db.dialect import insert_or_ignore
-from server.directory.bearer import BEARER_SEQ, bearer_cards
+from server.directory.bearer import BEARER_SEQ, bearer_cards, stopped_cards
 from server.directory.catalogue import items_on_sale
 from server.directory.queries import cards, issuer_keys, pool_terms, residents
 from server.directory.tables import published_document
@@ -96,7 +96,8 @@ def _published(stock_units: int | None) -> int | None:
 def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, int]) -> Directory:
     """Everybody who may redeem, without a version yet. ``spendable_points`` by pseudonym.
 
-    A denominated card is an entry of its own; used up, it stays there with nothing allowed.
+    A denominated card is an entry of its own; used up, it stays there with nothing allowed, and
+    blocked it is not there any more.
     """
     buckets = pool_terms(tx, pool).allowance_buckets_points
     by_account: dict[str, list[DirectoryCard]] = defaultdict(list)
@@ -112,6 +113,7 @@ def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, in
         )
         for each in residents(tx, pool)
     )
+    stopped = stopped_cards(tx, pool)
     bearers = tuple(
         DirectoryEntry(
             account=each.card_id,
@@ -119,6 +121,7 @@ def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, in
             cards=(DirectoryCard(card_id=each.card_id, seq=BEARER_SEQ),),
         )
         for each in bearer_cards(tx, pool)
+        if each.card_id not in stopped
     )
     return Directory(version=0, made_at=_NO_TIME, entries=entries + bearers)
 

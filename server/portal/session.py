@@ -24,10 +24,13 @@ Cookie = MutableMapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A merchant's person at the pages; `merchant` bounds every query."""
+    """Somebody at the pages. `merchant` bounds every query of a merchant's person; the pool's
+    own people have none.
+    """
 
     user: str
-    merchant: str
+    role: SignInRole
+    merchant: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,15 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class NotAMerchant:
-    """The right password of somebody who has no business at these pages."""
+class NoBusinessHere:
+    """The right password of somebody whose pages are others."""
 
 
-SignInOutcome = SignedIn | WrongPassword | Wait | NotAMerchant
+SignInOutcome = SignedIn | WrongPassword | Wait | NoBusinessHere
 
 
 class Doorkeeper:
-    """Signs merchants in, knows them again, and lets them go.
+    """Signs people in, knows them again, and lets them go; merchants and the pool's own alike.
 
     A session ends after `idle_s` without a page, after `lifetime_s` in any case, and at once
     when the password changes.
@@ -70,9 +73,18 @@ class Doorkeeper:
         self._nobodys_hash = self._hasher.hash(randomness(16).hex())
 
     def sign_in(
-        self, tx: Connection, cookie: Cookie, user: str, password: str, now: datetime
+        self,
+        tx: Connection,
+        cookie: Cookie,
+        user: str,
+        password: str,
+        now: datetime,
+        *,
+        roles: frozenset[SignInRole],
     ) -> SignInOutcome:
-        """Check a password; on success the cookie is made anew and names the user."""
+        """Check a password; on success the cookie is made anew and names the user. ``roles``:
+        whose pages these are.
+        """
         user, password = user[:NAME_MAX], password[: PASSWORD_MAX + 1]
         wait_s = self._throttle.wait_s(user, now)
         if wait_s:
@@ -83,8 +95,8 @@ class Doorkeeper:
             self._throttle.failed(user, now)
             return WrongPassword()
         self._throttle.succeeded(user)
-        if known.role is not SignInRole.MERCHANT or known.merchant is None:
-            return NotAMerchant()
+        if known.role not in roles:
+            return NoBusinessHere()
         language = cookie.get("language")
         cookie.clear()
         cookie["user"] = user
@@ -92,7 +104,7 @@ class Doorkeeper:
         cookie["since"] = cookie["seen"] = now.timestamp()
         if language is not None:
             cookie["language"] = language
-        return SignedIn(user, known.merchant)
+        return _signed_in(known)
 
     def recognise(self, tx: Connection, cookie: Cookie, now: datetime) -> SignedIn | None:
         """Who this cookie stands for, or None; being seen keeps the session alive."""
@@ -104,8 +116,6 @@ class Doorkeeper:
         seen = datetime.fromtimestamp(cookie["seen"], UTC)
         if (
             known is None
-            or known.role is not SignInRole.MERCHANT
-            or known.merchant is None
             or not hmac.compare_digest(cookie["password"], _fingerprint(known))
             or now - since > self._lifetime
             or now - seen > self._idle
@@ -113,7 +123,7 @@ class Doorkeeper:
             self.sign_out(cookie)
             return None
         cookie["seen"] = now.timestamp()
-        return SignedIn(user, known.merchant)
+        return _signed_in(known)
 
     def sign_out(self, cookie: Cookie) -> None:
         language = cookie.get("language")
@@ -140,6 +150,11 @@ class Doorkeeper:
         except (VerificationError, InvalidHashError):
             return False
         return True
+
+
+def _signed_in(known: SignIn) -> SignedIn:
+    merchant = known.merchant if known.role is SignInRole.MERCHANT else None
+    return SignedIn(known.user, known.role, merchant)
 
 
 def _fingerprint(known: SignIn) -> str:

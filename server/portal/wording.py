@@ -1,18 +1,38 @@
-"""How figures, days and periods are written on the merchant's pages."""
+"""How figures, days, periods and codes are written on the pages."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Protocol
 
+from flask import g
 from flask_babel import gettext as _gettext
 
 from protocol.business_day import SHANGHAI
 from protocol.money import format_quantity, format_yuan
-from server.settlement import Statement
+from server.exports.tables import shown_ranges
+from server.portal import codes
+from server.settlement.document_values import StatementLine
 
 
 def gettext(text: str, **parts: object) -> str:
     """A Chinese text in the language of the page; the library publishes no types."""
     return str(_gettext(text, **parts))
+
+
+def said(says: str) -> str:
+    """The half of a refusal ("中文 / English") that is in the language of the page."""
+    chinese, _, english = says.partition(" / ")
+    return english or chinese if g.get("language") == "en" else chinese
+
+
+class Period(Protocol):
+    """What has a first and a last day: a statement, a draft, a document."""
+
+    @property
+    def period_from(self) -> date: ...
+
+    @property
+    def period_through(self) -> date: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +51,11 @@ class Wording:
         return gettext("%(amount)s 元", amount=format_yuan(fen).replace("-", "−"))
 
     @staticmethod
+    def plain_yuan(fen: int) -> str:
+        """`58.20`, as it is typed into a form."""
+        return format_yuan(fen)
+
+    @staticmethod
     def signed_yuan(fen: int) -> str:
         """`+58.20 元`: which way an amount goes is never left to the reader."""
         plus = "+" if fen > 0 else ""
@@ -46,6 +71,15 @@ class Wording:
         return gettext("两清")
 
     @staticmethod
+    def owed_to_merchant(fen: int) -> str:
+        """The same as the pool's own people read it."""
+        if fen > 0:
+            return gettext("应付商户 %(amount)s", amount=Wording.yuan(fen))
+        if fen < 0:
+            return gettext("应向商户收 %(amount)s", amount=Wording.yuan(-fen))
+        return gettext("两清")
+
+    @staticmethod
     def percent(rate_bp: int) -> str:
         """Basis points as a percentage without needless zeros: 350 is `3.5 %`."""
         whole, rest = divmod(rate_bp, 100)
@@ -53,7 +87,7 @@ class Wording:
 
     @staticmethod
     def quantity(quantity_milli: int) -> str:
-        return format_quantity(quantity_milli)
+        return ("−" if quantity_milli < 0 else "") + format_quantity(abs(quantity_milli))
 
     @staticmethod
     def masked(account: str) -> str:
@@ -72,6 +106,7 @@ class Wording:
             "takings": gettext("商户现金收款"),
             "pool_fund": gettext("积分池资金"),
             "takings_contra": gettext("现金收款对方科目"),
+            "bank": gettext("银行"),
         }
         name = names.get(kind, kind)
         return f"{name} {self.masked(whose)}" if kind == "resident" else name
@@ -82,11 +117,34 @@ class Wording:
         return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
 
     @staticmethod
-    def period(statement: Statement) -> str:
+    def day(day: date) -> str:
+        return f"{day:%Y-%m-%d}"
+
+    @staticmethod
+    def period(which: Period) -> str:
         """One day, or the first and the last."""
-        first, last = statement.period_from, statement.period_through
-        return _day(last) if first == last else f"{_day(first)} – {_day(last)}"
+        first, last = which.period_from, which.period_through
+        if first == last:
+            return Wording.day(last)
+        return f"{Wording.day(first)} – {Wording.day(last)}"
 
+    @staticmethod
+    def word(group: str, code: object) -> str:
+        """A code's word (see `codes`); one that has none stands as it is."""
+        words = codes.WORDS[group]()
+        return words.get(str(code), str(code))
 
-def _day(day: date) -> str:
-    return f"{day:%Y-%m-%d}"
+    @staticmethod
+    def line_net(line: StatementLine) -> int:
+        """What one line adds to the statement's net."""
+        return line.reimbursement_fen - line.share_fen + line.fee_fen + line.adjustment_fen
+
+    @staticmethod
+    def ranges(ranges: tuple[tuple[int, int], ...]) -> str:
+        """`12–15, 20`: both ends included."""
+        return shown_ranges(ranges)
+
+    @staticmethod
+    def actor(actor: str) -> str:
+        """A fact's actor as people call him."""
+        return actor.partition(":")[2] or actor

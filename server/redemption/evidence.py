@@ -8,11 +8,20 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
 
-from protocol.codes import SLOT_GRACE, SlotCode, card_proof, parse_payload, verify_code
+from protocol.codes import (
+    SLOT_GRACE,
+    SlotCode,
+    card_proof,
+    parse_payload,
+    signature_problem,
+    time_problem,
+)
 from protocol.evidence import CardEvidence, Evidence, SlotEvidence
 from protocol.journal import ClockState, Envelope
 from protocol.reasons import Declined, DeclineReason
@@ -24,6 +33,7 @@ _CARD_ID_CHARS = 16
 _PROOF_CHARS = 64
 _MAX_SEQ = 255
 _MAX_POINTS = 2**32 - 1
+_REMEMBERED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ def judge_question(
         code = slot_of(evidence)
         if code is None:
             return Declined(DeclineReason.CODE_UNREADABLE)
-        declined = verify_code(code, issuer_keys(tx, terms.pool), terms.tag, at)
+        declined = _signature_problem(tx, terms, code) or time_problem(code, at)
         if declined is not None:
             return declined
         return Shown(code.account.hex(), min(code.cap, terms.slot_cap_points))
@@ -135,8 +145,8 @@ def sale_is_proven(
     code = slot_of(sale.evidence)
     if code is None or code.account.hex() != sale.account:
         return False
-    # The signature first, at a moment that is surely in the code's time; then the time.
-    if verify_code(code, issuer_keys(tx, terms.pool), terms.tag, code.starts_at) is not None:
+    # The signature first, whenever that was; then the time.
+    if _signature_problem(tx, terms, code) is not None:
         return False
     if was_authorised:
         return True
@@ -169,6 +179,23 @@ def slot_of(evidence: SlotEvidence) -> SlotCode | None:
         return None
     code = parse_payload(payload)
     return code if isinstance(code, SlotCode) else None
+
+
+def _signature_problem(tx: Connection, terms: PoolTerms, code: SlotCode) -> Declined | None:
+    """Asked for each code twice, for its question and for its sale; verified once."""
+    key = issuer_keys(tx, terms.pool).get(code.kid)
+    raw = key.public_bytes_raw() if key is not None else None
+    return _signature_problem_of(code.payload, code.kid, raw, terms.tag)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _signature_problem_of(
+    payload: bytes, kid: int, key: bytes | None, tag: bytes
+) -> Declined | None:
+    code = parse_payload(payload)
+    assert isinstance(code, SlotCode)
+    keys = {kid: Ed25519PublicKey.from_public_bytes(key)} if key is not None else {}
+    return signature_problem(code, keys, tag)
 
 
 def _is_hex(text: str, length: int) -> bool:

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from sqlalchemy import Connection
 
 from protocol.business_day import business_date
+from server.db.dialect import plan_by_index
 from server.directory.contract_terms import Cycle
 from server.directory.queries import contracts_of
 from server.directory.values import Merchant
@@ -95,6 +96,7 @@ def drafts(
     if not periods:
         return []
     which = Unplaced(pool, merchant.merchant, newest.settled_below if newest else 1, run.fact_no)
+    plan_by_index(tx)
     found = buckets(tx, which)
     through = periods[-1].last
     due = [each for each in found if each.in_run and each.business_date <= through]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, Select, and_, select
 
 from protocol.money import price_of
 from protocol.sales import Fulfilment
@@ -68,7 +68,9 @@ def _moved(tx: Connection, pool: str, trades: Sequence[Trade]) -> list[tuple[Row
     columns = [sale_line.c[name] for name in names]
     found: list[tuple[Row[Any], int]] = []
     for some in _chunks(sold):
-        wanted = select(*columns, sale_line.c.quantity_milli, sale_line.c.amount_points).where(
+        wanted: Select[Any] = select(
+            *columns, sale_line.c.quantity_milli, sale_line.c.amount_points
+        ).where(
             sale_line.c.pool == pool,
             sale_line.c.sale_id.in_(some),
             sale_line.c.item_id.is_not(None),
@@ -80,7 +82,7 @@ def _moved(tx: Connection, pool: str, trades: Sequence[Trade]) -> list[tuple[Row
         sale_line.c.line_no == refund_line.c.line_no,
     )
     for some in _chunks(back):
-        wanted = (
+        returned: Select[Any] = (
             select(*columns, refund_line.c.quantity_milli, refund_line.c.amount_points)
             .join(sale_line, same_line)
             .where(
@@ -89,7 +91,7 @@ def _moved(tx: Connection, pool: str, trades: Sequence[Trade]) -> list[tuple[Row
                 sale_line.c.item_id.is_not(None),
             )
         )
-        found += [(row, -1) for row in tx.execute(wanted)]
+        found += [(row, -1) for row in tx.execute(returned)]
     return found
 
 

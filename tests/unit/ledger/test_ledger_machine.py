@@ -1,7 +1,7 @@
 """Random books against a model that is two dicts."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection, Engine
 
 from server.db import writing
+from server.db.working_set import working
 from server.ledger import (
     Absent,
     AlreadyPosted,
@@ -42,6 +43,8 @@ from server.ledger import (
     open_account,
     place_hold,
     post,
+    post_many,
+    roll_up,
     spendable,
     take_hold,
     void_hold,
@@ -86,6 +89,7 @@ class Books(RuleBasedStateMachine):
         self.issued = 0
         self.entries: dict[str, EntryDraft] = {}
         self.holds: dict[str, ModelHold] = {}
+        self._books: ExitStack | None = None
         self._open = rolled_back(self.engine)
         self.tx = self._open.__enter__()
         for name in RESIDENTS:
@@ -100,18 +104,57 @@ class Books(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
+            if self._books is not None:
+                self._books.close()
             assert list(check_ledger(self.tx, self.pool)) == []
         finally:
             self._open.__exit__(None, None, None)
 
-    def _post(self, key: str, *legs: tuple[str, str, int]) -> object:
-        draft = EntryDraft(
+    @rule()
+    def begin_or_end_a_working_set(self) -> None:
+        """What is asked and booked next goes through one, or it is written down."""
+        if self._books is None:
+            self._books = ExitStack()
+            self._books.enter_context(working(self.tx, self.pool))
+        else:
+            self._books.close()
+            self._books = None
+
+    @rule(asked=st.lists(st.tuples(residents, amounts, st.booleans()), min_size=1, max_size=6))
+    def book_many(self, asked: list[tuple[str, int, bool]]) -> None:
+        """Awards and spendings in one call, each twice: the second time it is there already."""
+        drafts, wanted = [], []
+        number = len(self.entries)
+        for at, (resident, amount, is_award) in enumerate(asked):
+            legs = ("issued", resident, amount) if is_award else (resident, "redeemed", amount)
+            draft = self._draft(f"many:{number}:{at}", legs)
+            drafts += [draft, draft]
+            if not is_award and amount > self.balances[resident]:
+                missing = amount - self.balances[resident]
+                wanted += [InsufficientBalance(resident, Asset.POINTS, missing)] * 2
+                continue
+            self.balances[resident] += amount if is_award else -amount
+            self.issued += amount if is_award else 0
+            self.entries[draft.key] = draft
+            wanted += [Posted(len(self.entries)), AlreadyPosted(len(self.entries))]
+        outcomes = post_many(self.tx, self.pool, drafts, recorded_at=self.now, fact_no=1)
+        assert outcomes == wanted
+
+    @rule()
+    def roll_hot_accounts_up(self) -> None:
+        roll_up(self.tx, self.pool)
+
+    def _draft(self, key: str, *legs: tuple[str, str, int]) -> EntryDraft:
+        return EntryDraft(
             key=key,
             kind="move",
             occurred_at=self.now,
             business_date=date(2025, 3, 1),
             legs=tuple(Leg(Asset.POINTS, "move", *leg) for leg in legs),
         )
+
+    def _post(self, key: str, *legs: tuple[str, str, int]) -> object:
+        draft = self._draft(key, *legs)
         outcome = post(self.tx, self.pool, draft, recorded_at=self.now, fact_no=1)
         if isinstance(outcome, Posted):
             assert key not in self.entries

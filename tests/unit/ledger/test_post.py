@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, event, func, select
 
 from server.db import writing
 from server.ledger import (
@@ -23,6 +23,7 @@ from server.ledger import (
     entry_of,
     open_account,
     post,
+    post_many,
     transfers_of_entry,
 )
 from server.ledger.tables import entry, ledger_head, transfer
@@ -261,6 +262,60 @@ def test_opening_an_account_again_changes_nothing_and_otherwise_is_a_fault(books
                 hot=True,
                 floor_at_zero=True,
             )
+
+
+def test_many_entries_cost_no_more_statements_than_two(books: Engine) -> None:
+    seen: list[str] = []
+    event.listen(books, "before_cursor_execute", lambda *given: seen.append(given[2]))
+
+    def statements_for(first: int, size: int) -> int:
+        drafts = [
+            draft(f"award:{first + n}", points("issued", ("resident:a", "resident:b")[n % 2], 1))
+            for n in range(size)
+        ]
+        with writing(books) as tx:
+            seen.clear()
+            outcomes = post_many(tx, POOL, drafts, recorded_at=NOON, fact_no=1)
+            cost = len(seen)
+        assert [type(each) for each in outcomes] == [Posted] * size
+        return cost
+
+    assert statements_for(1, 2) == statements_for(101, 80) <= 9
+
+
+def test_one_of_many_that_is_refused_stands_in_nobodys_way(books: Engine) -> None:
+    with writing(books) as tx:
+        outcomes = post_many(
+            tx,
+            POOL,
+            [
+                draft("award:1", points("issued", "resident:a", 10)),
+                draft("sale:1", points("resident:a", "redeemed", 11)),
+                draft("sale:2", points("resident:a", "redeemed", 10)),
+                draft("sale:2", points("resident:a", "redeemed", 9)),
+            ],
+            recorded_at=NOON,
+            fact_no=1,
+        )
+        assert outcomes[:3] == [
+            Posted(1),
+            InsufficientBalance("resident:a", Asset.POINTS, 1),
+            Posted(2),
+        ]
+        assert isinstance(outcomes[3], KeyConflict)
+        assert balance(tx, POOL, "resident:a", Asset.POINTS) == 0
+        assert list(check_ledger(tx, POOL)) == []
+
+
+def test_a_fault_in_one_of_many_books_none_of_them(books: Engine) -> None:
+    drafts = [
+        draft("award:1", points("issued", "resident:a", 10)),
+        draft("award:2", points("issued", "resident:nobody", 10)),
+    ]
+    with writing(books) as tx:
+        with pytest.raises(UnknownAccount, match="resident:nobody"):
+            post_many(tx, POOL, drafts, recorded_at=NOON, fact_no=1)
+        assert entry_of(tx, POOL, "award:1") is None
 
 
 def _everything(tx: Connection) -> list[object]:

@@ -12,7 +12,8 @@ from server.api import ApiServices
 from server.app import AppServices, create_app
 from server.bootstrap.desk import make_desk
 from server.directory.keys import PoolKeys
-from server.portal.pages import PortalServices
+from server.exports.fonts import find_page_font
+from server.portal.services import PortalServices
 from tests.unit.audit.pool_world import PASSWORD, PoolWorld
 
 MERCHANT, OTHER = "xiaodian", "zhan"
@@ -41,7 +42,13 @@ class PortalWorld:
                 clock=lambda: pool.now,
             ),
             portal=PortalServices(
-                engine=pool.engine, pool=pool.pool, clock=lambda: pool.now, randomness=os.urandom
+                engine=pool.engine,
+                pool=pool.pool,
+                desk=make_desk(),
+                root=keys.root,
+                clock=lambda: pool.now,
+                randomness=os.urandom,
+                font=find_page_font(),
             ),
             session_secret=keys.session_secret,
             trusted_hosts=("localhost", "127.0.0.1"),

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol import codes
 from protocol.codes import (
     MAX_CODE_DIGITS,
     CardCode,
@@ -224,3 +225,19 @@ def test_a_cards_proof_is_for_one_sale_one_number_of_points_and_one_terminal() -
         card_proof(b"0123456789abcdeF", sale, 71, "t-1"),
     }
     assert len(proofs) == 5
+
+
+def test_a_slot_that_was_verified_is_still_forged_under_another_key_or_tag() -> None:
+    code = read(slot())
+    for _ in range(2):
+        assert verify_code(code, KEYS, TAG, NOON) is None
+        for keys, tag in (({7: STRANGER.public_key()}, TAG), (KEYS, OTHER_TAG)):
+            declined = verify_code(code, keys, tag, NOON)
+            assert declined is not None
+            assert declined.reason is DeclineReason.CODE_FORGED
+
+
+def test_a_cards_secret_stays_in_no_memory_of_verified_codes() -> None:
+    before = codes._slot_holds.cache_info()
+    assert verify_code(read(card()), KEYS, TAG, NOON) is None
+    assert codes._slot_holds.cache_info() == before

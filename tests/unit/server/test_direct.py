@@ -27,7 +27,12 @@ def asked(
     path: str, body: bytes = b"", headers: dict[str, str] | None = None, **other: Any
 ) -> WSGIEnvironment:
     builder = EnvironBuilder(
-        path, base_url=HOST, method="POST", data=body, headers=headers or {}, **other
+        path,
+        base_url=HOST,
+        method="POST",
+        data=body,
+        headers=list((headers or {}).items()),
+        **other,
     )
     return builder.get_environ() | {"CONTENT_LENGTH": str(len(body))}
 

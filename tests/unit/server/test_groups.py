@@ -139,7 +139,8 @@ def test_many_requests_need_far_fewer_commits(clerk: Clerk, groups: GroupCommit[
 def test_a_leader_waits_a_moment_for_those_who_were_just_answered(
     clerk: Clerk, groups: GroupCommit[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups_module, "GATHER_S", PATIENCE_S)
+    monkeypatch.setattr(groups_module, "GATHER_SHARE", 1e6)
+    monkeypatch.setattr(groups_module, "GATHER_MOST_S", PATIENCE_S)
     gate = Gate(clerk)
     with ThreadPoolExecutor(3) as threads:
         first, second, third = behind_the_gate(threads, groups, gate, [1, 2])
@@ -155,19 +156,21 @@ def test_a_leader_does_not_wait_for_those_who_were_answered_long_ago(
 ) -> None:
     now_s = [1000.0]
     groups = GroupCommit[int, int](engine, clerk.work, clock=lambda: now_s[0])
-    monkeypatch.setattr(groups_module, "GATHER_S", PATIENCE_S)
-    gate = Gate(clerk)
-    with ThreadPoolExecutor(2) as threads:
-        asked = behind_the_gate(threads, groups, gate, [1])
-        monkeypatch.setattr(groups_module, "GATHER_S", 0.0)
-        gate.opened.set()
-        assert [each.result() for each in asked] == [0, 2]
-    monkeypatch.setattr(groups_module, "GATHER_S", PATIENCE_S)
-    now_s[0] += PATIENCE_S
-    waited = threading.Event()
-    monkeypatch.setattr(groups._gathered, "wait", lambda _timeout: waited.set())
-    assert groups.ask(2, LIGHT, within_s=1) == 4
-    assert not waited.is_set()
+    asked_to_wait: list[float] = []
+    monkeypatch.setattr(groups._gathered, "wait", asked_to_wait.append)
+
+    def take_four_seconds(_tx: Connection, _jobs: Sequence[int]) -> None:
+        now_s[0] += 4
+
+    clerk.before = take_four_seconds
+    groups.ask(1, LIGHT, within_s=PATIENCE_S)
+    groups._expected = 2  # as if two had been answered together
+    groups.ask(2, LIGHT, within_s=PATIENCE_S)
+    assert asked_to_wait == [pytest.approx(groups_module.GATHER_MOST_S)]
+    groups._expected = 2
+    now_s[0] += groups_module.GATHER_MOST_S
+    groups.ask(3, LIGHT, within_s=PATIENCE_S)
+    assert len(asked_to_wait) == 1
 
 
 def test_nobody_has_an_answer_before_the_commit(

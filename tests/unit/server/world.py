@@ -64,7 +64,7 @@ from server.directory.enrolment import code_hash, code_name, make_code
 from server.directory.keys import PoolKeys, make_keys
 from server.facts import Outcome, Refusal
 from server.ledger import Asset, balance, spendable
-from server.portal.pages import PortalServices
+from server.portal.services import PortalServices
 
 T = TypeVar("T")
 
@@ -121,6 +121,8 @@ class World:
                 portal=PortalServices(
                     engine=engine,
                     pool=self.pool,
+                    desk=self.desk,
+                    root=self.keys.root,
                     clock=self.clock,
                     randomness=self.random.randbytes,
                 ),

@@ -68,6 +68,11 @@ class RealWorld(PoolWorld):
         self.waiting.append(command)
         return None
 
+    def by(self, actor: str, command: msgspec.Struct) -> object:
+        """What the desk answers somebody in particular."""
+        with writing(self.engine) as tx:
+            return self.desk.submit(tx, self.pool, command, actor=actor, recorded_at=self.now)
+
     def open_place(self, merchant: str, *, share_bp: int | None = None) -> None:
         """A merchant with a shop and a terminal, without a sign-in; quick, for very many."""
         self.open_merchant(
@@ -88,7 +93,7 @@ class RealWorld(PoolWorld):
                 opening_id=f"o-{account}",
                 account=account,
                 points=points,
-                as_of=date(2026, 3, 2),
+                as_of=self.day,
                 opened_by="办公室",
             )
         )

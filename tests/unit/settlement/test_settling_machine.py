@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -49,6 +50,8 @@ from tests.unit.settlement.states_world import (
     withdraw,
 )
 from tests.unit.settlement.world import POOL
+
+pytestmark = pytest.mark.timeout(600)  # whole pools, one after the other, on a busy machine
 
 AGREED = {StatementState.CONFIRMED, StatementState.SETTLED}
 SHARE = 10
@@ -359,7 +362,7 @@ class Settling(RuleBasedStateMachine):
 
 TestSettling = Settling.TestCase
 TestSettling.settings = settings(
-    max_examples=12,
+    max_examples=8,
     stateful_step_count=25,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking whole pools takes minutes
