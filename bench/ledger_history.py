@@ -35,7 +35,7 @@ INSERT INTO entry (pool, entry_no, key, kind, input_hash, occurred_at, recorded_
 SELECT '{POOL}', %(entry)s + g, 'history:' || g,
     CASE WHEN g <= %(accounts)s THEN 'opening' ELSE 'sale' END, sha256(int8send(g)),
     at, at, (at AT TIME ZONE 'Asia/Shanghai')::date, 1, 'history'
-FROM generate_series(1, %(entries)s) g,
+FROM generate_series(1::bigint, %(entries)s) g,
     LATERAL (SELECT timestamptz '2025-01-01' + g * interval '3 seconds' AS at) moment
 """
 # Entry g gives account g its first points; behind them every entry is a sale with two legs.
@@ -49,10 +49,10 @@ SELECT '{POOL}',
     CASE WHEN opening THEN 'points_issued' WHEN leg = 1 THEN who ELSE 'pool_fund' END,
     CASE WHEN opening THEN who WHEN leg = 1 THEN 'redeemed:' || shop ELSE 'merchant:' || shop END,
     CASE WHEN opening THEN {FIRST_POINTS} WHEN leg = 1 THEN {POINTS} ELSE {POINTS} * 10 END
-FROM generate_series(1, %(entries)s) g, (VALUES (1), (2)) legs (leg),
+FROM generate_series(1::bigint, %(entries)s) g, (VALUES (1), (2)) legs (leg),
     LATERAL (SELECT g <= %(accounts)s AS opening,
         'resident:be' || lpad(to_hex(1 + (g * 7919) %% %(accounts)s), 14, '0') AS who,
-        (%(merchants)s::text[])[1 + g %% cardinality(%(merchants)s::text[])] AS shop) it
+        (%(merchants)s::text[])[(1 + g %% cardinality(%(merchants)s::text[]))::integer] AS shop) it
 WHERE leg = 1 OR NOT opening
 """
 _SUMS = """

@@ -161,4 +161,27 @@ class TakingsDeclared(Struct, frozen=True, kw_only=True, tag="takings_declared")
     cashier: str | None = None
 
 
-Happening = SaleCaptured | SaleReversed | SaleRefunded | TerminalStarted | TakingsDeclared
+class OrderFulfilled(Struct, frozen=True, kw_only=True, tag="order_fulfilled"):
+    """A voucher was used, or a service done, at this terminal or by its shop.
+
+    ``order_id`` is the sale's id, a hyphen and the line's number; ``units_milli`` thousandths.
+    ``confirmation`` is the resident's own code, shown when it was done; a card's proof is made
+    for ``fulfilment_id`` and 0 points.
+    """
+
+    fulfilment_id: UUID
+    order_id: str
+    business_date: date
+    units_milli: int
+    confirmation: Evidence
+    cashier: str | None = None
+
+
+Happening = (
+    SaleCaptured
+    | SaleReversed
+    | SaleRefunded
+    | TerminalStarted
+    | TakingsDeclared
+    | OrderFulfilled
+)

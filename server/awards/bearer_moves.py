@@ -207,6 +207,15 @@ def pay_in_bearer_card(
     return BearerMoved(command.card_id, points)
 
 
+def moved_to(tx: Connection, pool: str, move: str) -> str | None:
+    """The new card that a move made; None where there is no such move, or it went to somebody."""
+    return tx.execute(
+        select(bearer_move.c.to_card).where(
+            bearer_move.c.pool == pool, bearer_move.c.move == move
+        )
+    ).scalar_one_or_none()
+
+
 def _movable(tx: Connection, stamp: FactStamp, card_id: str, today: date) -> int | Refused:
     """The points on a card that no till has reserved; or why none can be moved."""
     expires_on = tx.execute(

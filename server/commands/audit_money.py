@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, select
 
 from protocol.money import price_of, rate_of
+from protocol.sales import Fulfilment
 from server.db.paging import KeyPage, Tick, key_pages, untold
 from server.db.violation import Violation
 from server.ledger.tables import entry as entry_table
@@ -55,6 +56,8 @@ def _read(tx: Connection, pool: str, page: KeyPage) -> _Page:
         sale_line.c.pool == pool,
         page.within(sale_line.c.sale_id),
         sale_line.c.unit_price_points.is_not(None),
+        # What vouchers and work orders cost is booked when they are fulfilled.
+        sale_line.c.fulfilment == Fulfilment.AT_ONCE.value,
     )
     for row in tx.execute(goods):
         found.goods[row.sale_id][row.line_no] = (row.reimbursement_fen, row.quantity_milli)

@@ -14,6 +14,7 @@ from server.commands.award_rules import (
 )
 from server.commands.awarding import award, claw_back
 from server.commands.opening_corrections import correct_opening
+from server.commands.record_card import record_card
 from server.commands.tasks import task
 
 
@@ -30,6 +31,7 @@ def register(group: click.Group) -> None:
         open_balances,
         correct_opening,
         task,
+        record_card,
         award_rules,
         amend_rule,
         awarder,

@@ -45,3 +45,4 @@ def register_all(group: click.Group) -> None:
     health.register(group)
     group.add_command(roll_up_command)
     group.add_command(bearer.issue)
+    group.add_command(bearer.bearer_card)

@@ -1,4 +1,4 @@
-"""``report``: points awarded, redeemed and returned, by place, by rule or by shop."""
+"""``report``: points awarded, redeemed and returned, by place, rule, role or shop."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,13 +11,17 @@ from sqlalchemy import Connection
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.csv_text import csv_text
 from server.commands.report_figures import (
+    CARD_ROLE,
     NOTHING,
+    RESIDENT_ROLE,
     Figures,
     Period,
     PlaceRow,
+    RoleRow,
     RuleRow,
     ShopRow,
     by_place,
+    by_role,
     by_rule,
     by_shop,
 )
@@ -27,17 +31,27 @@ from server.directory import pool_terms
 _FIGURES = ("awarded", "opening", "redeemed", "returned")
 _WORDS = {"awarded": "登记", "opening": "期初", "redeemed": "抵扣", "returned": "退还"}
 
-_Row = PlaceRow | RuleRow | ShopRow
+_ROLE_WORDS = {
+    RESIDENT_ROLE: "居民",
+    CARD_ROLE: "面值积分卡",
+    "office": "街道工作人员",
+    "community": "社区工作者",
+    "grid_worker": "网格员",
+    "partner": "渠道",
+}
+
+_Row = PlaceRow | RuleRow | RoleRow | ShopRow
 _BY: dict[str, Callable[[Connection, str, Period], Sequence[_Row]]] = {
     "place": by_place,
     "rule": by_rule,
+    "role": by_role,
     "shop": by_shop,
 }
 _Day = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
-@click.option("--by", type=click.Choice(list(_BY)), required=True, help="区域、标准或门店")
+@click.option("--by", type=click.Choice(list(_BY)), required=True, help="区域、标准、角色或门店")
 @click.option("--from", "first", type=_Day, metavar="YYYY-MM-DD", help="从这一天起 / first day")
 @click.option("--to", "last", type=_Day, metavar="YYYY-MM-DD", help="到这一天止 / last day")
 @click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
@@ -52,7 +66,7 @@ def report(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """积分按区域、标准或门店汇总 / Points by place, rule or shop; they add up to the ledger.
+    """积分按区域、标准、角色或门店汇总 / Points by place, rule, role or shop, up to the ledger.
 
     Days are business dates and both included; an award belongs to the day of its deed.
     """
@@ -105,6 +119,7 @@ def _csv(by: str, rows: list[_Row]) -> str:
     header = {
         "place": ["place", "kind", "name", "parent", *own, *total],
         "rule": ["rule", "category", *figures],
+        "role": ["role", "name", "holders", *figures],
         "shop": ["shop", "name", "merchant", "place", *figures],
     }
     return csv_text(header[by], [_cells(row) for row in rows])
@@ -116,6 +131,9 @@ def _cells(row: _Row) -> list[str | int | None]:
         return [*names, *_amounts(row.own), *_amounts(row.total)]
     if isinstance(row, RuleRow):
         return [row.rule_id, row.category, *_amounts(row.figures)]
+    if isinstance(row, RoleRow):
+        name = _ROLE_WORDS.get(row.role, row.role)
+        return [row.role, name, row.holders, *_amounts(row.figures)]
     return [row.shop, row.name, row.merchant, row.place, *_amounts(row.figures)]
 
 
@@ -127,6 +145,9 @@ def _print(rows: list[_Row], unit: str) -> None:
                 click.echo(f"{'  ' * row.depth}  其中本级 of it its own{_told(row.own)}")
         elif isinstance(row, RuleRow):
             name = f"{row.category}（{row.rule_id}）" if row.rule_id else "无标准 no rule"
+            click.echo(f"{name}{_told(row.figures)}")
+        elif isinstance(row, RoleRow):
+            name = f"{_ROLE_WORDS.get(row.role, row.role)}（{row.role}）{row.holders} 人 people"
             click.echo(f"{name}{_told(row.figures)}")
         else:
             click.echo(f"{row.name}（{row.shop}）{_told(row.figures)}")

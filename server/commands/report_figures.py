@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from server.awards.tables import award
+from server.awards.tables import award, awarder
 from server.directory import tables as directory
 from server.directory.accounts import (
     OPENING_POINTS,
@@ -87,7 +87,7 @@ class PlaceRow:
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """An award rule, by the category that it has now; an empty id is points without a rule."""
+    """An award rule, by the category of its newest award; an empty id is points without a rule."""
 
     rule_id: str
     category: str
@@ -102,6 +102,19 @@ class ShopRow:
     name: str
     merchant: str
     place: str
+    figures: Figures
+
+
+RESIDENT_ROLE = "resident"
+CARD_ROLE = "card"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow:
+    """What holders are: a role of those who award, ``resident`` or ``card``; and how many."""
+
+    role: str
+    holders: int
     figures: Figures
 
 
@@ -150,15 +163,24 @@ def by_rule(tx: Connection, pool: str, period: Period) -> list[RuleRow]:
         found[rule] += Figures(awarded=points)
     for points in _opened(tx, pool, period):
         found[""] += Figures(opening=points)
-    categories = {
-        row.rule_id: row.category
-        for row in tx.execute(
-            select(directory.award_rule)
-            .where(directory.award_rule.c.pool == pool)
-            .order_by(directory.award_rule.c.first_day)
-        )
-    }
+    categories = _categories(tx, pool)
     return [RuleRow(rule, categories.get(rule, ""), found[rule]) for rule in sorted(found)]
+
+
+def by_role(tx: Connection, pool: str, period: Period) -> list[RoleRow]:
+    """Points by what their holders are, by role; each holder is in one row, so it adds up.
+
+    Staff who earn are told by their role, everybody else is a resident, and a denominated card
+    is nobody's. Roles are those of now: somebody who retired is a resident again.
+    """
+    roles = _roles(tx, pool)
+    people: dict[str, set[str]] = defaultdict(set)
+    found: dict[str, Figures] = defaultdict(Figures)
+    for person, figures in _by_person(tx, pool, period):
+        role = roles.get(person, RESIDENT_ROLE)
+        found[role] += figures
+        people[role].add(person)
+    return [RoleRow(role, len(people[role]), found[role]) for role in sorted(found)]
 
 
 def by_shop(tx: Connection, pool: str, period: Period) -> list[ShopRow]:
@@ -192,6 +214,36 @@ def _homes(tx: Connection, pool: str) -> dict[str, str]:
     }
     given_out = tx.execute(select(cards.card_id, cards.place).where(cards.pool == pool))
     return homes | {row.card_id: row.place for row in given_out}
+
+
+def _categories(tx: Connection, pool: str) -> dict[str, str]:
+    """What each rule's newest award was called; an award keeps the name that it was given by."""
+    newest = (
+        select(award.c.rule_id, func.max(award.c.fact_no).label("fact_no"))
+        .where(award.c.pool == pool)
+        .group_by(award.c.rule_id)
+        .subquery()
+    )
+    rows = tx.execute(
+        select(award.c.rule_id, award.c.category)
+        .join(newest, award.c.fact_no == newest.c.fact_no)
+        .where(award.c.pool == pool)
+    )
+    return {row.rule_id: row.category for row in rows}
+
+
+def _roles(tx: Connection, pool: str) -> dict[str, str]:
+    """The role of each account that is not just a resident's; of several, the first id's."""
+    cards = directory.bearer_card.c
+    roles = dict.fromkeys(
+        tx.execute(select(cards.card_id).where(cards.pool == pool)).scalars(), CARD_ROLE
+    )
+    staff = tx.execute(
+        select(awarder.c.account, awarder.c.role)
+        .where(awarder.c.pool == pool, awarder.c.account.is_not(None), ~awarder.c.retired)
+        .order_by(awarder.c.awarder.desc())
+    )
+    return roles | {row.account: row.role for row in staff}
 
 
 def _points(pool: str, period: Period, *columns: ColumnElement[str]) -> Select[*tuple[Any, ...]]:

@@ -44,7 +44,7 @@ Row = Mapping[str, Any]
 Question = tuple[Select[Any], Mapping[str, Any]]
 """A statement and what it is given, as the database's driver takes it."""
 
-_POSTGRES: Dialect = psycopg.dialect()  # type: ignore[no-untyped-call]
+_POSTGRES: Dialect = psycopg.dialect()  # type: ignore[no-untyped-call]  # has no types
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _HEX = "\\x"
 
@@ -250,7 +250,7 @@ def _all_in_one(asked: tuple[Select[Any], ...]) -> str:
     for number, statement in enumerate(asked):
         own = _PARAMETER.sub(rf"%(q{number}_\1)s", _text(statement))
         # Locked rows come in the order in which they are locked.
-        parts.append(f"SELECT {number}, row_to_json(q)::text FROM ({own}) AS q")  # noqa: S608
+        parts.append(f"SELECT {number}, row_to_json(q)::text FROM ({own}) AS q")  # noqa: S608 - see above
     return " UNION ALL ".join(parts)
 
 
@@ -297,7 +297,7 @@ def _update(table: Table, names: tuple[str, ...]) -> str:
     given = f"SELECT {_given(table, [*key, *names])}"
     values = ", ".join(f'"{name}" = given."{name}"' for name in names)
     own_row = " AND ".join(f'own."{name}" = given."{name}"' for name in key)
-    return f'UPDATE "{table.name}" AS own SET {values} FROM ({given}) AS given WHERE {own_row}'  # noqa: S608
+    return f'UPDATE "{table.name}" AS own SET {values} FROM ({given}) AS given WHERE {own_row}'  # noqa: S608 - own names
 
 
 def _given(table: Table, names: Sequence[str]) -> str:

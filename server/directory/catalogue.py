@@ -67,15 +67,25 @@ def categories_of(tx: Connection, pool: str, item_ids: Sequence[str]) -> dict[st
 
 @standing
 def was_sold_at(
-    tx: Connection, pool: str, item_id: str, *, price_points: int, reimbursement_fen: int, by: date
+    tx: Connection,
+    pool: str,
+    item_id: str,
+    *,
+    price_points: int,
+    reimbursement_fen: int,
+    fulfilment: Fulfilment,
+    by: date,
 ) -> bool:
-    """Whether a version that had begun by a business date had this price and reimbursement."""
+    """Whether a version that had begun by a business date had this price and reimbursement, and
+    was fulfilled so.
+    """
     found = tx.execute(
         _versions(pool)
         .where(
             t.item.c.item_id == item_id,
             t.item.c.price_points == price_points,
             t.item.c.reimbursement_fen == reimbursement_fen,
+            t.item.c.fulfilment == fulfilment.value,
             _has_begun(by),
         )
         .limit(1)

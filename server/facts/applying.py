@@ -151,7 +151,7 @@ class _Applying:
         except DBAPIError:
             raise
         # The fault is this fact's; the others are not to suffer from it.
-        except Exception as fault:  # noqa: BLE001
+        except Exception as fault:  # noqa: BLE001 - is answered
             outcome = Failed(fault)
         finally:
             books.tried = False

@@ -114,21 +114,23 @@ def _disputing(portal: PortalServices, statement: str, key: str | None) -> Respo
     line = line_of(document, key) if key is not None else None
     if request.method == "GET":
         return _dispute_form(document, line, portal.new_id())
-    name, reason = typed("dispute"), reason_typed()
-    command = reason
-    if not isinstance(reason, Mistyped):
-        command = command_of(
-            RaiseDispute, dispute=name, statement=statement, line=key or "", reason=reason
-        )
+    name = typed("dispute")
+    command = _dispute_typed(name, statement, key or "")
     if isinstance(command, Mistyped):
         return _dispute_form(document, line, name or portal.new_id(), told=command.says), 400
-    assert isinstance(command, RaiseDispute), command
     outcome = portal.submit(g.signed_in.user, command)
     if isinstance(outcome, Refused):
         told = said(outcome.says)
         return _dispute_form(document, line, portal.new_id(), told=told), 409
     tell_done(gettext("异议已提交，积分池会在这里答复。"))
     return redirect(url_for("portal.statement", statement=statement), 303)
+
+
+def _dispute_typed(name: str, statement: str, key: str) -> RaiseDispute | Mistyped:
+    reason = reason_typed()
+    if isinstance(reason, Mistyped):
+        return reason
+    return command_of(RaiseDispute, dispute=name, statement=statement, line=key, reason=reason)
 
 
 def _dispute_form(

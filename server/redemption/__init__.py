@@ -2,6 +2,7 @@
 
 from server.facts import FactDesk
 from server.redemption.authorise import Authorise, AuthoriseProblem, authorise
+from server.redemption.fulfilling import cancel_order, fulfil_order
 from server.redemption.intake import (
     BadRecord,
     Fork,
@@ -10,6 +11,8 @@ from server.redemption.intake import (
     StandsAlready,
     book_record,
 )
+from server.redemption.order_days import expire_orders, set_voucher_days
+from server.redemption.order_values import CancelOrder, ExpireOrders, FulfilOrder, SetVoucherDays
 from server.redemption.queries import ChainHead, Refund, Sale, chain_head, refunds_of, sale_of
 from server.redemption.reading_ahead import read_ahead
 from server.redemption.states import SaleState
@@ -19,15 +22,19 @@ __all__ = [
     "Authorise",
     "AuthoriseProblem",
     "BadRecord",
+    "CancelOrder",
     "ChainHead",
     "CountStock",
+    "ExpireOrders",
     "Fork",
+    "FulfilOrder",
     "Gap",
     "JournalRecord",
     "ReceiveStock",
     "Refund",
     "Sale",
     "SaleState",
+    "SetVoucherDays",
     "StandsAlready",
     "authorise",
     "book_record",
@@ -39,8 +46,14 @@ __all__ = [
 
 
 def register(desk: FactDesk) -> None:
-    """Makes the desk apply questions for points, journal records, and what is done to stock."""
+    """Makes the desk apply questions for points, journal records, what is done to stock, and what
+    becomes of vouchers and work orders.
+    """
     desk.register("authorise", Authorise, authorise, expect=read_ahead)
     desk.register("journal_record", JournalRecord, book_record, expect=read_ahead)
     desk.register("receive_stock", ReceiveStock, receive_stock)
     desk.register("count_stock", CountStock, count_stock)
+    desk.register("fulfil_order", FulfilOrder, fulfil_order)
+    desk.register("cancel_order", CancelOrder, cancel_order)
+    desk.register("expire_orders", ExpireOrders, expire_orders)
+    desk.register("set_voucher_days", SetVoucherDays, set_voucher_days)

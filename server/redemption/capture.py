@@ -42,6 +42,7 @@ from server.redemption.authorise import NOT_YET_CAPTURED, hold_key
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.evidence import most_points, sale_is_proven
 from server.redemption.limits import accepted_terms, categories_problem, note_over_limit
+from server.redemption.orders import is_order, open_orders, orders_problem
 from server.redemption.queries import LINES, Sale, sale_of
 from server.redemption.rows import SALE, SALE_LINE
 from server.redemption.states import SaleMove, SaleState, advance
@@ -116,11 +117,13 @@ def at_contract(lines: tuple[SaleLine, ...], contract: Contract | None) -> tuple
 
 
 def goods_reimbursement_fen(lines: tuple[SaleLine, ...]) -> int:
-    """What goods priced in points cost the pool, at the rates frozen in the lines."""
+    """What goods priced in points cost the pool when they are sold, at the rates frozen in the
+    lines. Vouchers and work orders cost nothing yet: whoever does them is paid then.
+    """
     return sum(
         price_of(line.reimbursement_fen, line.quantity_milli)
         for line in lines
-        if line.unit_price_points is not None
+        if line.unit_price_points is not None and not is_order(line)
     )
 
 
@@ -149,6 +152,7 @@ def book_sale(tx: Connection, told: Told, sale: SaleCaptured) -> Booking:
     covered = _cover(tx, told, sale, before, holder)
     overdraft = sale.payment.points - covered
     _write(tx, told, sale, before, worth=worth, overdraft=overdraft)
+    open_orders(tx, told.stamp, sale)
     bearer = sale.account is not None and holder == card_account(sale.account)
     note_over_limit(tx, told.stamp, told.terms, sale, bearer=bearer)
     move_goods(tx, told.stamp, f"{SALE_KEY}{sale.sale_id}", goods_out(sale.lines))
@@ -173,6 +177,7 @@ def _problem(
         or lines_problem(sale.lines)
         or payment_problem(sale.lines, sale.payment, accepted)
         or categories_problem(tx, told.terms.pool, sale, accepted)
+        or orders_problem(sale)
     )
     if problem is not None:
         return problem
@@ -196,6 +201,7 @@ def _is_ours(tx: Connection, told: Told, line: SaleLine) -> bool:
         by=business_date(told.stamp.recorded_at, told.terms.cut_off_hour),
         price_points=line.unit_price_points,
         reimbursement_fen=line.reimbursement_fen,
+        fulfilment=line.fulfilment,
     )
 
 

@@ -137,13 +137,35 @@ def sale_is_proven(
     """
     if sale.evidence is None or sale.account is None:
         return False
-    if isinstance(sale.evidence, CardEvidence):
-        card = card_of(tx, terms.pool, sale.evidence.card_id)
-        if card is None and bearer_of(tx, terms.pool, sale.account) is not None:
-            return sale.evidence.card_id == sale.account and proof_holds is True
-        return card is not None and card.account == sale.account and proof_holds is True
-    code = slot_of(sale.evidence)
-    if code is None or code.account.hex() != sale.account:
+    return is_proven(
+        tx,
+        terms,
+        sale.account,
+        sale.evidence,
+        envelope,
+        proof_holds=proof_holds,
+        was_authorised=was_authorised,
+    )
+
+
+def is_proven(
+    tx: Connection,
+    terms: PoolTerms,
+    account: str,
+    evidence: Evidence,
+    envelope: Envelope,
+    *,
+    proof_holds: bool | None,
+    was_authorised: bool = False,
+) -> bool:
+    """As :func:`sale_is_proven`, for whatever a record tells."""
+    if isinstance(evidence, CardEvidence):
+        card = card_of(tx, terms.pool, evidence.card_id)
+        if card is None and bearer_of(tx, terms.pool, account) is not None:
+            return evidence.card_id == account and proof_holds is True
+        return card is not None and card.account == account and proof_holds is True
+    code = slot_of(evidence)
+    if code is None or code.account.hex() != account:
         return False
     # The signature first, whenever that was; then the time.
     if _signature_problem(tx, terms, code) is not None:

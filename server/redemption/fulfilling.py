@@ -5,16 +5,15 @@ catalogue said when it was sold. What is cancelled gives its points back and mov
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from protocol.business_day import business_date
 from protocol.money import price_of
-from protocol.sales import Fulfilment, SaleRefunded
+from protocol.sales import Fulfilment
 from server.directory import contract_on, merchant_of, pool_terms
 from server.directory.accounts import POOL_FUND, merchant_account
 from server.directory.contract_terms import CATEGORY_PREFIX
@@ -31,10 +30,11 @@ from server.redemption.stock import move_goods
 
 FULFIL_KEY, UNFULFIL_KEY, CANCEL_KEY = "fulfil:", "unfulfil:", "cancel:"
 FULFILMENT_KIND, CANCELLATION_KIND = "fulfilment", "cancellation"
+ORDER_KINDS = (FULFILMENT_KIND, CANCELLATION_KIND)
+"""Kinds of entries that move orders; their keys end in the order's id and the move's number."""
 FEE_CODE = "fee"
 REIMBURSEMENT_CODE = "reimbursement"
-_BACK_CODES = {FEE_CODE: FEE_CODE, REIMBURSEMENT_CODE: "reimbursement_returned"}
-_NAME_SHOWN = 40
+NAME_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def fulfil(tx: Connection, stamp: FactStamp, doing: Doing) -> OrderMoved | Refus
         return rate
     amount_fen = price_of(rate.fen, milli)
     number = len(order.moves) + 1
-    _write(
+    write_move(
         tx,
         stamp,
         order,
@@ -134,7 +134,7 @@ def fulfil(tx: Connection, stamp: FactStamp, doing: Doing) -> OrderMoved | Refus
     if amount_fen:
         leg = Leg(Asset.FEN, rate.code, POOL_FUND, merchant_account(doing.merchant), amount_fen)
         key = f"{FULFIL_KEY}{order.order_id}:{number}"
-        _post(tx, stamp, order, key=key, day=doing.day, at=doing.at, legs=[leg])
+        post_move(tx, stamp, order, key=key, day=doing.day, at=doing.at, legs=[leg])
     return OrderMoved(order.order_id, state, milli, doing.merchant, amount_fen, points=0)
 
 
@@ -158,7 +158,7 @@ def cancel_order(tx: Connection, stamp: FactStamp, command: CancelOrder) -> Orde
         return _nothing_open(tx, stamp.pool, order)
     points = order.points_for(milli)
     key = f"{CANCEL_KEY}{order.order_id}:{len(order.moves) + 1}"
-    _write(
+    write_move(
         tx,
         stamp,
         order,
@@ -177,94 +177,9 @@ def cancel_order(tx: Connection, stamp: FactStamp, command: CancelOrder) -> Orde
     if points:
         legs = points_back(tx, stamp.pool, order.account, order.merchant, points)
         day = command.business_date
-        _post(tx, stamp, order, key=key, day=day, at=stamp.recorded_at, legs=legs)
+        post_move(tx, stamp, order, key=key, day=day, at=stamp.recorded_at, legs=legs)
     move_goods(tx, stamp, key, {order.item_id: milli})
     return OrderMoved(order.order_id, state, milli, order.merchant, 0, points)
-
-
-def refund_problem(orders: Mapping[int, Order], refund: SaleRefunded) -> str | None:
-    """Why a refund cannot take these units back, or None."""
-    for line in refund.lines:
-        order = orders.get(line.line_no)
-        if order is None:
-            continue
-        units = order.units
-        if line.quantity_milli > units.open_milli + units.done_milli:
-            return (
-                f"第 {line.line_no} 行“{order.name[:_NAME_SHOWN]}”已取消或过期的部分不能再退"
-                f" / of line {line.line_no} too much was cancelled before, or has expired"
-            )
-    return None
-
-
-def take_back(
-    tx: Connection, stamp: FactStamp, orders: Mapping[int, Order], refund: SaleRefunded, at: datetime
-) -> None:
-    """What a refund gives back of orders: open units first, which nobody was paid for; then done
-    ones, the newest first, whose provider gives the money back. The refund itself gives the
-    points back.
-    """
-    for line in refund.lines:
-        order = orders.get(line.line_no)
-        if order is None:
-            continue
-        left = line.quantity_milli
-        opened = min(left, order.units.open_milli)
-        if opened:
-            order = _moved_by_refund(tx, stamp, order, refund, OrderMove.REFUND, opened, None)
-            left -= opened
-        for done in reversed(order.moves):
-            undone = min(left, order.done_by(done.move_no))
-            if done.move is OrderMove.FULFIL and undone > 0:
-                after = _moved_by_refund(tx, stamp, order, refund, OrderMove.UNDO, undone, done)
-                _pay_back(tx, stamp, order, after.moves[-1], at)
-                order, left = after, left - undone
-        assert left == 0, f"{refund.refund_id}: {left} of {order.order_id} came from nowhere"
-
-
-def _moved_by_refund(
-    tx: Connection,
-    stamp: FactStamp,
-    order: Order,
-    refund: SaleRefunded,
-    move: OrderMove,
-    milli: int,
-    done: Moved | None,
-) -> Order:
-    state = order.state_after(move, milli)
-    assert state is not None, f"{order.order_id}: {move} of {milli}"
-    number = len(order.moves) + 1
-    amount_fen = 0
-    if done is not None:
-        there = order.done_by(done.move_no)
-        amount_fen = price_of(done.rate_fen, there) - price_of(done.rate_fen, there - milli)
-    changes: dict[str, object] = {
-        "move": move.value,
-        "state": state.value,
-        "units_milli": milli,
-        "move_id": f"refund:{refund.refund_id}:{order.line_no}:{number}",
-        "content_hash": hashlib.sha256(refund.refund_id.bytes).hexdigest(),
-        "merchant": done.merchant if done is not None else order.merchant,
-        "shop": done.shop if done is not None else None,
-        "contract": done.contract if done is not None else None,
-        "code": _BACK_CODES[done.code or FEE_CODE] if done is not None else None,
-        "rate_fen": done.rate_fen if done is not None else 0,
-        "amount_fen": amount_fen,
-        "points": order.points_for(milli),
-        "undoes": done.move_no if done is not None else None,
-        "business_date": refund.business_date,
-        "says": refund.reason[: o.SAYS_MAX],
-    }
-    return order.with_move(_write(tx, stamp, order, changes))
-
-
-def _pay_back(tx: Connection, stamp: FactStamp, order: Order, undo: Moved, at: datetime) -> None:
-    if not undo.amount_fen:
-        return
-    debit = merchant_account(undo.merchant)
-    leg = Leg(Asset.FEN, undo.code or FEE_CODE, debit, POOL_FUND, undo.amount_fen)
-    key = f"{UNFULFIL_KEY}{order.order_id}:{undo.move_no}"
-    _post(tx, stamp, order, key=key, day=undo.business_date, at=at, legs=[leg])
 
 
 def _rate(tx: Connection, pool: str, order: Order, doing: Doing) -> _Rate | Refused:
@@ -283,7 +198,7 @@ def _rate(tx: Connection, pool: str, order: Order, doing: Doing) -> _Rate | Refu
         return _Rate(contract.contract, REIMBURSEMENT_CODE, order.reimbursement_fen)
     return Refused(
         "no_fee",
-        f"合约 {contract.contract} 没有写“{order.name[:_NAME_SHOWN]}”的费用，目录也没有成本，"
+        f"合约 {contract.contract} 没有写“{order.name[:NAME_SHOWN]}”的费用，目录也没有成本，"
         "请先在合约中写明（不付费的写 0）"
         f" / contract {contract.contract} names no fee for {order.item_id}, and the catalogue no"
         " cost: agree one first, 0 where nothing is paid",
@@ -313,7 +228,8 @@ def _again(
     )
 
 
-def _write(tx: Connection, stamp: FactStamp, order: Order, changes: dict[str, object]) -> Moved:
+def write_move(tx: Connection, stamp: FactStamp, order: Order, changes: dict[str, object]) -> Moved:
+    """The order's next move, with ``changes`` where it is not as most are."""
     row: dict[str, object] = {
         "shop": None,
         "contract": None,
@@ -332,7 +248,7 @@ def _write(tx: Connection, stamp: FactStamp, order: Order, changes: dict[str, ob
     return msgspec.convert(row, Moved)
 
 
-def _post(
+def post_move(
     tx: Connection,
     stamp: FactStamp,
     order: Order,
@@ -342,13 +258,14 @@ def _post(
     at: datetime,
     legs: list[Leg],
 ) -> None:
+    """The entry of an order's move; its key ends in the order's id and the move's number."""
     draft = EntryDraft(
         key=key,
         kind=CANCELLATION_KIND if key.startswith(CANCEL_KEY) else FULFILMENT_KIND,
         occurred_at=at,
         business_date=day,
         legs=tuple(legs),
-        memo=order.name[:_NAME_SHOWN],
+        memo=order.name[:NAME_SHOWN],
     )
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     assert isinstance(posted, Posted), f"{draft.key}: {posted}"

@@ -21,6 +21,7 @@ from protocol.journal import (
 )
 from protocol.messages import OutcomeKind, RecordOutcome
 from protocol.sales import (
+    OrderFulfilled,
     SaleCaptured,
     SaleRefunded,
     SaleReversed,
@@ -34,6 +35,7 @@ from server.redemption.booked import Booked, Booking, Parked
 from server.redemption.capture import Told, book_sale
 from server.redemption.declared import book_declared
 from server.redemption.evidence import card_proof_holds
+from server.redemption.fulfilled import book_fulfilled
 from server.redemption.opening import opened
 from server.redemption.queries import CHAIN, ChainHead, chain_head, chain_link
 from server.redemption.refunding import book_refund
@@ -99,6 +101,14 @@ def record_proof_holds(
     except UNREADABLE:
         return None
     sale = decode_happening(envelope.happening)
+    if isinstance(sale, OrderFulfilled) and isinstance(sale.confirmation, CardEvidence):
+        return card_proof_holds(
+            sale.confirmation,
+            sale_id=sale.fulfilment_id,
+            points=0,
+            terminal=terminal,
+            secret_of=secret_of,
+        )
     if not isinstance(sale, SaleCaptured) or not isinstance(sale.evidence, CardEvidence):
         return None
     return card_proof_holds(
@@ -179,6 +189,8 @@ def _book(tx: Connection, told: Told) -> Booking:
         return book_refund(tx, told, happening)
     if isinstance(happening, TakingsDeclared):
         return book_declared(tx, told, happening)
+    if isinstance(happening, OrderFulfilled):
+        return book_fulfilled(tx, told, happening)
     if isinstance(happening, TerminalStarted):
         return Booked()
     return Parked("服务器还不认识这类记录 / a kind of record that this server does not know yet")

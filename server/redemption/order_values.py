@@ -34,10 +34,10 @@ class FulfilOrder(_Command, frozen=True, tag="fulfil_order"):
     fulfilment_id: _MoveId
     order_id: OrderId
     provider: Id
-    shop: Id | None = None
-    units_milli: _Milli | None = None
     business_date: date
     confirmed_by: _Says
+    shop: Id | None = None
+    units_milli: _Milli | None = None
 
 
 class CancelOrder(_Command, frozen=True, tag="cancel_order"):
@@ -48,9 +48,9 @@ class CancelOrder(_Command, frozen=True, tag="cancel_order"):
 
     cancel_id: _MoveId
     order_id: OrderId
-    units_milli: _Milli | None = None
     business_date: date
     reason: _Says
+    units_milli: _Milli | None = None
 
 
 class ExpireOrders(_Command, frozen=True, tag="expire_orders"):

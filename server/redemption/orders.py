@@ -201,6 +201,16 @@ def orders_after(tx: Connection, pool: str, after: str = "", *, limit: int = 500
     return _read(tx, pool, o.fulfilment_order.c.order_id.in_(ids))
 
 
+def orders_named(tx: Connection, pool: str, order_ids: Iterable[str]) -> dict[str, Order]:
+    """Those of these orders that there are, by id."""
+    ids = sorted(set(order_ids))
+    found: dict[str, Order] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        some = o.fulfilment_order.c.order_id.in_(ids[start : start + _AT_ONCE])
+        found |= {each.order_id: each for each in _read(tx, pool, some)}
+    return found
+
+
 def moved_before(tx: Connection, pool: str, move_id: str) -> tuple[str, str] | None:
     """The order that this id moved, and the hash of what it was moved with; or None."""
     row = tx.execute(

@@ -14,23 +14,21 @@ from server.directory.accounts import (
     POOL_FUND,
     TAKINGS_CONTRA,
     merchant_account,
-    overdraft_account,
-    returned_account,
     takings_account,
 )
-from server.directory.bearer import holder_account
-from server.ledger import Asset, EntryDraft, Leg, Posted, balance, post
+from server.ledger import Asset, EntryDraft, Leg, Posted, post
 from server.redemption import tables as t
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.capture import Told, money_reimbursement_fen
+from server.redemption.giving_back import points_back
+from server.redemption.orders import is_order, orders_of_sale
 from server.redemption.queries import Refund, Sale, refund_of, refunds_of, sale_of
 from server.redemption.states import SaleState
 from server.redemption.stock import goods_back, move_goods
 from server.redemption.sums import refund_problem
+from server.redemption.taking_back import TakingBack, orders_refund_problem
 
 REFUND_KEY = "refund:"
-POINTS_RETURNED_CODE = "points_returned"
-OVERDRAFT_CLEARED_CODE = "overdraft_cleared"
 REIMBURSEMENT_RETURNED_CODE = "reimbursement_returned"
 TAKINGS_RETURNED_CODE = "takings_returned"
 
@@ -62,7 +60,9 @@ def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
         return Parked("原销售属于另一家商户 / the sale was another merchant's")
     before = _summed(refunds_of(tx, pool, sale.sale_id))
     after = _with(before, refund)
-    problem = _problem(told, refund, sale, after)
+    promised = any(is_order(line) for line in sale.lines)
+    orders = orders_of_sale(tx, pool, sale.sale_id) if promised else {}
+    problem = _problem(told, refund, sale, after) or orders_refund_problem(orders, refund)
     if problem is not None:
         return Parked(problem)
     reimbursement_fen = _reimbursement_fen(sale, after) - _reimbursement_fen(sale, before)
@@ -70,6 +70,7 @@ def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
     back = goods_back(sale.lines, refund.lines)
     move_goods(tx, told.stamp, f"{REFUND_KEY}{refund.refund_id}", back)
     _post(tx, told, refund, reimbursement_fen)
+    TakingBack(tx, told.stamp, refund, told.envelope.occurred_at).run(orders)
     return Booked()
 
 
@@ -166,12 +167,13 @@ def _amounts(payment: Payment) -> tuple[int, int, int, int, int]:
 def _reimbursement_fen(sale: Sale, back: _Back) -> int:
     """What the pool gets back once ``back`` has come back, at the sale's frozen rates.
 
-    Taken over all refunds together, so that the last of them leaves no fen over.
+    Taken over all refunds together, so that the last of them leaves no fen over. What was paid
+    for vouchers and work orders comes back from whoever did them.
     """
     goods_fen = sum(
         price_of(line.reimbursement_fen, back.quantity_milli.get(line.line_no, 0))
         for line in sale.lines
-        if line.unit_price_points is not None
+        if line.unit_price_points is not None and not is_order(line)
     )
     money_fen = money_reimbursement_fen(
         back.payment.points_for_money, sale.fen_per_point, sale.reimbursement_bp or 0
@@ -184,14 +186,7 @@ def _post(tx: Connection, told: Told, refund: SaleRefunded, reimbursement_fen: i
     legs: list[Leg] = []
     points = refund.payment.points
     if points and refund.account is not None:
-        resident = holder_account(tx, stamp.pool, refund.account)
-        assert resident is not None, f"{refund.refund_id}: nobody holds {refund.account}"
-        owed = overdraft_account(refund.account)
-        returned = returned_account(merchant)
-        legs.append(Leg(Asset.POINTS, POINTS_RETURNED_CODE, returned, resident, points))
-        cleared = min(points, balance(tx, stamp.pool, owed, Asset.POINTS))
-        if cleared:
-            legs.append(Leg(Asset.POINTS, OVERDRAFT_CLEARED_CODE, resident, owed, cleared))
+        legs += points_back(tx, stamp.pool, refund.account, merchant, points)
     if reimbursement_fen:
         debit = merchant_account(merchant)
         code = REIMBURSEMENT_RETURNED_CODE

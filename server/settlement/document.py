@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from server.directory.queries import merchant_of, pool_terms
+from server.redemption.fulfilling import ORDER_KINDS
 from server.redemption.tables import declared_takings
 from server.settlement import tables as t
 from server.settlement.categories import Part
@@ -101,7 +102,12 @@ def document_of(tx: Connection, pool: str, statement: str) -> StatementDocument 
         returned_points=totals.returned_points,
         reimbursement_fen=totals.reimbursement_fen,
         reimbursement_returned_fen=totals.reimbursement_returned_fen,
-        goods=goods_of(tx, pool, [each.trade for each in entries if each.trade is not None]),
+        goods=goods_of(
+            tx,
+            pool,
+            [each.trade for each in entries if each.trade is not None],
+            [each.key for each in entries if each.members[0].transfer.kind in ORDER_KINDS],
+        ),
         fee_fen=totals.fee_fen,
         declared=_declared(tx, pool, found),
         adjustments=_adjustments(tx, pool, entries),

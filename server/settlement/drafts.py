@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from protocol.business_day import business_date
 from server.db.dialect import plan_by_index
 from server.directory.contract_terms import Cycle
-from server.directory.queries import contracts_of
+from server.directory.queries import contracts_of, terminals_of_shops
 from server.directory.values import Merchant
 from server.settlement.charges import (
     Charges,
@@ -43,7 +43,7 @@ _SUMMED = (
 class Draft:
     """A statement that nobody has made yet.
 
-    ``which`` are the transfers that it takes from; ``last_no`` is the highest number that it
+    ``which`` are the transfers that it takes from, of days later than ``after``; ``last_no`` is the highest number that it
     takes (0: none), ``waiting_no`` the lowest that stays for a later statement, or None.
     """
 
@@ -57,6 +57,7 @@ class Draft:
     totals: Totals
     charges: Charges
     which: Unplaced
+    after: date
     last_no: int
     waiting_no: int | None
 
@@ -95,7 +96,16 @@ def drafts(
     periods = _periods_after(tx, pool, run, merchant, hour, newest=newest)
     if not periods:
         return []
-    which = Unplaced(pool, merchant.merchant, newest.settled_below if newest else 1, run.fact_no)
+    contracts = contracts_of(tx, pool, merchant.merchant)
+    which = Unplaced(
+        pool=pool,
+        merchant=merchant.merchant,
+        opened=newest.settled_below if newest else 1,
+        run_fact_no=run.fact_no,
+        contracts=tuple(contracts),
+        terminals=terminals_of_shops(tx, pool, merchant.merchant),
+        any_placed=newest is not None,
+    )
     plan_by_index(tx)
     found = buckets(tx, which)
     through = periods[-1].last
@@ -104,7 +114,6 @@ def drafts(
     lacking = [each.terms_day for each in due if each.is_trade and each.contract is None]
     if lacking:
         return LeftOpen(merchant.merchant, min(lacking))
-    contracts = contracts_of(tx, pool, merchant.merchant)
     named = {each.contract: each for each in contracts}
     taken = taken_of(tx, which, named, due, through)
     months = {month_of(each.terms_day) for each in due}
@@ -132,6 +141,7 @@ def drafts(
             totals=_totals(inside, charges),
             charges=charges,
             which=which,
+            after=after,
             last_no=max((each.last_no for each in inside), default=0),
             waiting_no=min((each.first_no for each in waiting), default=None),
         )

@@ -1,5 +1,10 @@
-"""What went out of each item on a statement, and what the pool pays for it."""
+"""What went out of each item on a statement, and what the pool pays for it.
 
+Of vouchers and work orders the points stand with their sale; units and money stand with their
+fulfilment, which may be another merchant's and on a later statement.
+"""
+
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -9,6 +14,9 @@ from sqlalchemy import Connection, Row, Select, and_, select
 
 from protocol.money import price_of
 from protocol.sales import Fulfilment
+from server.redemption.fulfilling import FEE_CODE
+from server.redemption.order_states import OrderMove
+from server.redemption.orders import orders_named
 from server.redemption.tables import refund_line, sale_line
 from server.settlement.document_values import GoodsRow
 from server.settlement.unplaced import REFUND_KIND, SALE_KIND, Trade
@@ -23,29 +31,35 @@ _KINDS = {
 
 @dataclass(slots=True)
 class _Sum:
-    name: str
+    name: str = ""
     units_milli: int = 0
     points: int = 0
     reimbursement_fen: int = 0
+    fee_fen: int = 0
 
 
 def goods_of(
     tx: Connection,
     pool: str,
     trades: Sequence[Trade],
+    order_keys: Sequence[str] = (),
 ) -> tuple[GoodsRow, ...]:
     """Items of the catalogue on these sales less what came back, by id and kind; at the costs
-    that were frozen with the sale.
+    that were frozen with the sale. ``order_keys`` are of entries that moved orders.
     """
-    sums: dict[tuple[str, str], _Sum] = {}
+    sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     for row, sign in _moved(tx, pool, trades):
-        key = (row.item_id, _KINDS[row.fulfilment])
-        found = sums.setdefault(key, _Sum(row.name))
-        found.units_milli += sign * row.quantity_milli
+        found = sums[row.item_id, _KINDS[row.fulfilment]]
+        found.name = found.name or row.name
+        at_once = row.fulfilment == Fulfilment.AT_ONCE.value
+        if at_once:
+            found.units_milli += sign * row.quantity_milli
         if row.unit_price_points is None:
             continue
         found.points += sign * row.amount_points
-        found.reimbursement_fen += sign * price_of(row.reimbursement_fen, row.quantity_milli)
+        if at_once:
+            found.reimbursement_fen += sign * price_of(row.reimbursement_fen, row.quantity_milli)
+    _add_orders(tx, pool, order_keys, sums)
     return tuple(
         GoodsRow(
             item_id=item_id,
@@ -54,10 +68,31 @@ def goods_of(
             units_milli=found.units_milli,
             points=found.points,
             reimbursement_fen=found.reimbursement_fen,
-            fee_fen=0,
+            fee_fen=found.fee_fen,
         )
         for (item_id, kind), found in sorted(sums.items())
     )
+
+
+def _add_orders(
+    tx: Connection, pool: str, keys: Sequence[str], sums: dict[tuple[str, str], _Sum]
+) -> None:
+    places = [each.split(":") for each in keys]
+    orders = orders_named(tx, pool, [order_id for _, order_id, _ in places])
+    for _, order_id, move_no in places:
+        order = orders[order_id]
+        moved = order.moves[int(move_no) - 1]
+        found = sums[order.item_id, _KINDS[order.kind.value]]
+        found.name = found.name or order.name
+        if moved.move is OrderMove.CANCEL:
+            found.points -= moved.points
+            continue
+        sign = -1 if moved.move is OrderMove.UNDO else 1
+        found.units_milli += sign * moved.units_milli
+        if moved.code == FEE_CODE:
+            found.fee_fen += sign * moved.amount_fen
+        else:
+            found.reimbursement_fen += sign * moved.amount_fen
 
 
 def _moved(tx: Connection, pool: str, trades: Sequence[Trade]) -> list[tuple[Row[Any], int]]:

@@ -63,7 +63,14 @@ def issue(tx: Connection, stamp: FactStamp, draft: Draft) -> str:
                 for number, contract in charged.items()
             ],
         )
-    place(tx, draft.which, draft.statement, draft.period_from, draft.period_through)
+    place(
+        tx,
+        draft.which,
+        draft.statement,
+        after=draft.after,
+        period_from=draft.period_from,
+        period_through=draft.period_through,
+    )
     return draft.statement
 
 

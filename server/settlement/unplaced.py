@@ -4,7 +4,7 @@ The database reads each transfer once, by the account's index, and adds up by bu
 contract and kind; so that the work grows with the transfers and its answer with the days.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    false,
     func,
     insert,
     literal,
@@ -26,11 +27,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from server.directory.tables import contract as contract_table
-from server.directory.tables import terminal as terminal_table
+from server.directory.values import Contract
 from server.ledger.tables import entry as entry_table
 from server.ledger.tables import transfer as transfer_table
-from server.redemption.tables import declared_takings
 from server.redemption.tables import refund as refund_table
 from server.redemption.tables import sale as sale_table
 from server.settlement.figures import (
@@ -102,12 +101,19 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """Whose transfers, from which number on, and which fact opened the run."""
+    """Whose transfers, from which number on, and which fact opened the run.
+
+    ``contracts`` are the merchant's, ``terminals`` those of his shops, by shop. ``any_placed``:
+    he has statements already.
+    """
 
     pool: str
     merchant: str
     opened: int
     run_fact_no: int
+    contracts: tuple[Contract, ...]
+    terminals: Mapping[str, Sequence[str]]
+    any_placed: bool
 
 
 def buckets(tx: Connection, which: Unplaced) -> list[Bucket]:
@@ -117,7 +123,7 @@ def buckets(tx: Connection, which: Unplaced) -> list[Bucket]:
     keys: dict[str, ColumnElement[Any]] = {
         "business_date": entry_table.c.business_date,
         "terms_day": _terms_day(),
-        "contract": _contract(),
+        "contract": _contract(which),
         "kind": entry_table.c.kind,
         "source": _source(),
         "in_run": entry_table.c.fact_no < which.run_fact_no,
@@ -128,7 +134,7 @@ def buckets(tx: Connection, which: Unplaced) -> list[Bucket]:
         "last_no": func.max(own.c.last_no),
         "odd_no": func.max(own.c.odd_no),
         "odd_code": func.max(own.c.odd_code),
-        "money_points_fen": _whole(_money_points_fen()),
+        "money_points_fen": _whole(_money_points_fen(which)),
         "lost": _whole(case((_is_lost(), 1), else_=0)),
     }
     sums |= {name: _whole(own.c[name]) for name in _SUMMED}
@@ -139,10 +145,16 @@ def buckets(tx: Connection, which: Unplaced) -> list[Bucket]:
 
 
 def place(
-    tx: Connection, which: Unplaced, statement: str, period_from: date, period_through: date
+    tx: Connection,
+    which: Unplaced,
+    statement: str,
+    *,
+    after: date,
+    period_from: date,
+    period_through: date,
 ) -> None:
-    """Puts every transfer of the run that belongs to a day up to ``period_through`` into the
-    statement; those from before ``period_from`` are late.
+    """Puts every transfer of the run that belongs to a day later than ``after`` and up to
+    ``period_through`` into the statement; those from before ``period_from`` are late.
     """
     own = _transfers(which)
     joined = _joined(which, own)
@@ -151,11 +163,12 @@ def place(
             literal(which.pool),
             own.c.transfer_no,
             literal(statement),
-            case((entry_table.c.kind.in_(TRADE), _contract())),
+            case((entry_table.c.kind.in_(TRADE), _contract(which))),
             entry_table.c.business_date < period_from,
         )
         .select_from(joined)
         .where(
+            entry_table.c.business_date > after,
             entry_table.c.business_date <= period_through,
             entry_table.c.fact_no < which.run_fact_no,
         )
@@ -192,10 +205,10 @@ def trades(tx: Connection, which: Unplaced, through: date, contracts: Sequence[s
             entry_table.c.entry_no,
             entry_table.c.business_date,
             _terms_day().label("terms_day"),
-            _contract().label("contract"),
+            _contract(which).label("contract"),
             _source().label("source"),
             sale_table.c.sale_id,
-            refund_table.c.refund_id,
+            _refund_id().label("refund_id"),
             own.c.declared_fen,
         )
         .select_from(_joined(which, own))
@@ -203,7 +216,7 @@ def trades(tx: Connection, which: Unplaced, through: date, contracts: Sequence[s
             entry_table.c.kind.in_(TRADE),
             entry_table.c.business_date <= through,
             entry_table.c.fact_no < which.run_fact_no,
-            _contract().in_(contracts),
+            _contract(which).in_(contracts),
         )
         .order_by(entry_table.c.entry_no)
     )
@@ -234,26 +247,30 @@ def _transfers(which: Unplaced) -> Subquery:
         (transfer_table.c.credit_account, 1),
         (transfer_table.c.debit_account, -1),
     ):
-        sides.append(
-            select(
-                transfer_table.c.transfer_no,
-                transfer_table.c.entry_no,
-                transfer_table.c.code,
-                mine.label("mine"),
-                (transfer_table.c.amount * sign).label("signed"),
-            ).where(
-                transfer_table.c.pool == which.pool,
-                mine.in_(accounts),
-                transfer_table.c.asset.in_(assets),
-                transfer_table.c.transfer_no >= which.opened,
+        side = select(
+            transfer_table.c.transfer_no,
+            transfer_table.c.entry_no,
+            transfer_table.c.code,
+            mine.label("mine"),
+            (transfer_table.c.amount * sign).label("signed"),
+        ).where(
+            transfer_table.c.pool == which.pool,
+            mine.in_(accounts),
+            transfer_table.c.asset.in_(assets),
+            transfer_table.c.transfer_no >= which.opened,
+        )
+        # Whoever has no statement has nothing placed: the first run of all need not look into a
+        # table that it fills, and of which the database thinks that it is empty.
+        if which.any_placed:
+            side = side.where(
                 ~select(statement_line.c.transfer_no)
                 .where(
                     statement_line.c.pool == which.pool,
                     statement_line.c.transfer_no == transfer_table.c.transfer_no,
                 )
-                .exists(),
+                .exists()
             )
-        )
+        sides.append(side)
     return union_all(*sides).subquery("own")
 
 
@@ -294,67 +311,50 @@ def _by_entry(which: Unplaced) -> Subquery:
 
 
 def _joined(which: Unplaced, own: Subquery) -> FromClause:
-    """Each row of ``own`` with its entry, its sale or refund or declaration, and the contracts
-    in force: the shop's own, and the one for all of the merchant's shops.
+    """Each row of ``own`` with its entry and its sale, or the sale that a refund gives back of;
+    both by their keys.
     """
     pool = which.pool
-    is_sale, is_refund = entry_table.c.kind == SALE_KIND, entry_table.c.kind == REFUND_KIND
     sale_id = case(
-        (is_sale, func.substr(entry_table.c.key, len(SALE_KEY) + 1)),
-        (is_refund, entry_table.c.memo),
+        (entry_table.c.kind == SALE_KIND, func.substr(entry_table.c.key, len(SALE_KEY) + 1)),
+        (entry_table.c.kind == REFUND_KIND, entry_table.c.memo),
     )
-    refund_id = case((is_refund, func.substr(entry_table.c.key, len(REFUND_KEY) + 1)))
-    joined = own.join(
+    return own.join(
         entry_table,
         and_(entry_table.c.pool == pool, entry_table.c.entry_no == own.c.entry_no),
-    )
-    joined = joined.outerjoin(
-        sale_table, and_(sale_table.c.pool == pool, sale_table.c.sale_id == sale_id)
-    )
-    joined = joined.outerjoin(
-        refund_table, and_(refund_table.c.pool == pool, refund_table.c.refund_id == refund_id)
-    )
-    joined = joined.outerjoin(
-        declared_takings,
-        and_(
-            entry_table.c.kind == DECLARED_KIND,
-            declared_takings.c.pool == pool,
-            declared_takings.c.key == entry_table.c.key,
-        ),
-    )
-    joined = joined.outerjoin(
-        terminal_table,
-        and_(
-            terminal_table.c.pool == pool,
-            terminal_table.c.terminal
-            == func.coalesce(sale_table.c.terminal, declared_takings.c.terminal),
-        ),
-    )
-    for contract, of_shop in (
-        (_OF_SHOP, _OF_SHOP.c.shop == terminal_table.c.shop),
-        (_OF_ALL, _OF_ALL.c.shop.is_(None)),
-    ):
-        in_force = and_(
-            contract.c.pool == pool,
-            contract.c.merchant == which.merchant,
-            of_shop,
-            contract.c.valid_from <= _terms_day(),
-            or_(contract.c.valid_until.is_(None), contract.c.valid_until >= _terms_day()),
-        )
-        joined = joined.outerjoin(contract, in_force)
-    return joined
-
-
-_OF_SHOP = contract_table.alias("contract_of_shop")
-_OF_ALL = contract_table.alias("contract_of_all")
+    ).outerjoin(sale_table, and_(sale_table.c.pool == pool, sale_table.c.sale_id == sale_id))
 
 
 def _terms_day() -> ColumnElement[date]:
     return func.coalesce(sale_table.c.business_date, entry_table.c.business_date)
 
 
-def _contract() -> ColumnElement[Any]:
-    return func.coalesce(_OF_SHOP.c.contract, _OF_ALL.c.contract)
+def _contract(which: Unplaced) -> ColumnElement[Any]:
+    """The contract in force on the day whose terms count: the shop's own before the merchant's.
+
+    A merchant has few contracts and shops, so they are written into the question: each row is
+    decided by itself, whatever the database thinks of the size of tables.
+    """
+    day = _terms_day()
+    cases: list[tuple[ColumnElement[bool], ColumnElement[str]]] = []
+    for each in sorted(which.contracts, key=lambda each: each.shop is None):
+        in_force = [day >= each.valid_from]
+        if each.valid_until is not None:
+            in_force.append(day <= each.valid_until)
+        if each.shop is not None:
+            in_force.append(_is_at(which.terminals.get(each.shop, ())))
+        cases.append((and_(*in_force), literal(each.contract)))
+    # Without any: no constant, since PostgreSQL does not group by one.
+    return case(*cases) if cases else case((entry_table.c.entry_no < 0, literal("")))
+
+
+def _is_at(terminals: Sequence[str]) -> ColumnElement[bool]:
+    """Whether it happened at one of these terminals; a declaration's key names its own."""
+    declared = [
+        entry_table.c.key.startswith(f"declared:{each}:", autoescape=True) for each in terminals
+    ]
+    at_sale = sale_table.c.terminal.in_(list(terminals))
+    return or_(at_sale, and_(entry_table.c.kind == DECLARED_KIND, or_(false(), *declared)))
 
 
 def _source() -> ColumnElement[Any]:
@@ -368,14 +368,21 @@ def _is_lost() -> ColumnElement[bool]:
     return and_(traded, sale_table.c.sale_id.is_(None))
 
 
-def _money_points_fen() -> ColumnElement[Any]:
+def _refund_id() -> ColumnElement[Any]:
+    is_refund = entry_table.c.kind == REFUND_KIND
+    return case((is_refund, func.substr(entry_table.c.key, len(REFUND_KEY) + 1)))
+
+
+def _money_points_fen(which: Unplaced) -> ColumnElement[Any]:
     fen_per_point = func.coalesce(sale_table.c.fen_per_point, 0)
+    given_back = (
+        select(refund_table.c.points_for_money)
+        .where(refund_table.c.pool == which.pool, refund_table.c.refund_id == _refund_id())
+        .scalar_subquery()
+    )
     return case(
         (entry_table.c.kind == SALE_KIND, sale_table.c.points_for_money * fen_per_point),
-        (
-            entry_table.c.kind == REFUND_KIND,
-            -func.coalesce(refund_table.c.points_for_money, 0) * fen_per_point,
-        ),
+        (entry_table.c.kind == REFUND_KIND, -func.coalesce(given_back, 0) * fen_per_point),
         else_=0,
     )
 

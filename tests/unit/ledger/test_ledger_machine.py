@@ -123,7 +123,8 @@ class Books(RuleBasedStateMachine):
     @rule(asked=st.lists(st.tuples(residents, amounts, st.booleans()), min_size=1, max_size=6))
     def book_many(self, asked: list[tuple[str, int, bool]]) -> None:
         """Awards and spendings in one call, each twice: the second time it is there already."""
-        drafts, wanted = [], []
+        drafts: list[EntryDraft] = []
+        wanted: list[object] = []
         number = len(self.entries)
         for at, (resident, amount, is_award) in enumerate(asked):
             legs = ("issued", resident, amount) if is_award else (resident, "redeemed", amount)

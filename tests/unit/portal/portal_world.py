@@ -11,12 +11,14 @@ from werkzeug.test import TestResponse
 from server.api import ApiServices
 from server.app import AppServices, create_app
 from server.bootstrap.desk import make_desk
+from server.directory import SignInRole
 from server.directory.keys import PoolKeys
 from server.exports.fonts import find_page_font
 from server.portal.services import PortalServices
 from tests.unit.audit.pool_world import PASSWORD, PoolWorld
 
 MERCHANT, OTHER = "xiaodian", "zhan"
+OPERATOR, FINANCE, SECOND = "jiedao", "caiwu-1", "caiwu-2"
 
 
 @dataclass
@@ -60,22 +62,44 @@ class PortalWorld:
         return self.app.test_client()
 
     def signed_in(self, user: str = MERCHANT) -> FlaskClient:
+        return self._through("portal", user)
+
+    def officer(self, user: str) -> FlaskClient:
+        """One of the pool's own people at the console."""
+        return self._through("console", user)
+
+    def people(self) -> None:
+        """An operator, and two of finance."""
+        self.pool.sign_in_for(OPERATOR, SignInRole.OPERATOR, None)
+        for user in (FINANCE, SECOND):
+            self.pool.sign_in_for(user, SignInRole.FINANCE, None)
+
+    def _through(self, door: str, user: str) -> FlaskClient:
         client = self.browser()
-        answer = sign_in(client, user)
+        answer = sign_in(client, user, door=door)
         assert answer.status_code == 303, answer.text
         return client
 
 
-def csrf_of(client: FlaskClient) -> str:
-    page = client.get("/portal/sign-in", follow_redirects=True).text
+def csrf_of(client: FlaskClient, door: str = "portal") -> str:
+    page = client.get(f"/{door}/sign-in", follow_redirects=True).text
     found = re.search(r'name="csrf" value="([0-9a-f]{32})"', page)
     assert found is not None, page
     return found.group(1)
 
 
-def sign_in(client: FlaskClient, user: str, password: str = PASSWORD) -> TestResponse:
-    form = {"user": user, "password": password, "csrf": csrf_of(client)}
-    return client.post("/portal/sign-in", data=form)
+def sign_in(
+    client: FlaskClient, user: str, password: str = PASSWORD, door: str = "portal"
+) -> TestResponse:
+    form = {"user": user, "password": password, "csrf": csrf_of(client, door)}
+    return client.post(f"/{door}/sign-in", data=form)
+
+
+def send(client: FlaskClient, address: str, **typed: str) -> TestResponse:
+    """A form filled in and sent, with the token that its page had; the page that comes then."""
+    door = address.split("/")[1]
+    form = {"csrf": csrf_of(client, door)} | typed
+    return client.post(address, data=form, follow_redirects=True)
 
 
 def text_of(page: str) -> str:

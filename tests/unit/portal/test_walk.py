@@ -141,7 +141,11 @@ def test_no_page_of_his_own_tells_a_merchant_of_the_other(portal: PortalWorld) -
             for question in ("", f"?merchant={OTHER}&shop={OTHER}&{asked}"):
                 answer = client.get(address + question)
                 assert answer.status_code in {200, 302, 303, 404}, address
-                page = answer.get_data().decode(errors="replace").replace(question.replace("&", "&amp;"), "")
+                page = (
+                    answer.get_data()
+                    .decode(errors="replace")
+                    .replace(question.replace("&", "&amp;"), "")
+                )
                 told = [word for word in secrets if word in page and word not in question]
                 assert told == [], address + question
                 seen += answer.status_code == 200

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 
 import click
 import pytest
@@ -14,7 +15,13 @@ from sqlalchemy import Connection, Engine
 
 from config.server import ServerSettings
 from protocol.sales import RefundLine
-from server.awards import AwardPoints
+from server.awards import (
+    AmendAwardRule,
+    AwarderRole,
+    AwardPoints,
+    RegisterAwarder,
+    RetireAwarder,
+)
 from server.bootstrap.desk import make_desk
 from server.bootstrap.main import huidian_server
 from server.commands.context import CommandContext, OpenedPool
@@ -25,6 +32,7 @@ from server.commands.report_figures import (
     Figures,
     Period,
     by_place,
+    by_role,
     by_rule,
     by_shop,
 )
@@ -239,3 +247,93 @@ def test_no_cell_of_a_csv_is_a_formula(start: str) -> None:
 def test_the_server_has_the_command() -> None:
     group: click.Group = huidian_server
     assert group.commands["report"] is report
+
+
+def test_roles_add_up_to_the_ledger_and_everybody_is_in_one(street: World) -> None:
+    for awarder_id, account in (("wang", WANG), ("wang-2", WANG), ("nobody", None)):
+        street.do(
+            RegisterAwarder(
+                awarder=awarder_id,
+                name="王师傅",
+                role=AwarderRole.GRID_WORKER if awarder_id == "wang" else AwarderRole.OFFICE,
+                account=account,
+            )
+        )
+    rows = street.read(lambda tx: by_role(tx, street.pool, EVER))
+    assert {row.role: (row.holders, row.figures) for row in rows} == {
+        "grid_worker": (1, Figures(awarded=100, redeemed=120)),
+        "resident": (2, Figures(awarded=220, redeemed=50, returned=10)),
+    }
+    whole = street.read(lambda tx: ledger_figures(tx, street.pool))
+    assert sum((row.figures for row in rows), NOTHING) == whole
+    street.do(RetireAwarder(awarder="wang", reason="调离"))
+    rows = street.read(lambda tx: by_role(tx, street.pool, EVER))
+    assert {row.role for row in rows} == {"office", "resident"}
+    told = json.loads(run(street, "--by", "role", "--json").stdout)
+    assert told["total"]["awarded"] == whole.awarded
+    assert "网格员" not in run(street, "--by", "role").stdout
+    header, *lines = run(street, "--by", "role", "--csv").stdout.splitlines()
+    assert header.endswith("returned_points")
+    assert lines[0] == "office,街道工作人员,1,100,0,120,0"
+
+
+def test_a_rule_that_was_added_later_is_shown_by_what_its_awards_are_called(street: World) -> None:
+    for day, category in ((0, "反诈宣传"), (1, "反诈宣讲")):
+        street.clock.move(days=day)
+        street.do(
+            AmendAwardRule(
+                rule_id="fraud-talk",
+                valid_from=TODAY + timedelta(days=day),
+                category=category,
+                points=4,
+            )
+        )
+        street.do(
+            AwardPoints(
+                award_id=f"f-{day}",
+                account=LIU,
+                rule_id="fraud-talk",
+                performed_on=TODAY + timedelta(days=day),
+                awarded_by="网格员",
+            )
+        )
+    rows = {row.rule_id: row for row in street.read(lambda tx: by_rule(tx, street.pool, EVER))}
+    assert (rows["fraud-talk"].category, rows["fraud-talk"].figures.awarded) == ("反诈宣讲", 8)
+    assert "反诈宣讲（fraud-talk）" in run(street, "--by", "rule").stdout
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_any_tree_each_node_is_its_own_and_its_children(street: World, seed: int) -> None:
+    random = Random(seed)
+    places = [each.id for each in street.preset.places]
+    for number in range(25):
+        street.do(
+            c.RegisterPlace(
+                place=f"p-{number}",
+                place_kind="micro_grid",
+                name=f"第 {number} 处",
+                parent=random.choice(places),
+            )
+        )
+        places.append(f"p-{number}")
+    expected: dict[str, int] = dict.fromkeys(places, 0)
+    for number in range(20):
+        account, place = f"{number:016x}", random.choice(places)
+        street.do(
+            c.RegisterResident(account=account, name="居民", household=f"{number}", place=place)
+        )
+        for rule, worth in random.sample([("tidying", 60), ("river-patrol", 100)], 1):
+            street.award(account, rule)
+            expected[place] += worth
+    rows = street.read(lambda tx: by_place(tx, street.pool, EVER))
+    for row in rows:
+        below = [each.total for each in rows if each.parent == row.place]
+        assert row.total == sum(below, row.own), row.place
+    own = {row.place: row.own.awarded for row in rows}
+    assert {place: own[place] for place in places if place.startswith("p-")} == {
+        place: points for place, points in expected.items() if place.startswith("p-")
+    }
+    assert rows[0].total == street.read(lambda tx: ledger_figures(tx, street.pool))
+    for figures in (by_rule, by_role):
+        whole = _total(street, figures, EVER)
+        assert whole.awarded == rows[0].total.awarded

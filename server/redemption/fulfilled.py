@@ -1,0 +1,56 @@
+"""Booking what a terminal tells: a voucher was used there, or a service done, as confirmed."""
+
+from sqlalchemy import Connection
+
+from protocol.sales import OrderFulfilled
+from server.facts.refused import Refused
+from server.redemption.booked import Booked, Booking, Duplicate, Parked
+from server.redemption.capture import Told
+from server.redemption.evidence import is_proven
+from server.redemption.fulfilling import Doing, fulfil
+from server.redemption.order_values import MAX_MILLI
+from server.redemption.orders import order_of
+
+
+def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Booking:
+    """Pay the terminal's merchant for what was done, once; what cannot be booked is parked.
+
+    The resident's own code must have been shown: a provider's word alone pays nobody.
+    """
+    problem = told.time_problem(happening.business_date)
+    if problem is None and not 1 <= happening.units_milli <= MAX_MILLI:
+        problem = f"数量不对：{happening.units_milli} / no quantity: {happening.units_milli}"
+    if problem is not None:
+        return Parked(problem)
+    order = order_of(tx, told.terms.pool, happening.order_id)
+    proven = order is None or is_proven(
+        tx,
+        told.terms,
+        order.account,
+        happening.confirmation,
+        told.envelope,
+        proof_holds=told.proof_holds,
+    )
+    if not proven:
+        return Parked(
+            "居民确认验证不通过，请让本人重新出示居民码"
+            " / the confirmation is not this resident's: ask for the resident's own code"
+        )
+    done = fulfil(
+        tx,
+        told.stamp,
+        Doing(
+            move_id=str(happening.fulfilment_id),
+            content_hash=told.content_hash,
+            order_id=happening.order_id,
+            merchant=told.terminal.merchant,
+            shop=told.terminal.shop,
+            units_milli=happening.units_milli,
+            day=happening.business_date,
+            at=told.envelope.occurred_at,
+            says=happening.cashier or "",
+        ),
+    )
+    if isinstance(done, Refused):
+        return Parked(done.says)
+    return Duplicate() if done.again else Booked()
