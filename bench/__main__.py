@@ -1,4 +1,4 @@
-"""``./run bench [terminal|redemption|ledger]``: speed as ratios to a limit measured in the same run.
+"""``./run bench [terminal|redemption|ledger|settlement]``: speed as ratios to a limit measured in the same run.
 
 Figures in milliseconds belong to the machine that is named above them; a ratio can be
 compared from one machine to the next. Everything happens on 127.0.0.1 and in a folder of
@@ -17,12 +17,20 @@ from types import FrameType
 import msgspec
 from msgspec import Struct
 
-from bench import ledger, ledger_printed, redemption, terminal_sale
+from bench import (
+    ledger,
+    ledger_printed,
+    redemption,
+    settlement,
+    settlement_printed,
+    terminal_sale,
+)
 from bench.figures import BenchError, Held, Machine, Spread, as_json, machine
 from bench.ledger_history import LEAST_TRANSFERS
 
 MOST_TRANSFERS = 100_000_000
-NAMES = ("terminal", "redemption", "ledger")
+LEAST_LINES, MOST_LINES = 4_000, 10_000_000
+NAMES = ("terminal", "redemption", "ledger", "settlement")
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -33,6 +41,7 @@ class Report(Struct, frozen=True, kw_only=True):
     terminal: terminal_sale.TerminalReport | None
     redemption: list[redemption.RedemptionReport] | None
     ledger: ledger.LedgerReport | None
+    settlement: settlement.SettlementReport | None
 
 
 def say(text: str) -> None:
@@ -57,12 +66,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="ledger：账本里先有多少笔 · ledger: how many transfers there are to begin with",
     )
+    parser.add_argument(
+        "--lines",
+        type=_lines,
+        metavar="N",
+        help="settlement：一个月多少笔销售和退货 · settlement: sales and refunds in the month",
+    )
     options = parser.parse_args(arguments)
     names = (options.name,) if options.name else NAMES
     try:
         folder = Path(tempfile.mkdtemp(prefix="huidian-bench-", dir=options.folder)).resolve()
         try:
-            report = run(folder, names, quick=options.quick, transfers=options.transfers)
+            report = run(
+                folder,
+                names,
+                quick=options.quick,
+                transfers=options.transfers,
+                lines=options.lines,
+            )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if options.json is not None:
@@ -83,15 +104,30 @@ def _transfers(text: str) -> int:
     return count
 
 
-def run(folder: Path, names: Sequence[str], *, quick: bool, transfers: int | None = None) -> Report:
-    """Measure in ``folder`` and print what came out. ``transfers``: instead of the size's own.
+def _lines(text: str) -> int:
+    count = int(text)
+    if not LEAST_LINES <= count <= MOST_LINES:
+        raise argparse.ArgumentTypeError(f"{LEAST_LINES} … {MOST_LINES}")
+    return count
+
+
+def run(
+    folder: Path,
+    names: Sequence[str],
+    *,
+    quick: bool,
+    transfers: int | None = None,
+    lines: int | None = None,
+) -> Report:
+    """Measure in ``folder`` and print what came out. ``transfers`` and ``lines``: instead of the
+    size's own.
 
     Raises:
         BenchError: something could not be measured.
     """
     facts = machine(folder)
     _print_machine(facts)
-    terminal_report = redemption_reports = ledger_report = None
+    terminal_report = redemption_reports = ledger_report = settlement_report = None
     if "terminal" in names:
         size = terminal_sale.QUICK if quick else terminal_sale.FULL
         terminal_report = terminal_sale.measure(folder / "terminal", size, say)
@@ -108,12 +144,20 @@ def run(folder: Path, names: Sequence[str], *, quick: bool, transfers: int | Non
         ledger_report = ledger.measure(folder / "ledger", asked, say)
         if ledger_report is not None:
             ledger_printed.print_ledger(ledger_report, say)
+    if "settlement" in names:
+        month = settlement.QUICK if quick else settlement.FULL
+        if lines is not None:
+            month = msgspec.structs.replace(month, lines=lines)
+        settlement_report = settlement.measure(folder / "settlement", month, say)
+        if settlement_report is not None:
+            settlement_printed.print_settlement(settlement_report, say)
     return Report(
         quick=quick,
         machine=facts,
         terminal=terminal_report,
         redemption=redemption_reports,
         ledger=ledger_report,
+        settlement=settlement_report,
     )
 
 

@@ -15,20 +15,24 @@ from bench.settlement_world import LAST_DAY
 _TABLES = {
     "transfer": (
         "SELECT entry_no, code, debit_account, credit_account, amount FROM transfer",
-        "entry_no BIGINT, code VARCHAR, debit_account VARCHAR, credit_account VARCHAR,"
-        " amount BIGINT",
+        (
+            "entry_no BIGINT, code VARCHAR, debit_account VARCHAR, credit_account VARCHAR,"
+            " amount BIGINT"
+        ),
     ),
     "entry": (
         "SELECT entry_no, key, kind, business_date, memo FROM entry",
         "entry_no BIGINT, key VARCHAR, kind VARCHAR, business_date DATE, memo VARCHAR",
     ),
     "sale": (
-        "SELECT sale_id, terminal, business_date, points_for_money * fen_per_point AS points_fen"
-        " FROM sale",
+        "SELECT sale_id, terminal, business_date, points_for_money * fen_per_point FROM sale",
         "sale_id VARCHAR, terminal VARCHAR, business_date DATE, points_fen BIGINT",
     ),
     "refund": (
-        "SELECT refund_id, points_for_money * 10 AS points_fen FROM refund",
+        (
+            "SELECT refund_id, refund.points_for_money * fen_per_point FROM refund"
+            " JOIN sale USING (pool, sale_id)"
+        ),
         "refund_id VARCHAR, points_fen BIGINT",
     ),
     "shop": (
@@ -36,15 +40,19 @@ _TABLES = {
         "terminal VARCHAR, shop VARCHAR, merchant VARCHAR",
     ),
     "contract": (
-        "SELECT contract, merchant, shop, valid_from, coalesce(valid_until, 'infinity')"
-        " FROM contract",
+        (
+            "SELECT contract, merchant, shop, valid_from, coalesce(valid_until, 'infinity')"
+            " FROM contract"
+        ),
         "contract VARCHAR, merchant VARCHAR, shop VARCHAR, valid_from DATE, valid_until DATE",
     ),
     "tier": (
-        "SELECT contract, rule ->> 'basis', (tier ->> 0)::bigint, (tier ->> 1)::bigint"
-        " FROM contract, json_array_elements(coalesce(terms::json -> 'share',"
-        ' format(\'[{"basis":"cash","tiers":[[0,%s]]}]\', share_bp)::json)) rule,'
-        " json_array_elements(rule -> 'tiers') tier",
+        (
+            "SELECT contract, rule ->> 'basis', (tier ->> 0)::bigint, (tier ->> 1)::bigint"
+            " FROM contract, json_array_elements(coalesce(terms::json -> 'share',"
+            ' format(\'[{"basis":"cash","tiers":[[0,%s]]}]\', share_bp)::json)) rule,'
+            " json_array_elements(rule -> 'tiers') tier"
+        ),
         "contract VARCHAR, basis VARCHAR, from_fen BIGINT, bp BIGINT",
     ),
 }
@@ -52,7 +60,8 @@ _TABLES = {
 _SUMS = f"""
 CREATE OR REPLACE TEMP TABLE summed AS
 WITH traded AS (
-    SELECT entry_no, merchant, month, points_fen, coalesce(own.contract, any_shop.contract) AS name
+    SELECT entry_no, trade.merchant, month, points_fen,
+        coalesce(own.contract, any_shop.contract) AS name
     FROM (
         SELECT entry_no, shop.shop, merchant, sale.business_date AS day,
             strftime(sale.business_date, '%Y-%m') AS month,
@@ -140,7 +149,9 @@ def export(cluster: Cluster, database: str, folder: Path) -> None:
             text = folder / f"{name}.csv"
             with (
                 text.open("wb") as out,
-                connection.cursor().copy(f"COPY ({wanted}) TO STDOUT (FORMAT csv)".encode()) as rows,
+                connection.cursor().copy(
+                    f"COPY ({wanted}) TO STDOUT (FORMAT csv)".encode()
+                ) as rows,
             ):
                 for data in rows:
                     out.write(data)

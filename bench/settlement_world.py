@@ -175,7 +175,9 @@ SELECT
 """
 
 
-def make_pool(folder: Path, cluster: Cluster, database: str, merchants: int, lines: int) -> OpenedPool:
+def make_pool(
+    folder: Path, cluster: Cluster, database: str, merchants: int, lines: int
+) -> OpenedPool:
     """A pool in an empty database, with everything but the sales: tiers so high that a merchant's
     part of ``lines`` reaches them.
 
@@ -184,9 +186,7 @@ def make_pool(folder: Path, cluster: Cluster, database: str, merchants: int, lin
     """
     cluster.create(database)
     settings = ServerSettings(data_dir=folder, database_url=cluster.url_of(database))
-    opened = create_pool(
-        settings, load_pool(POOL), clock=lambda: OPENED_AT, randomness=os.urandom
-    )
+    opened = create_pool(settings, load_pool(POOL), clock=lambda: OPENED_AT, randomness=os.urandom)
     desk = make_desk()
     month_fen = lines // merchants * CASH_FEN
     for number in range(merchants):
@@ -323,8 +323,6 @@ def _rule(*tiers: tuple[int, int], basis: Basis = Basis.CASH) -> tuple[ShareRule
 def _apply(opened: OpenedPool, desk: FactDesk, commands: list[msgspec.Struct]) -> None:
     with writing(opened.engine) as tx:
         for command in commands:
-            outcome = desk.submit(
-                tx, POOL, command, actor="operator:bench", recorded_at=OPENED_AT
-            )
+            outcome = desk.submit(tx, POOL, command, actor="operator:bench", recorded_at=OPENED_AT)
             if isinstance(outcome, Refusal):
                 raise BenchError(f"{type(command).__name__} was refused: {outcome}")

@@ -159,7 +159,7 @@ def replace_bearer_card(
     )
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     assert isinstance(posted, Posted), f"{draft.key}: {posted}"
-    _note(tx, stamp, command.move, wanted, points, command.reason)
+    _note(tx, stamp, command.move, wanted, points=points, reason=command.reason)
     return BearerMoved(command.card_id, points)
 
 
@@ -203,16 +203,14 @@ def pay_in_bearer_card(
         memo=command.card_id,
     )
     book_credit(tx, stamp, credit)
-    _note(tx, stamp, command.move, wanted, points, "")
+    _note(tx, stamp, command.move, wanted, points=points, reason="")
     return BearerMoved(command.card_id, points)
 
 
 def moved_to(tx: Connection, pool: str, move: str) -> str | None:
     """The new card that a move made; None where there is no such move, or it went to somebody."""
     return tx.execute(
-        select(bearer_move.c.to_card).where(
-            bearer_move.c.pool == pool, bearer_move.c.move == move
-        )
+        select(bearer_move.c.to_card).where(bearer_move.c.pool == pool, bearer_move.c.move == move)
     ).scalar_one_or_none()
 
 
@@ -261,6 +259,7 @@ def _note(
     stamp: FactStamp,
     move: str,
     where: tuple[str, str | None, str | None],
+    *,
     points: int,
     reason: str,
 ) -> None:

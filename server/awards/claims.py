@@ -141,9 +141,7 @@ def review_award(tx: Connection, stamp: FactStamp, command: ReviewAward) -> Revi
     return Reviewed(command.claim_id, command.approve, points, command.reason)
 
 
-def _worth(
-    tx: Connection, stamp: FactStamp, deed: Deed, found: Task | None
-) -> RuleTerms | Refused:
+def _worth(tx: Connection, stamp: FactStamp, deed: Deed, found: Task | None) -> RuleTerms | Refused:
     """The rule, with the points that this claim is awarded; or why it is not."""
     rule = check_deed(tx, stamp.pool, stamp.recorded_at, deed)
     if isinstance(rule, Refused):

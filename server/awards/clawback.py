@@ -112,9 +112,7 @@ def take_back(
     return TakenBack(taken, owed, tuple(legs))
 
 
-def _book(
-    tx: Connection, stamp: FactStamp, command: ClawBackAward, legs: tuple[Leg, ...]
-) -> None:
+def _book(tx: Connection, stamp: FactStamp, command: ClawBackAward, legs: tuple[Leg, ...]) -> None:
     draft = EntryDraft(
         key=CLAWBACK_KEY + command.award_id,
         kind="clawback",

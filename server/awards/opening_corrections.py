@@ -4,7 +4,6 @@ The opening balance itself stands; the correction is an entry of its own, agains
 """
 
 from dataclasses import dataclass
-
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, select
@@ -142,9 +141,7 @@ def opening_worth(tx: Connection, pool: str, opening_id: str) -> int | None:
     corrected = (
         select(opening_correction.c.right_points)
         .join(opening_correction_approval, _is_of())
-        .where(
-            opening_correction.c.pool == pool, opening_correction.c.opening_id == opening_id
-        )
+        .where(opening_correction.c.pool == pool, opening_correction.c.opening_id == opening_id)
         .order_by(opening_correction_approval.c.fact_no.desc())
         .limit(1)
     )

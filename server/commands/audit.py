@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table
 
 from server.commands.audit_clearing import check_clearing
 from server.commands.audit_money import check_money
+from server.commands.audit_orders import check_order_money, check_orders
 from server.commands.audit_payments import check_payments
 from server.commands.audit_points import check_points
 from server.commands.audit_reach import check_reach
@@ -67,6 +68,16 @@ def _sums(tx: Connection, pool: str, tick: Tick) -> Iterable[Violation]:
     yield from check_stock(tx, pool, tick)
 
 
+def _outcomes(tx: Connection, pool: str, tick: Tick) -> Iterable[Violation]:
+    yield from check_outcomes(tx, pool, tick)
+    yield from check_orders(tx, pool)
+
+
+def _money(tx: Connection, pool: str, tick: Tick) -> Iterable[Violation]:
+    yield from check_money(tx, pool, tick)
+    yield from check_order_money(tx, pool)
+
+
 def _clearing(tx: Connection, pool: str, tick: Tick) -> Iterable[Violation]:
     yield from check_clearing(tx, pool, tick)
     yield from check_payments(tx, pool, tick)
@@ -79,12 +90,12 @@ _CHECKS = (
         "I2", "余额等于流水之和 / balances are the fold of transfers", (account, stock_level), _sums
     ),
     _Check("I3", "居民余额从不为负 / no resident ever below zero", (account,), check_floors),
-    _Check("I4", "每笔销售只有一个结果 / one outcome for each sale", _RECORDS, check_outcomes),
+    _Check("I4", "每笔销售只有一个结果 / one outcome for each sale", _RECORDS, _outcomes),
     _Check(
         "I5", "终端流水连续且链完整 / chains gapless and whole", (journal_record,), check_chains
     ),
     _Check("I6", "预留只了结一次 / a hold resolves once", (hold,), check_holds),
-    _Check("I7", "积分补偿分毫不差 / points are worth what the rule says", (sale,), check_money),
+    _Check("I7", "积分补偿分毫不差 / points are worth what the rule says", (sale,), _money),
     _Check(
         "I8", "每笔账恰在一份对账单 / in exactly one statement", (statement_line,), check_statements
     ),

@@ -1,5 +1,6 @@
 """``bearer-cards`` makes denominated cards; ``bearer-card`` blocks, replaces or pays one in."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -157,7 +158,7 @@ def pay_in(context: CommandContext, code: str, *, account: str, move: str | None
     CODE is what the scanner read, or - to read it from standard input. Only whoever holds the
     card has its code.
     """
-    text = click.get_text_stream("stdin").readline(_MAX_CODE_CHARS) if code == "-" else code
+    text = sys.stdin.readline(_MAX_CODE_CHARS) if code == "-" else code
     command = PayInBearerCard(
         move=move or _new_move(context), card_id=_shown(context, text.strip()), account=account
     )
@@ -174,9 +175,13 @@ def _shown(context: CommandContext, text: str) -> str:
     with reading(context.engine) as tx:
         keys = issuer_keys(tx, context.pool)
     if not isinstance(code, CardCode) or code.seq != BEARER_SEQ:
-        raise CommandRefused("这不是面值积分卡的码，请重扫 / no denominated card's code, scan it again")
+        raise CommandRefused(
+            "这不是面值积分卡的码，请重扫 / no denominated card's code, scan it again"
+        )
     if verify_code(code, keys, terms.tag, context.clock()) is not None:
-        raise CommandRefused("这张卡的码无效或已过期 / this card's code is not valid, or out of date")
+        raise CommandRefused(
+            "这张卡的码无效或已过期 / this card's code is not valid, or out of date"
+        )
     return code.card_id.hex()
 
 

@@ -10,6 +10,7 @@ from server.commands import (
     contracts,
     fund,
     health,
+    orders,
     sanctions,
     statement_files,
     stock,
@@ -39,6 +40,7 @@ def register_all(group: click.Group) -> None:
     group.add_command(payment)
     group.add_command(report)
     stock.register(group)
+    group.add_command(orders.order)
     fund.register(group)
     terms.register(group)
     sanctions.register(group)

@@ -9,6 +9,7 @@ from server.commands.context import CommandContext, pass_context
 from server.commands.submitting import submit
 from server.db import reading
 
+
 @click.group("correct-opening")
 def correct_opening() -> None:
     """更正转入的积分，要两个人 / Correct an opening balance: one proposes, another approves."""

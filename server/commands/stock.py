@@ -31,7 +31,7 @@ def stock(context: CommandContext, *, as_json: bool, as_csv: bool) -> None:
         click.echo(json.dumps([asdict(each) for each in lines], ensure_ascii=False, indent=2))
         return
     if as_csv:
-        rows = [(each.item_id, each.name, each.unit, _units(each.level_milli)) for each in lines]
+        rows = [(each.item_id, each.name, each.unit, units_of(each.level_milli)) for each in lines]
         click.echo(csv_text(["item", "name", "unit", "stock"], rows), nl=False)
         return
     if not lines:
@@ -41,7 +41,7 @@ def stock(context: CommandContext, *, as_json: bool, as_csv: bool) -> None:
     for each in lines:
         hint = "  请盘点 count it" if each.level_milli < 0 else ""
         name = f"{each.name}（{each.item_id}）"
-        click.echo(f"{name}  {_units(each.level_milli)} {each.unit}{hint}")
+        click.echo(f"{name}  {units_of(each.level_milli)} {each.unit}{hint}")
 
 
 @click.command("stock-in")
@@ -54,7 +54,7 @@ def stock_in(
     context: CommandContext, item_id: str, quantity: str, *, receipt_id: str | None, note: str
 ) -> None:
     """收货 / Goods came in: so many units of an item."""
-    quantity_milli = _milli(quantity)
+    quantity_milli = milli_of(quantity)
     if quantity_milli == 0:
         raise CommandRefused("数量要大于 0 / the quantity is above 0")
     outcome = submit(
@@ -84,7 +84,7 @@ def stock_count(
         CountStock(
             count_id=count_id or _new_id(context),
             item_id=item_id,
-            counted_milli=_milli(counted),
+            counted_milli=milli_of(counted),
             reason=reason,
         ),
     )
@@ -101,7 +101,7 @@ def _print_moved(outcome: object) -> None:
     assert isinstance(outcome, StockMoved), outcome
     again = "（已记过 / written before）" if outcome.again else ""
     sign = "+" if outcome.moved_milli > 0 else ""
-    moved, level = _units(outcome.moved_milli), _units(outcome.level_milli)
+    moved, level = units_of(outcome.moved_milli), units_of(outcome.level_milli)
     click.echo(f"{outcome.item_id}  {sign}{moved}  库存 stock {level}{again}")
 
 
@@ -109,7 +109,7 @@ def _new_id(context: CommandContext) -> str:
     return str(uuid7(context.clock(), context.randomness(_UUID_BYTES)))
 
 
-def _milli(text: str) -> int:
+def milli_of(text: str) -> int:
     """Thousandths of a unit from a number such as 60 or 2.5."""
     try:
         milli = Decimal(text) * MILLI
@@ -122,5 +122,6 @@ def _milli(text: str) -> int:
     return int(milli)
 
 
-def _units(milli: int) -> str:
+def units_of(milli: int) -> str:
+    """Units as people write them, from thousandths."""
     return f"{Decimal(milli) / MILLI:f}"

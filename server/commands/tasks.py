@@ -73,9 +73,7 @@ def review(context: CommandContext, event: str, *, approve: bool, by: str, reaso
     """审核整项任务 / Review everybody's claim of a task, all or none."""
     desk, verdict = context.make_desk(), TaskVerdict(event, approve, by, reason)
     with writing(context.engine) as tx:
-        outcome = review_task(
-            tx, desk, context.pool, verdict, actor=operator(), at=context.clock()
-        )
+        outcome = review_task(tx, desk, context.pool, verdict, actor=operator(), at=context.clock())
         if isinstance(outcome, TaskRefused):
             raise CommandRefused(f"{outcome.claim_id}：{outcome.refusal.says}")
         if not outcome:

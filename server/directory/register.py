@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, and_, insert, select, update
 from protocol.documents import AccountStatus
 from server.directory import commands as c
 from server.directory import tables as t
+from server.directory.bearer import bearer_of
 from server.directory.queries import (
     card_of,
     contracts_of,
@@ -41,6 +42,9 @@ def register_resident(
         return unknown(DirectoryProblem.UNKNOWN_PLACE, "区域", command.place)
     found = resident_of(tx, pool, command.account)
     if found is None:
+        if bearer_of(tx, pool, command.account) is not None:
+            # Or a sale by that card would be taken from this resident.
+            return _conflict("居民账号", command.account)
         tx.execute(
             insert(t.resident).values(
                 pool=pool,
@@ -82,6 +86,8 @@ def issue_card(tx: Connection, pool: str, command: c.IssueCard, _at: datetime) -
     if found is None:
         if command.seq != 1:
             return _wrong_seq(command.card_id, 1)
+        if bearer_of(tx, pool, command.card_id) is not None:
+            return _conflict("卡号", command.card_id)
         tx.execute(insert(t.card).values(pool=pool, card_id=command.card_id, **values))
         return Done(command.card_id)
     if found.account != command.account:

@@ -64,6 +64,10 @@ def _add_list(pages: Blueprint, portal: PortalServices) -> None:
             return redirect(url_for("console.runs_list"), 303)
         with reading(portal.engine) as tx:
             hour = cut_off_hour(tx, portal.pool)
+            if through > business_date(portal.clock(), hour):
+                # A year mistyped would otherwise be drawn up day by day.
+                tell_refused(gettext("这一天还没有到，请改日期。"))
+                return redirect(url_for("console.runs_list"), 303)
             last = last_run(tx, portal.pool)
             seen = list(preview(tx, portal.pool, through))
         drafts = [(each.merchant, draft) for each in seen for draft in each.drafts]
@@ -104,8 +108,9 @@ def _add_run(pages: Blueprint, portal: PortalServices) -> None:
                 abort(404)
             made = statements_of(tx, portal.pool, run=run)
             closed = is_closed(tx, portal.pool, found)
-            due = merchants_due(tx, portal.pool, run)
             left = left_open_of(tx, portal.pool, run)
+            # Everybody of a closed run is settled, but for those it names.
+            due = merchants_due(tx, portal.pool, run) if left or not closed else []
             names = {each.merchant: each.name for each in merchants(tx, portal.pool)}
         shown, page, page_count = page_of(made)
         return render_template(

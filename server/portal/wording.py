@@ -82,8 +82,9 @@ class Wording:
     @staticmethod
     def percent(rate_bp: int) -> str:
         """Basis points as a percentage without needless zeros: 350 is `3.5 %`."""
-        whole, rest = divmod(rate_bp, 100)
-        return f"{whole}.{rest:02d}".rstrip("0") + " %" if rest else f"{whole} %"
+        whole, rest = divmod(abs(rate_bp), 100)
+        sign = "−" if rate_bp < 0 else ""
+        return sign + (f"{whole}.{rest:02d}".rstrip("0") if rest else f"{whole}") + " %"
 
     @staticmethod
     def quantity(quantity_milli: int) -> str:

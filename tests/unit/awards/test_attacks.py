@@ -30,9 +30,9 @@ from server.commands.importing import import_commands
 from server.db import reading, writing
 from server.facts import Outcome
 from tests.unit.awards.deeds import amended, assert_audit_is_clean, award, points, reason, staff
-from tests.unit.awards.test_partner_api import DEED, Mini, mini, problem
 from tests.unit.awards.running import command_context
-from tests.unit.server.world import LIU, TODAY, ZHANG, World, money_line, sold
+from tests.unit.awards.test_partner_api import DEED, Mini, mini, problem
+from tests.unit.server.world import LIU, TODAY, ZHANG, World
 
 __all__ = ["mini"]
 
@@ -190,12 +190,12 @@ def test_a_workbook_that_is_damaged_is_read_or_refused_and_never_a_fault(
     tmp_path: Path, part: str, old: str, new: str
 ) -> None:
     file = damaged(tmp_path / "broken.xlsx", part, old, new)
+    says, rows = "", []
     try:
         rows = list(read_sheet(file, AWARD_COLUMNS))
     except SheetRefused as refused:
-        assert " / " in str(refused)
-    else:
-        assert len(rows) <= 1
+        says = str(refused)
+    assert " / " in says or len(rows) == 1
 
 
 def test_a_locked_zip_is_refused(tmp_path: Path) -> None:
@@ -242,7 +242,8 @@ def test_one_fact_by_two_channels_at_once_is_paid_once(mini: Mini) -> None:
 
 @pytest.mark.parametrize("limit", ["per_person_a_day", "per_day", "per_event"])
 def test_limits_hold_when_all_come_at_once(town: World, limit: str) -> None:
-    town.do(amended("clean-up", 7, **{limit: 2}))
+    limits = {limit: 2}
+    town.do(msgspec.structs.replace(amended("clean-up", 7), **limits))
     accounts = (ZHANG,) * 4 if limit == "per_person_a_day" else (ZHANG, LIU, ZHANG, LIU)
     event = "大扫除" if limit == "per_event" else None
     if event:
@@ -263,9 +264,7 @@ def test_a_claw_back_that_races_a_redemption_loses_no_point(town: World) -> None
     town.do(award("a-1", "clean-up"))
     slot = town.slot()
     back = ClawBackAward(award_id="a-1", clawed_back_by="office", reason="重复登记")
-    answers = at_once(
-        lambda: till.authorise(sale_id, slot, required=10), lambda: town.submit(back)
-    )
+    answers = at_once(lambda: till.authorise(sale_id, slot, required=10), lambda: town.submit(back))
     stands = points(town)
     if isinstance(answers[0], Approved):
         assert (stands.balance, stands.owed) == (10, 10)

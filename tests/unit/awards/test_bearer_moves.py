@@ -23,6 +23,8 @@ from server.awards.bearer_moves import (
     ReplaceBearerCard,
 )
 from server.directory.bearer import Spend, bearer_of, stop_of
+from server.directory.commands import IssueCard, RegisterResident
+from server.facts import Refusal
 from tests.unit.awards.conftest import MakeWorld
 from tests.unit.awards.deeds import Points, assert_audit_is_clean, award, points, reason
 from tests.unit.awards.running import run
@@ -102,9 +104,7 @@ def test_c1_fifteen_on_a_card_and_25_on_the_balance_buy_a_drum_of_oil(counter: W
     assert till.outcome(sale).outcome is OutcomeKind.POSTED
     assert points(counter).balance == 0
     empty = ask(till, 3)
-    assert empty == Declined(
-        DeclineReason.CARD_EMPTY, used_at=counter.clock(), used_where=""
-    )
+    assert empty == Declined(DeclineReason.CARD_EMPTY, used_at=counter.clock(), used_where="")
     assert_audit_is_clean(counter)
 
 
@@ -146,9 +146,9 @@ def test_a_blocked_card_is_taken_nowhere_and_its_points_wait(counter: World) -> 
     assert isinstance(answer, Declined)
     assert answer.reason is DeclineReason.CODE_EXPIRED
     assert counter.points(f"card:{CARD}") == 15
-    assert reason(
-        counter.submit(PayInBearerCard(move=MOVE, card_id=CARD, account=ZHANG))
-    ) == "blocked"
+    assert (
+        reason(counter.submit(PayInBearerCard(move=MOVE, card_id=CARD, account=ZHANG))) == "blocked"
+    )
     told = till.ask("documents", DocumentsRequest(), DocumentsAnswer)
     assert isinstance(told, DocumentsAnswer)
     opened = [
@@ -207,9 +207,9 @@ def test_what_cannot_be_moved_is_refused(counter: World) -> None:
     assert reason(counter.submit(stranger)) == "unknown_resident"
     counter.clock.move(days=400)
     assert reason(counter.submit(replace(expires_on=date(2028, 1, 1)))) == "expired"
-    assert reason(
-        counter.submit(PayInBearerCard(move=MOVE, card_id=CARD, account=ZHANG))
-    ) == "expired"
+    assert (
+        reason(counter.submit(PayInBearerCard(move=MOVE, card_id=CARD, account=ZHANG))) == "expired"
+    )
 
 
 def test_a_card_that_is_paid_in_and_spent_at_once_is_worth_it_once(counter: World) -> None:
@@ -228,10 +228,14 @@ def test_a_card_that_is_paid_in_and_spent_at_once_is_worth_it_once(counter: Worl
 
 def test_the_command_blocks_replaces_and_pays_in(counter: World, tmp_path: Path) -> None:
     out = tmp_path / "cards"
-    made = run(counter, "bearer-card", "replace", CARD, "--reason", "破损", "--id", MOVE, "--out", str(out))
+    made = run(
+        counter, "bearer-card", "replace", CARD, "--reason", "破损", "--id", MOVE, "--out", str(out)
+    )
     assert made.exit_code == 0, made.output
     (picture,) = out.iterdir()
-    same = run(counter, "bearer-card", "replace", CARD, "--reason", "破损", "--id", MOVE, "--out", str(out))
+    same = run(
+        counter, "bearer-card", "replace", CARD, "--reason", "破损", "--id", MOVE, "--out", str(out)
+    )
     assert same.exit_code == 0, same.output
     assert list(out.iterdir()) == [picture]
     (read,) = zxingcpp.read_barcodes(Image.open(picture))
@@ -243,3 +247,19 @@ def test_the_command_blocks_replaces_and_pays_in(counter: World, tmp_path: Path)
     stopped = run(counter, "bearer-card", "block", picture.stem, "--reason", "报失")
     assert (stopped.exit_code, "已停用" in stopped.output) == (0, True)
     assert_audit_is_clean(counter)
+
+
+def test_no_resident_and_no_residents_card_gets_a_bearers_id(counter: World) -> None:
+    """Or a sale by the card would be taken from whoever was registered under its id."""
+    resident = RegisterResident(
+        account=CARD, name="冒名", household="1-1", place=counter.preset.places[0].id
+    )
+    refused = counter.submit(resident)
+    assert isinstance(refused, Refusal)
+    assert "请换一个" in str(refused)
+    card = IssueCard(
+        card_id=CARD, account=ZHANG, seq=1, expires_on=date(2027, 3, 2), cap_points=200
+    )
+    assert isinstance(counter.submit(card), Refusal)
+    buy(counter.till(), RICE)
+    assert counter.points(f"card:{CARD}") == 0

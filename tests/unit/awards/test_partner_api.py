@@ -1,6 +1,7 @@
 """The award API: signed by a registered partner, safe to repeat, described by its document."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -247,3 +248,76 @@ def test_the_document_names_every_field_and_every_reference_leads_somewhere() ->
     assert {"PartnerAward", "PartnerAccepted", "PartnerDeclined", "Problem"} <= named
     operation = document["paths"]["/v1/partners/{partner}/awards"]["post"]
     assert {"200", "401", "409"} <= set(operation["responses"])
+
+
+def _answers(mini: Mini) -> list[tuple[str, dict[str, object]]]:
+    """Every kind of answer that the API gives, with its status."""
+    mini.world.do(amended("patrol", 12, review=True))
+    body = msgspec.json.encode(DEED)
+    sent = mini.headers(body)
+    asked = (
+        mini.send(body, sent),
+        mini.send(body, sent),
+        mini.send(body, {}),
+        mini.send(b"{}"),
+        mini.send(b"x" * 20_000),
+        mini.send(msgspec.json.encode(msgspec.structs.replace(DEED, memo="另一件"))),
+        mini.send(msgspec.json.encode(msgspec.structs.replace(DEED, rule_id="napping"))),
+        mini.send(
+            msgspec.json.encode(msgspec.structs.replace(DEED, award_id="2", rule_id="patrol"))
+        ),
+        mini.send(body, path="/v1/partners/nobody/awards"),
+    )
+    answers = [(str(each.status_code), json.loads(each.data)) for each in asked]
+    statuses = ["200", "401", "401", "400", "413", "409", "409", "200", "401"]
+    assert [status for status, _ in answers] == statuses
+    return answers
+
+
+def fits(schema: dict[str, object], value: object, schemas: dict[str, dict[str, object]]) -> bool:
+    """Whether a value is what a schema of the document says: as much of JSON Schema as that uses."""
+    known = {
+        "$ref", "anyOf", "type", "enum", "const", "title", "description", "required", "properties",
+        "additionalProperties", "default", "discriminator", "pattern", "minLength", "maxLength",
+        "minimum", "maximum", "format",
+    }  # fmt: skip
+    assert set(schema) <= known, set(schema) - known
+    if "$ref" in schema:
+        return fits(schemas[str(schema["$ref"]).rpartition("/")[2]], value, schemas)
+    if "anyOf" in schema:
+        choices = schema["anyOf"]
+        assert isinstance(choices, list)
+        return sum(fits(each, value, schemas) for each in choices) == 1
+    if "enum" in schema:
+        choices = schema["enum"]
+        assert isinstance(choices, list)
+        return value in choices
+    types = {"string": str, "integer": int, "object": dict, "null": type(None)}
+    if not isinstance(value, types[str(schema["type"])]) or isinstance(value, bool):
+        return False
+    if isinstance(value, str) and "pattern" in schema:
+        return re.search(str(schema["pattern"]), value) is not None
+    if isinstance(value, dict):
+        fields, needed = schema["properties"], schema.get("required", [])
+        assert isinstance(fields, dict)
+        assert isinstance(needed, list)
+        return set(needed) <= set(value) <= set(fields) and all(
+            fits(fields[name], each, schemas) for name, each in value.items()
+        )
+    return True
+
+
+def test_every_answer_is_one_that_the_document_describes(mini: Mini) -> None:
+    document = openapi_document()
+    schemas = document["components"]["schemas"]
+    operation = document["paths"]["/v1/partners/{partner}/awards"]["post"]
+    for status, answer in _answers(mini):
+        schema = operation["responses"][status]["content"]["application/json"]["schema"]
+        assert fits(schema, answer, schemas), (status, answer)
+        assert not fits(schema, {**answer, "more": 1}, schemas)
+        assert not fits(schema, {}, schemas)
+    asked = operation["requestBody"]["content"]["application/json"]["schema"]
+    deed = json.loads(msgspec.json.encode(DEED))
+    assert fits(asked, deed, schemas)
+    assert not fits(asked, deed | {"memo": "a\0b"}, schemas)
+    assert not fits(asked, deed | {"points": 999}, schemas)

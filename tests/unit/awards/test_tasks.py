@@ -191,12 +191,26 @@ def test_of_three_who_tap_at_once_two_get_it(river: World) -> None:
 
 def test_the_command_publishes_shows_and_reviews(river: World) -> None:
     day = TODAY.isoformat()
-    told = run(river, "task", "publish", PATROL, "--rule", "river-patrol", "--people", "2", "--on", day)
+    told = run(
+        river, "task", "publish", PATROL, "--rule", "river-patrol", "--people", "2", "--on", day
+    )
     assert told.exit_code == 0, told.output
     for claim_id, account in (("c-1", ZHANG), ("c-2", LIU)):
         made = run(
-            river, "claim", "--account", account, "--rule", "river-patrol", "--id", claim_id,
-            "--by", account, "--event", PATROL, "--on", day,
+            river,
+            "claim",
+            "--account",
+            account,
+            "--rule",
+            "river-patrol",
+            "--id",
+            claim_id,
+            "--by",
+            account,
+            "--event",
+            PATROL,
+            "--on",
+            day,
         )
         assert made.exit_code == 0, made.output
         shown = run(river, "task", "show", PATROL)

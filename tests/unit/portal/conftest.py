@@ -1,6 +1,7 @@
 import copy
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ def portal(told: tuple[Path, PoolWorld], tmp_path: Path) -> Iterator[PortalWorld
     source.close()
     target.close()
     world = copy.copy(told_world)
+    # What this test's terminals record is of its own copy alone.
+    world.tills = {name: replace(till) for name, till in told_world.tills.items()}
     world.engine = open_engine(f"sqlite:///{tmp_path}/copy.db")
     yield PortalWorld.of(world)
     world.engine.dispose()

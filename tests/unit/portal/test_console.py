@@ -13,6 +13,7 @@ from server.directory.accounts import BANK, merchant_account
 from server.facts.tables import fact
 from server.ledger import Asset, balance
 from server.portal import console_runs
+from server.portal.wording import Wording
 from server.settlement.disputes_values import Dispute, RaiseDispute
 from server.settlement.payments_values import Payment
 from server.settlement.statements import is_closed, runs, statements_of
@@ -131,6 +132,40 @@ def test_no_form_of_the_office_works_without_its_token(office: PortalWorld) -> N
     form = {"csrf": "0" * 32, "payment": "p-2", "direction": "pay", "amount": "1", "reason": "r"}
     for address in (f"{PAGE}/payments", f"{PAGE}/carry", "/console/payments/p-1/withdraw"):
         assert client.post(address, data=form).status_code == 400
+    assert facts(office) == before
+
+
+def test_every_page_opens_for_the_office_in_both_languages_and_writes_nothing(
+    office: PortalWorld,
+) -> None:
+    line = re.search(
+        r"/lines/([^\"/]+)", office.signed_in().get(f"/portal/statements/{FIRST}").text
+    )
+    assert line is not None
+    dispute(office)
+    confirm(office, "xiaodian-20260303")
+    with reading(office.pool.engine) as tx:
+        run = runs(tx, office.pool.pool)[0].run
+    values = {"statement": FIRST, "dispute": "d-1", "merchant": MERCHANT, "key": line.group(1)}
+    values |= {"kind": "csv", "run": run}
+    before = facts(office)
+    adapter = office.app.url_map.bind("localhost")
+    for user, language in product((OPERATOR, FINANCE), ("zh", "en")):
+        client = office.officer(user)
+        opened = 0
+        for rule in office.app.url_map.iter_rules():
+            if not rule.endpoint.startswith("console.") or "GET" not in (rule.methods or set()):
+                continue
+            if "payment" in rule.arguments:
+                continue
+            address = adapter.build(rule.endpoint, {each: values[each] for each in rule.arguments})
+            answer = client.get(f"{address}?lang={language}&through=2026-03-04")
+            assert answer.status_code in {200, 302}, address
+            opened += answer.status_code == 200
+            if answer.mimetype == "text/html" and answer.status_code == 200:
+                assert "<script" not in answer.text, address
+                assert "style=" not in answer.text, address
+        assert opened >= 10
     assert facts(office) == before
 
 
@@ -361,6 +396,8 @@ def test_a_day_that_is_not_over_is_not_settled(office: PortalWorld) -> None:
     assert "这一天还没有结束" in client.get(f"/console/runs/preview?through={today}").text
     assert "还没有结束" in send(client, "/console/runs", through=today).text
     assert "日期要写成" in send(client, "/console/runs", through="31.3.").text
+    far = client.get("/console/runs/preview?through=9999-12-31", follow_redirects=True)
+    assert "这一天还没有到" in far.text
     behind = client.get("/console/runs/preview?through=2026-03-01").text
     assert "已经结算到更晚的一天" in behind
 
@@ -406,3 +443,11 @@ def test_a_period_that_is_none_is_told(office: PortalWorld) -> None:
         answer = client.get(f"/console/health?{asked}")
         assert answer.status_code == 400
         assert 'role="alert"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("rate_bp", "shown"),
+    [(350, "3.5 %"), (10_000, "100 %"), (0, "0 %"), (-65_790, "−657.9 %"), (-5, "−0.05 %")],
+)
+def test_a_rate_reads_the_same_on_both_sides_of_zero(rate_bp: int, shown: str) -> None:
+    assert Wording.percent(rate_bp) == shown

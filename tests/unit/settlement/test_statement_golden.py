@@ -6,13 +6,15 @@ from pathlib import Path
 
 import msgspec
 
-from protocol.sales import TakingsDeclared
+from protocol.sales import Fulfilment, SaleLine, TakingsDeclared
 from server.bootstrap.desk import make_desk
 from server.commands.audit import run_audit
 from server.db import create_all, metadata, open_engine, reading
-from server.directory.commands import AgreeTerms
+from server.directory.commands import AddItem, AgreeTerms
 from server.directory.contract_terms import Basis, ContractTerms, ShareRule
 from server.facts import Refusal
+from server.redemption import FulfilOrder
+from server.redemption.orders import order_id_of
 from server.settlement.disputes_values import AnswerDispute, RaiseDispute, Verdict
 from server.settlement.payments_values import (
     ApprovePayment,
@@ -22,6 +24,7 @@ from server.settlement.payments_values import (
 )
 from server.settlement.states_values import ConfirmStatement
 from tests.support.golden import check
+from tests.unit.audit.pool_world import RESIDENT
 from tests.unit.settlement.real_world import RealWorld
 
 LIU = "00000000000000b2"
@@ -34,6 +37,21 @@ NEW = ContractTerms(
     ),
     rent_fen=150_000,
     share_min_fen=20_000,
+    fees={"category:券": 1_500},
+)
+
+
+VOUCHERS = SaleLine(
+    line_no=1,
+    item_id="haircut-voucher",
+    barcode=None,
+    name="理发券",
+    category="券",
+    quantity_milli=2_000,
+    unit="张",
+    unit_price_points=20,
+    amount_points=40,
+    fulfilment=Fulfilment.VOUCHER,
 )
 
 
@@ -87,7 +105,9 @@ def first_period(world: RealWorld) -> None:
 
 
 def second_period(world: RealWorld) -> None:
-    """9 to 31 March: over the tier, a late fact, another contract, a part refund, a Z report."""
+    """9 to 31 March: over the tier, a late fact, another contract, a part refund, a Z report, and
+    two vouchers of which one is used.
+    """
     world.now = at(12)
     world.stall_sale("dian", world.amount("菜", 30_000))
     world.now = at(5)
@@ -104,6 +124,30 @@ def second_period(world: RealWorld) -> None:
         TakingsDeclared(
             z_no=1, business_date=date(2026, 3, 25), takings_fen={"cash": 150_000}, counted_fen=0
         ),
+    )
+    world.now = at(26)
+    world.give(RESIDENT, 40)
+    world.tell(
+        AddItem(
+            item_id="haircut-voucher",
+            name="理发券",
+            name_en="Haircut voucher",
+            category="券",
+            unit="张",
+            price_points=20,
+            fulfilment=Fulfilment.VOUCHER,
+        )
+    )
+    sold = world.asked_sale("dian", VOUCHERS, points=40)
+    world.tell(
+        FulfilOrder(
+            fulfilment_id="f-1",
+            order_id=order_id_of(sold.sale_id, 1),
+            provider="dian",
+            units_milli=1_000,
+            business_date=date(2026, 3, 26),
+            confirmed_by="电话回访",
+        )
     )
     world.now = datetime(2026, 4, 1, 7, tzinfo=UTC)
     world.run(date(2026, 3, 31))
@@ -144,6 +188,14 @@ def test_a_statement_with_everything_on_it(tmp_path: Path) -> None:
     assert [(row.direction, row.amount_fen, row.state) for row in made.payments] == [
         ("receive", 20_000, "paid")
     ]
+    # Both vouchers' points; one was used, and paid for.
+    (voucher,) = made.goods
+    assert (voucher.kind, voucher.points, voucher.units_milli, voucher.fee_fen) == (
+        "voucher",
+        40,
+        1_000,
+        1_500,
+    )
     assert made.net_fen < 0
     assert made.closing_fen == made.opening_fen + made.net_fen + made.received_fen
     assert sum(line.share_fen for line in made.lines) == made.share_fen == 3_075

@@ -1,0 +1,278 @@
+"""``settlement``: a month's statements for many merchants against DuckDB summing the same rows.
+
+DuckDB only sums. The run sums as well, and besides writes each transfer's place on its statement,
+books what is charged, freezes the statement, and waits for the disk once for each merchant; so
+both are told: the sums alone (a preview, which writes nothing), and the whole run.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy.engine.default import DefaultDialect
+
+from bench.attribution import Part, Share, Stopwatch, watching
+from bench.figures import BenchError, Held, Spread, spread, timed_into
+from bench.ledger_pool import POOL
+from bench.postgres import Cluster, cluster, find_programs
+from bench.settlement_checks import require_equal
+from bench.settlement_duckdb import Duck, export
+from bench.settlement_world import LAST_DAY, load_month, make_pool
+from server.bootstrap.desk import make_desk
+from server.commands.context import OpenedPool
+from server.db import reading, writing
+from server.facts import Outcome
+from server.settlement import drafts as drafts_module
+from server.settlement import issue as issue_module
+from server.settlement import lines_of, shares_of, statement_of, statements_of
+from server.settlement import runs as runs_module
+from server.settlement.runs import drive, merchants_due, preview
+from server.settlement.values import (
+    CloseRun,
+    MerchantSettled,
+    OpenRun,
+    RunClosed,
+    RunOpened,
+)
+
+TIMES_DUCKDB_AT_MOST, LINEAR_AT_MOST = 3.0, 4.4
+QUERY_AT_MOST_MS = 10.0
+FEWER = 4
+"""How many times fewer lines the smaller month has."""
+RUN = "bench-march"
+SETTLED_AT = datetime(2026, 4, 1, 4, 0, tzinfo=UTC)
+PARTS = (
+    Part(drafts_module, "buckets", "加总 · sums, by the database"),
+    Part(issue_module, "place", "逐笔归入 · membership, a row for each transfer"),
+    Part(issue_module, "post", "记分成租金 · booking share and rent"),
+    Part(runs_module, "drafts", "期间、合同、分成 · periods, contracts, shares"),
+    Part(runs_module, "issue", "写结算单 · writing the frozen statement"),
+    Part(DefaultDialect, "do_commit", "提交和落盘 · commits, with their syncs"),
+)
+
+
+class Size(Struct, frozen=True, kw_only=True):
+    """How much is settled. ``lines`` are sales and refunds, in the larger month; each has one
+    transfer or three. ``times``: how often DuckDB is asked; ``looked_at``: merchants whose
+    queries are timed.
+    """
+
+    merchants: int
+    lines: int
+    times: int
+    looked_at: int
+
+
+FULL = Size(merchants=1_000, lines=1_000_000, times=5, looked_at=100)
+QUICK = Size(merchants=20, lines=20_000, times=2, looked_at=5)
+
+
+class MonthReport(Struct, frozen=True, kw_only=True):
+    """One month: seconds to load it, to preview it (sums alone), and to open, settle and close.
+
+    Attributes:
+        sums: the preview, merchant by merchant.
+        attributed: the run's time by part, mean ms a merchant.
+    """
+
+    lines: int
+    transfers: int
+    load_s: float
+    preview_s: float
+    run_s: float
+    sums: Spread
+    attributed: list[Share]
+
+
+class SettlementReport(Struct, frozen=True, kw_only=True):
+    """Everything of one run.
+
+    Attributes:
+        duckdb_s: the best of several, with as many threads as it chooses; `duckdb_single_s` with
+            one, as PostgreSQL has here.
+        sums_held, run_held: preview and run / DuckDB.
+        linear_held: the larger month's run / the smaller's.
+        frozen: reading one merchant's statement with its shares; `lines_read`: with all its lines.
+        queries_asked_ms: what `sums` and `frozen` should take at most.
+    """
+
+    database: str
+    merchants: int
+    months: list[MonthReport]
+    duckdb_s: float
+    duckdb_single_s: float
+    sums_held: Held
+    run_held: Held
+    linear_held: Held
+    sums_linear_held: Held
+    frozen: Spread
+    lines_read: Spread
+    queries_asked_ms: float
+    equal_statements: int
+
+
+def measure(folder: Path, size: Size, say: Callable[[str], None]) -> SettlementReport | None:
+    """Run the benchmark in an empty folder; None where PostgreSQL is not installed.
+
+    Raises:
+        BenchError: a month could not be loaded or settled, or a statement is not what DuckDB
+            or its own transfers come to.
+    """
+    programs = find_programs()
+    if programs is None:
+        say("没有 PostgreSQL，测不了 · PostgreSQL is not installed: not measured")
+        return None
+    lines = size.lines // (FEWER * size.merchants) * size.merchants
+    if lines == 0:
+        raise BenchError(f"too few lines for {size.merchants} merchants")
+    with cluster(programs) as postgres:
+        fewer, _ = _month(
+            postgres, folder / "fewer", msgspec.structs.replace(size, lines=lines), say
+        )
+        whole = msgspec.structs.replace(size, lines=FEWER * lines)
+        more, found = _month(postgres, folder / "more", whole, say)
+    return SettlementReport(
+        database=postgres.version,
+        merchants=size.merchants,
+        months=[fewer, more],
+        duckdb_s=found.duckdb_s,
+        duckdb_single_s=found.duckdb_single_s,
+        sums_held=_held(more.preview_s, found.duckdb_s, TIMES_DUCKDB_AT_MOST),
+        run_held=_held(more.run_s, found.duckdb_s, TIMES_DUCKDB_AT_MOST),
+        linear_held=_held(more.run_s, fewer.run_s, LINEAR_AT_MOST),
+        sums_linear_held=_held(more.preview_s, fewer.preview_s, LINEAR_AT_MOST),
+        frozen=found.frozen,
+        lines_read=found.lines_read,
+        queries_asked_ms=QUERY_AT_MOST_MS,
+        equal_statements=found.statements,
+    )
+
+
+class _Found(Struct, frozen=True, kw_only=True):
+    """What is beside the month itself."""
+
+    duckdb_s: float
+    duckdb_single_s: float
+    frozen: Spread
+    lines_read: Spread
+    statements: int
+
+
+def _month(
+    postgres: Cluster, folder: Path, size: Size, say: Callable[[str], None]
+) -> tuple[MonthReport, _Found]:
+    database = folder.name
+    say(f"准备 · loading: {size.lines} 行 lines, {size.merchants} 家 merchants")
+    opened = make_pool(folder, postgres, database, size.merchants, size.lines)
+    try:
+        load_s = load_month(postgres, database, size.merchants, size.lines)
+        export(postgres, database, folder / "parquet")
+        say("DuckDB，试算，结算 · DuckDB, preview, run")
+        duck, single = Duck(folder / "parquet"), Duck(folder / "parquet", threads=1)
+        try:
+            duckdb_s, duckdb_single_s = (_best_s(each, size.times) for each in (duck, single))
+            sums: list[float] = []
+            preview_s = _preview(opened, sums, size.merchants)
+            watch = Stopwatch()
+            run_s = _settle(opened, watch, size.merchants)
+            say("核对 · checking every statement")
+            statements = require_equal(opened, postgres, database, duck.sums())
+        finally:
+            duck.close()
+            single.close()
+        frozen, lines_read = _queries(opened, size.looked_at)
+        with postgres.connect(database) as connection:
+            counted = connection.execute("SELECT count(*) FROM transfer").fetchone()
+        assert counted is not None
+        report = MonthReport(
+            lines=size.lines,
+            transfers=int(str(counted[0])),
+            load_s=round(load_s, 1),
+            preview_s=round(preview_s, 3),
+            run_s=round(run_s, 3),
+            sums=spread(sums),
+            attributed=watch.shares(size.merchants),
+        )
+        found = _Found(
+            duckdb_s=duckdb_s,
+            duckdb_single_s=duckdb_single_s,
+            frozen=frozen,
+            lines_read=lines_read,
+            statements=statements,
+        )
+        return report, found
+    finally:
+        opened.engine.dispose()
+
+
+def _best_s(duck: Duck, times: int) -> float:
+    took: list[float] = []
+    for _ in range(times):
+        with timed_into(took):
+            duck.sum_up()
+    return round(min(took), 4)
+
+
+def _preview(opened: OpenedPool, sums: list[float], merchants: int) -> float:
+    """The sums of every merchant, and nothing written; each merchant's time goes to ``sums``."""
+    began_s = time.perf_counter()
+    with reading(opened.engine) as tx:
+        since_s = began_s
+        for each in preview(tx, POOL, LAST_DAY):
+            if each.left is not None:
+                raise BenchError(f"no contract: {each.left}")
+            now_s = time.perf_counter()
+            sums.append(now_s - since_s)
+            since_s = now_s
+    if len(sums) != merchants:
+        raise BenchError(f"{len(sums)} of {merchants} merchants have something to settle")
+    return time.perf_counter() - began_s
+
+
+def _settle(opened: OpenedPool, watch: Stopwatch, merchants: int) -> float:
+    """Opens, settles merchant by merchant, closes, each fact in a transaction of its own."""
+    desk = make_desk()
+
+    def submit(command: Struct) -> Outcome:
+        with writing(opened.engine) as tx:
+            return desk.submit(tx, POOL, command, actor="operator:bench", recorded_at=SETTLED_AT)
+
+    began_s = time.perf_counter()
+    with watching(watch, PARTS):
+        watch.start()
+        run = submit(OpenRun(run=RUN, through=LAST_DAY, opened_by="bench"))
+        if not isinstance(run, RunOpened):
+            raise BenchError(f"the run was not opened: {run}")
+        with reading(opened.engine) as tx:
+            due = merchants_due(tx, POOL, RUN)
+        for each in drive(submit, RUN, due):
+            if not isinstance(each.outcome, MerchantSettled) or len(each.outcome.statements) != 1:
+                raise BenchError(f"{each.merchant}: {each.outcome}")
+        closed = submit(CloseRun(run=RUN, closed_by="bench"))
+        watch.stop()
+    took_s = time.perf_counter() - began_s
+    if not isinstance(closed, RunClosed) or closed.left_open or len(due) != merchants:
+        raise BenchError(f"the run was not closed: {closed}, {len(due)} due")
+    return took_s
+
+
+def _queries(opened: OpenedPool, looked_at: int) -> tuple[Spread, Spread]:
+    """What a merchant's page asks: his statement with its shares, and all of its lines."""
+    frozen: list[float] = []
+    lines: list[float] = []
+    with reading(opened.engine) as tx:
+        for each in statements_of(tx, POOL)[:looked_at]:
+            with timed_into(frozen):
+                found = statement_of(tx, POOL, each.statement, merchant=each.merchant)
+                shares_of(tx, POOL, each.statement)
+            assert found == each
+            with timed_into(lines):
+                lines_of(tx, POOL, each)
+    return spread(frozen), spread(lines)
+
+
+def _held(part: float, of: float, at_most: float) -> Held:
+    return Held(ratio=round(part / of, 4), at_most=at_most)

@@ -1,0 +1,53 @@
+"""What ``settlement`` found, for people."""
+
+from collections.abc import Callable
+
+from bench.figures import Held, Spread
+from bench.settlement import SettlementReport
+
+Say = Callable[[str], None]
+
+
+def print_settlement(report: SettlementReport, say: Say) -> None:
+    """The report in lines, the ratios with what was asked for."""
+    more = report.months[-1]
+    say(
+        f"\n—— settlement: {report.database}, {report.merchants} 家 merchants，"
+        f"{more.lines} 行 lines，{more.transfers} 笔 transfers（装入 loaded in {more.load_s:.0f} s）"
+    )
+    say(
+        f"  DuckDB 同样的加总 the same sums: {report.duckdb_s:.3f} s"
+        f"（单线程 one thread {report.duckdb_single_s:.3f} s）"
+    )
+    say(f"  试算，只加总 preview, sums alone: {more.preview_s:.2f} s，{_held(report.sums_held)}")
+    say(
+        "  整个结算：加总、逐笔归入、记账、冻结、落盘 · the whole run, sums, membership, entries,"
+        f" frozen statements, syncs: {more.run_s:.2f} s，{_held(report.run_held)}"
+    )
+    say("  时间去向，毫秒每家 · where the run's time goes, ms a merchant:")
+    for line in more.attributed:
+        say(f"    {line.mean_ms:8.2f}  {line.share:6.1%}  {line.part}")
+    for month in report.months:
+        say(
+            f"  {month.lines} 行 lines: 试算 preview {month.preview_s:.2f} s，结算 run"
+            f" {month.run_s:.2f} s，每行 a line {month.run_s / month.lines * 1e6:.1f} µs"
+        )
+    say(f"    行数四倍 four times the lines: 结算 run {_held(report.linear_held)}")
+    say(f"    试算 preview {_held(report.sums_linear_held)}")
+    asked = f"要求 asked p50 ≤ {report.queries_asked_ms:.0f} ms"
+    say(f"  一家的月份 one merchant's month（{asked}）:")
+    say(f"    读结算单 the statement as frozen {_spread(report.frozen)}")
+    say(f"    从账上重新加总 summed anew from the books {_spread(more.sums)}")
+    say(f"    读出全部明细 all of its lines read {_spread(report.lines_read)}")
+    say(
+        f"  {report.equal_statements} 张结算单与逐笔重算、与 DuckDB 一分不差 · statements equal the"
+        " fold of their transfers and DuckDB's sums, to the fen"
+    )
+
+
+def _held(held: Held) -> str:
+    return f"比值 ratio {held.ratio:.3f}（{held.verdict}）"
+
+
+def _spread(found: Spread) -> str:
+    return f"p50 {found.p50_ms:.2f} ms p99 {found.p99_ms:.2f} ms"
