@@ -30,6 +30,7 @@ from bench.ledger_history import LEAST_TRANSFERS
 
 MOST_TRANSFERS = 100_000_000
 LEAST_LINES, MOST_LINES = 4_000, 10_000_000
+MOST_MERCHANTS = 10_000
 NAMES = ("terminal", "redemption", "ledger", "settlement")
 
 
@@ -72,6 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="settlement：一个月多少笔销售和退货 · settlement: sales and refunds in the month",
     )
+    parser.add_argument(
+        "--merchants",
+        type=_merchants,
+        metavar="N",
+        help="settlement：多少家商户 · settlement: for how many merchants",
+    )
     options = parser.parse_args(arguments)
     names = (options.name,) if options.name else NAMES
     try:
@@ -83,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 quick=options.quick,
                 transfers=options.transfers,
                 lines=options.lines,
+                merchants=options.merchants,
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -111,6 +119,13 @@ def _lines(text: str) -> int:
     return count
 
 
+def _merchants(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= MOST_MERCHANTS:
+        raise argparse.ArgumentTypeError(f"1 … {MOST_MERCHANTS}")
+    return count
+
+
 def run(
     folder: Path,
     names: Sequence[str],
@@ -118,9 +133,10 @@ def run(
     quick: bool,
     transfers: int | None = None,
     lines: int | None = None,
+    merchants: int | None = None,
 ) -> Report:
-    """Measure in ``folder`` and print what came out. ``transfers`` and ``lines``: instead of the
-    size's own.
+    """Measure in ``folder`` and print what came out. ``transfers``, ``lines`` and ``merchants``:
+    instead of the size's own.
 
     Raises:
         BenchError: something could not be measured.
@@ -145,9 +161,7 @@ def run(
         if ledger_report is not None:
             ledger_printed.print_ledger(ledger_report, say)
     if "settlement" in names:
-        month = settlement.QUICK if quick else settlement.FULL
-        if lines is not None:
-            month = msgspec.structs.replace(month, lines=lines)
+        month = _month(settlement.QUICK if quick else settlement.FULL, lines, merchants)
         settlement_report = settlement.measure(folder / "settlement", month, say)
         if settlement_report is not None:
             settlement_printed.print_settlement(settlement_report, say)
@@ -158,6 +172,14 @@ def run(
         redemption=redemption_reports,
         ledger=ledger_report,
         settlement=settlement_report,
+    )
+
+
+def _month(size: settlement.Size, lines: int | None, merchants: int | None) -> settlement.Size:
+    return msgspec.structs.replace(
+        size,
+        lines=size.lines if lines is None else lines,
+        merchants=size.merchants if merchants is None else merchants,
     )
 
 

@@ -129,6 +129,7 @@ def stay_up(pool: str, folder: Path | None, *, free: bool) -> int:
             say(f"  收银台 till        {shop.url}   {shop.merchant.shop_name}")
         say(f"  居民码和小票 demo  http://127.0.0.1:{page_port}/")
         say(f"  商户对账单 portal  {stage.server_url}/portal/")
+        say(f"  街道办公室 office  {stage.server_url}/console/")
         for user, password in stage.passwords.items():
             say(f"      用户 user {user}  密码 password {password}")
         say(

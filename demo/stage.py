@@ -80,6 +80,10 @@ class Shop:
         self.scanner.close()
 
 
+OFFICE = (("jiedao", "operator"), ("caiwu-1", "finance"), ("caiwu-2", "finance"))
+"""Who works in the pool's office: a payment takes two of finance."""
+
+
 class Stage:
     """Everything that runs. Use as a context manager: on leaving, nothing of it is left."""
 
@@ -144,12 +148,9 @@ class Stage:
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         self.run_server("import", "-", standard_input=lines)
         for merchant in self.world.merchants:
-            password = secrets.token_hex(4)
-            self.run_server(
-                "sign-in", merchant.sign_in, "--merchant", merchant.merchant, "--password-stdin",
-                standard_input=password + "\n",
-            )  # fmt: skip
-            self.passwords[merchant.sign_in] = password
+            self._let_in(merchant.sign_in, "--merchant", merchant.merchant)
+        for user, role in OFFICE:
+            self._let_in(user, "--role", role)
         for resident in self.world.residents:
             if resident.card:
                 self.code_of(resident)
@@ -177,6 +178,11 @@ class Stage:
             shop.start()
         for shop in self.shops:
             shop.cashier.wait_for("规则、商品和扫码枪 · documents and scanner", self._is_ready)
+
+    def _let_in(self, user: str, *which: str) -> None:
+        password = secrets.token_hex(4)
+        self.run_server("sign-in", user, *which, "--password-stdin", standard_input=password + "\n")
+        self.passwords[user] = password
 
     def run_server(self, *arguments: str, standard_input: str = "") -> str:
         """Run one of the server's commands on this stage's data."""

@@ -178,10 +178,5 @@ class OrderFulfilled(Struct, frozen=True, kw_only=True, tag="order_fulfilled"):
 
 
 Happening = (
-    SaleCaptured
-    | SaleReversed
-    | SaleRefunded
-    | TerminalStarted
-    | TakingsDeclared
-    | OrderFulfilled
+    SaleCaptured | SaleReversed | SaleRefunded | TerminalStarted | TakingsDeclared | OrderFulfilled
 )

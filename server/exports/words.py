@@ -16,6 +16,8 @@ LINE_KINDS: Final = {
     "declared": "申报",
     "adjustment": "调整",
     "fee": "服务费",
+    "fulfilment": "券和服务兑现",
+    "cancellation": "券和服务取消",
 }
 GOODS_KINDS: Final = {"goods": "商品", "voucher": "兑换券", "service": "服务"}
 NO_CATEGORY: Final = {"": "未分类"}

@@ -69,6 +69,8 @@ def _line_kinds() -> Mapping[str, str]:
         "declared": gettext("申报"),
         "adjustment": gettext("调整"),
         "fee": gettext("服务费"),
+        "fulfilment": gettext("券和服务兑现"),
+        "cancellation": gettext("券和服务取消"),
     }
 
 

@@ -33,8 +33,7 @@ def add_health(pages: Blueprint, portal: PortalServices) -> None:
         page = render_template(
             "console/health.html",
             health=found,
-            # Its texts are escaped where it is drawn.
-            picture=Markup(picture),  # noqa: S704
+            picture=Markup(picture),  # noqa: S704 - its texts are escaped where it is drawn
             told=told,
         )
         return page, 400 if told else 200

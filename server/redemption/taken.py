@@ -1,15 +1,20 @@
-"""What residents have taken so far: points of a day, and goods of some days, in one question each."""
+"""What residents have taken so far: points of a day, and goods of some days, in one question each.
+
+What came back counts no more: by a refund, or because an order was cancelled.
+"""
 
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, select
 
 from server.directory.accounts import resident_account
 from server.ledger import Asset
 from server.ledger.live import live_holds_sum
+from server.redemption import order_tables as o
 from server.redemption import tables as t
 from server.redemption.limit_tables import limited_goods
+from server.redemption.order_states import OrderMove
 
 Days = tuple[date, date]
 """The first and the last business date, both included."""
@@ -24,8 +29,10 @@ def points_taken(tx: Connection, pool: str, accounts: Sequence[str], day: date) 
         .join(t.sale, (t.sale.c.pool == t.refund.c.pool) & (t.sale.c.sale_id == t.refund.c.sale_id))
         .where(*which)
     )
-    row = tx.execute(select(sold.scalar_subquery(), back.scalar_subquery())).one()
-    return int(row[0] - row[1])
+    cancelled = _cancelled(o.order_move.c.points, which)
+    parts = (each.scalar_subquery() for each in (sold, back, cancelled))
+    row = tx.execute(select(*parts)).one()
+    return int(row[0] - row[1] - row[2])
 
 
 def points_held(tx: Connection, pool: str, accounts: Sequence[str], at: datetime) -> int:
@@ -54,8 +61,11 @@ def goods_taken(
         .join(sale, of_sale)
         .where(*which)
     )
-    row = tx.execute(select(sold.scalar_subquery(), back.scalar_subquery())).one()
-    return int(row[0] - row[1])
+    of_item = o.fulfilment_order.c.item_id == item_id
+    cancelled = _cancelled(o.order_move.c.units_milli, (*_sales_of(pool, accounts, days), of_item))
+    parts = (each.scalar_subquery() for each in (sold, back, cancelled))
+    row = tx.execute(select(*parts)).one()
+    return int(row[0] - row[1] - row[2])
 
 
 def goods_reserved(
@@ -86,6 +96,20 @@ def _sales_of(pool: str, accounts: Sequence[str], days: Days) -> tuple[ColumnEle
         t.sale.c.pool == pool,
         t.sale.c.account.in_(accounts),
         t.sale.c.business_date.between(*days),
+    )
+
+
+def _cancelled(column: ColumnElement[int], which: Sequence[ColumnElement[bool]]) -> Select[int]:
+    """What cancelled orders of sales gave back; a refund's are among what came back already."""
+    order, move = o.fulfilment_order, o.order_move
+    own_moves = (move.c.pool == order.c.pool) & (move.c.order_id == order.c.order_id)
+    of_sale = (t.sale.c.pool == order.c.pool) & (t.sale.c.sale_id == order.c.sale_id)
+    return (
+        select(_sum(column))
+        .select_from(order)
+        .join(move, own_moves)
+        .join(t.sale, of_sale)
+        .where(*which, move.c.move == OrderMove.CANCEL.value)
     )
 
 

@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Engine, insert, inspect, select
 
 from server.db import create_all, metadata, open_engine, reading, writing
 from server.db.migrate import MIGRATIONS, upgrade
+from server.directory.commands import AdoptPool
+from server.facts import Outcome
 from tests.unit.awards.deeds import Points, assert_audit_is_clean, award, points
 from tests.unit.awards.test_clawback import back
+from tests.unit.awards.test_opening_corrections import PAPER, correct
 from tests.unit.server.world import ZHANG, World, money_line, sold
 
 
@@ -25,12 +30,21 @@ def first_sales(tmp_path: Path) -> Path:
     return folder
 
 
+class OldWorld(World):
+    """A pool that was opened by a command which said nothing of limits."""
+
+    def do(self, command: Struct) -> Outcome:
+        if isinstance(command, AdoptPool):
+            command = replace(command, limits=None)
+        return super().do(command)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A pool in which nothing happened that the first sale did not know."""
     opened = open_engine(f"sqlite:///{tmp_path}/history.sqlite3")
     create_all(opened, metadata)
-    world = World(opened, tmp_path, "guanghui")
+    world = OldWorld(opened, tmp_path, "guanghui")
     world.furnish()
     world.award(ZHANG, "tidying")
     world.do(award("a-1", "river-patrol"))
@@ -75,4 +89,7 @@ def test_old_books_stand_and_new_things_happen_in_them(world: World, old: Engine
     assert points(world) == before
     world.do(back("a-1"))
     assert points(world) == Points(balance=0, owed=60, issued=60)
+    world.do(PAPER)
+    correct(world, 70)
+    assert points(world) == Points(balance=10, issued=60, opened=70)
     assert_audit_is_clean(world)

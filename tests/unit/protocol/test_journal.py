@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from protocol.evidence import SlotEvidence
 from protocol.journal import (
     GENESIS,
     MAX_RECORD_BYTES,
@@ -21,6 +22,7 @@ from protocol.journal import (
 from protocol.sales import (
     AnsweredBy,
     Happening,
+    OrderFulfilled,
     Payment,
     ReversalReason,
     SaleCaptured,
@@ -77,6 +79,13 @@ SALE = SaleCaptured(
         SALE,
         SaleReversed(sale_id=UUID(int=7), reason=ReversalReason.CANCELLED),
         TerminalStarted(version="0.1.0"),
+        OrderFulfilled(
+            fulfilment_id=UUID(int=9),
+            order_id=f"{UUID(int=7)}-1",
+            business_date=date(2026, 3, 2),
+            units_milli=1_000,
+            confirmation=SlotEvidence(payload_hex="31"),
+        ),
     ],
 )
 def test_a_record_is_read_as_it_was_sealed(happening: Happening) -> None:

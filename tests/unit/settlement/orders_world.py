@@ -76,7 +76,7 @@ def line(world: World, item: str, *, units: int = 1, line_no: int = 1) -> SaleLi
     return msgspec.structs.replace(made, **changes)
 
 
-def visits(world: World, units: int) -> SaleLine:
+def visits(world: World, units: int, *, limit: int | None = None) -> SaleLine:
     """A service that costs 10 points, for which the catalogue names no cost."""
     world.do(
         AddItem(
@@ -87,6 +87,7 @@ def visits(world: World, units: int) -> SaleLine:
             unit="次",
             price_points=10,
             fulfilment=Fulfilment.WORK_ORDER,
+            limit_per_resident=limit,
         )
     )
     made = points_line("visit", 10, 0, units * 1_000)

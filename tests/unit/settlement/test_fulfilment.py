@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from protocol.sales import RefundLine, SaleCaptured
 from server.bootstrap.desk import make_desk
@@ -13,6 +13,7 @@ from server.commands.audit import run_audit
 from server.directory.commands import RegisterMerchant
 from server.facts.refused import Refused
 from server.redemption import CancelOrder, FulfilOrder
+from server.redemption.limit_tables import over_limit
 from server.redemption.order_states import OrderState
 from server.redemption.order_values import OrderMoved
 from server.redemption.orders import order_id_of
@@ -208,3 +209,16 @@ def test_the_audit_names_orders_that_were_tampered_with(street: World, shop: Til
         tx.exec_driver_sql("UPDATE order_move SET rate_fen = 9000, state = 'open'")
     found = street.read(lambda tx: run_audit(tx, street.pool, make_desk, only=("I4", "I7")))
     assert {each.invariant: each.broken for each in found} == {"I4": 1, "I7": 3}
+
+
+def test_what_was_cancelled_counts_for_no_limit(street: World, shop: Till) -> None:
+    give(street, 50)
+    visit = visits(street, 1, limit=1)
+    first = sell(street, shop, visit)
+    street.do(cancel(first))
+    beyond: list[int] = []
+    for _ in range(2):
+        sell(street, shop, visit)
+        rows = street.read(lambda tx: tx.execute(select(over_limit)).all())
+        beyond.append(len(rows))
+    assert beyond == [0, 1]
