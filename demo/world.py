@@ -97,6 +97,7 @@ def _resident_commands(resident: Resident, today: date) -> list[dict[str, Any]]:
             "rule_id": rule,
             "performed_on": today.isoformat(),
             "awarded_by": "operator",
+            "fact_ref": f"demo-{resident.key}-{number}",
             "memo": "",
         }
         for number, rule in enumerate(resident.deeds, 1)

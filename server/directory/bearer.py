@@ -28,7 +28,10 @@ class Spend(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BearerCard:
-    """A card as it was given out; what is left of it stands on its account."""
+    """A card as it was given out; what is left of it stands on its account.
+
+    ``is_stopped``: it was blocked, and is good for nothing from the day of that on.
+    """
 
     card_id: str
     batch: str
@@ -36,6 +39,7 @@ class BearerCard:
     expires_on: date
     spend: Spend
     place: str
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def bearer_of(tx: Connection, pool: str, account: str) -> BearerCard | None:
     if row.stopped_at is None:
         return card
     last_good = row.stopped_at.date() - timedelta(days=1)
-    return replace(card, expires_on=min(card.expires_on, last_good))
+    return replace(card, expires_on=min(card.expires_on, last_good), is_stopped=True)
 
 
 def stop_of(tx: Connection, pool: str, card_id: str) -> BearerStop | None:

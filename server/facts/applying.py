@@ -98,8 +98,14 @@ def apply_all(
 
 
 def is_lost(fault: Exception) -> bool:
-    """Whether the whole transaction went with this fault, or must be tried again."""
-    return isinstance(fault, DBAPIError) and dialect.may_pass_by_waiting(fault)
+    """Whether the whole transaction went with this fault, or must be tried again.
+
+    On a full disk SQLite undoes everything by itself: going on with the next fact would commit
+    each one as it comes, and leave half of what must be all or none.
+    """
+    return isinstance(fault, DBAPIError) and (
+        dialect.may_pass_by_waiting(fault) or dialect.has_no_room(fault)
+    )
 
 
 class _Applying:

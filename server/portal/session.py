@@ -18,6 +18,7 @@ from server.portal.throttle import Throttle
 NAME_MAX = 64
 PASSWORD_MAX = 128
 _CSRF_BYTES = 16
+_NOBODY_BYTES = 16
 
 Cookie = MutableMapping[str, Any]
 
@@ -69,8 +70,9 @@ class Doorkeeper:
         self._randomness = randomness
         self._throttle = Throttle()
         self._hasher = PasswordHasher()
-        # Checked when the user is unknown, so that this takes as long as a wrong password.
-        self._nobodys_hash = self._hasher.hash(randomness(16).hex())
+        # Checked when the user is unknown, so that this takes as long as a wrong password. Made at
+        # the first sign-in, whoever it is: most programs that open the books never see one.
+        self._nobodys_hash = ""
 
     def sign_in(
         self,
@@ -143,6 +145,8 @@ class Doorkeeper:
         return expected is not None and hmac.compare_digest(str(expected).encode(), token.encode())
 
     def _password_holds(self, known: SignIn | None, password: str) -> bool:
+        if not self._nobodys_hash:
+            self._nobodys_hash = self._hasher.hash(self._randomness(_NOBODY_BYTES).hex())
         if len(password) > PASSWORD_MAX:
             return False
         try:

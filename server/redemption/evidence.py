@@ -111,6 +111,8 @@ def _judge_bearer(
 ) -> Shown | Declined:
     if not proof_holds or evidence.seq != BEARER_SEQ:
         return Declined(DeclineReason.CODE_FORGED)
+    if bearer.is_stopped:
+        return Declined(DeclineReason.CODE_REVOKED)
     if at.date() > bearer.expires_on:
         return _expired(bearer.expires_on)
     return Shown(bearer.card_id, min(bearer.value_points, terms.card_cap_points), bearer)

@@ -144,7 +144,7 @@ def test_a_blocked_card_is_taken_nowhere_and_its_points_wait(counter: World) -> 
     assert (stop.stopped_by, stop.reason) == ("test", "居民报失")
     answer = ask(till, 3)
     assert isinstance(answer, Declined)
-    assert answer.reason is DeclineReason.CODE_EXPIRED
+    assert answer.reason is DeclineReason.CODE_REVOKED
     assert counter.points(f"card:{CARD}") == 15
     assert (
         reason(counter.submit(PayInBearerCard(move=MOVE, card_id=CARD, account=ZHANG))) == "blocked"
