@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Engine, select
 
+from protocol.redemption import LimitPeriod
 from protocol.sales import RefundLine
 from server.bootstrap.desk import make_desk
 from server.commands.audit import run_audit
 from server.db import metadata, open_engine, reading
 from server.db.migrate import MIGRATIONS, _config, upgrade
+from server.directory.commands import AdoptPool
+from server.facts import Outcome
 from server.redemption.tables import stock_level, stock_movement
 from tests.unit.server.world import ZHANG, World, asked_and_sold, points_line, refunded, sold
 
@@ -25,6 +30,31 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     upgrade(opened, metadata)
     yield opened
     opened.dispose()
+
+
+class OldWorld(World):
+    """A pool that was opened when goods had no limits: going back to its schema loses none."""
+
+    def do(self, command: Struct) -> Outcome:
+        if isinstance(command, AdoptPool):
+            items = (
+                replace(
+                    item,
+                    limit_per_resident=None,
+                    limit_per_household=None,
+                    limit_period=LimitPeriod.DAY,
+                )
+                for item in command.items
+            )
+            command = replace(command, items=tuple(items), limits=None)
+        return super().do(command)
+
+
+@pytest.fixture
+def counter(engine: Engine, tmp_path: Path) -> World:
+    counter = OldWorld(engine, tmp_path, "yamen")
+    counter.furnish()
+    return counter
 
 
 def stock_rows(world: World) -> list[tuple[object, ...]]:
