@@ -220,9 +220,15 @@ class WorkingSet:
         self._set(self._fresh, name, row)
 
     def update(self, stored: Stored, key: Key, **changes: Any) -> None:
-        """Changes a row that was read or inserted here."""
+        """Changes a row that was read or inserted here.
+
+        It may have been forgotten since, because somebody wrote past the set: then it is read again.
+        """
         name = (stored, key)
-        row = {**self._rows[name], **changes}
+        standing = self.row(stored, key)
+        if standing is None:
+            raise KeyError(name)
+        row = {**standing, **changes}
         self._set(self._rows, name, row)
         self._set(self._fresh if name in self._fresh else self._changed, name, row)
 
