@@ -96,6 +96,8 @@ def move(tx: Connection, stamp: FactStamp, command: Move) -> object:
             query = text("SELECT count(*) FROM hold WHERE pool = :pool")
             found = tx.execute(query, {"pool": stamp.pool}).scalar_one()
             return TooFew(found) if found % 2 else found
+        case "writes by itself":
+            return _writes_between(tx, stamp, command)
         case "faults":
             _hold(tx, stamp, command)
             raise ZeroDivisionError(command.sale)
@@ -117,6 +119,19 @@ def _breaks_a_promise(tx: Connection, stamp: FactStamp, command: Move) -> object
     with working(tx, stamp.pool) as books:
         books.insert(HOLD, row)
     return None
+
+
+def _writes_between(tx: Connection, stamp: FactStamp, command: Move) -> object:
+    """Reads a row, writes something past the set, and then changes the row that it read."""
+    _hold(tx, stamp, command)
+    with working(tx, stamp.pool) as books:
+        held = books.row(HOLD, (command.sale,))
+        if held is None or held["state"] != "held":
+            return TooFew(0)
+        same = text("UPDATE ledger_head SET last_entry_no = last_entry_no WHERE pool = :pool")
+        tx.execute(same, {"pool": stamp.pool})
+        books.update(HOLD, (command.sale,), state="voided", resolved_at=stamp.recorded_at)
+    return held["amount"]
 
 
 def _hold(tx: Connection, stamp: FactStamp, command: Move) -> object:
@@ -175,7 +190,18 @@ def desk() -> FactDesk:
 moves = st.builds(
     Move,
     st.sampled_from(
-        ["award", "award", "spend", "hold", "capture", "void", "asks by itself", "faults", "broken"]
+        [
+            "award",
+            "award",
+            "spend",
+            "hold",
+            "capture",
+            "void",
+            "asks by itself",
+            "writes by itself",
+            "faults",
+            "broken",
+        ]
     ),
     st.sampled_from(["s1", "s2", "s3"]),
     st.sampled_from(RESIDENTS),
@@ -279,6 +305,23 @@ def test_a_command_that_faults_is_answered_alone(engine: Engine, desk: FactDesk)
         assert [each.fact_no for each in read(tx, "p")] == [1, 2, 3]
         assert tx.execute(select(hold)).all() == []
         assert list(check_ledger(tx, "p")) == []
+
+
+def test_a_row_that_was_forgotten_between_is_changed_all_the_same(
+    engine: Engine, desk: FactDesk
+) -> None:
+    with writing(engine) as tx:
+        answers = submit_all(
+            desk,
+            tx,
+            Open("x"),
+            Move("award", "s", "resident:a", 10),
+            Move("writes by itself", "s1", "resident:a", 7),
+        )
+    assert answers[-1] == 7
+    with reading(engine) as tx:
+        found = tx.execute(select(hold.c.state, hold.c.amount, hold.c.resolved_at)).one()
+    assert tuple(found) == ("voided", 7, START)
 
 
 def test_what_the_desk_cannot_take_does_not_stop_the_others(engine: Engine, desk: FactDesk) -> None:
