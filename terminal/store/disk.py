@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, text
 
 from terminal.domain.ports import StoreFaultError
-from terminal.store.tables import SCHEMA_VERSION, metadata
+from terminal.store.steps import SCHEMA_VERSION, take_steps
 
 PRAGMAS = {
     "journal_mode": ("WAL", "wal"),
@@ -29,7 +29,7 @@ class UnsafeDiskError(StoreFaultError):
 
 
 def open_engine(path: Path) -> Engine:
-    """Open or make the file.
+    """Open or make the file; one of an earlier version is brought up to date, whole or not at all.
 
     Raises:
         UnsafeDiskError: a pragma did not take, or the file is of a newer program.
@@ -57,10 +57,9 @@ def open_engine(path: Path) -> Engine:
             if found != expected:
                 raise UnsafeDiskError(f"{path}: {name} is {found!r}, not {expected!r}")
     with engine.execution_options(huidian_writes=True).begin() as connection:
-        version = connection.execute(text("PRAGMA user_version")).scalar()
-        if version == 0:
-            metadata.create_all(connection)
-            connection.execute(text(f"PRAGMA user_version={SCHEMA_VERSION}"))
-        elif version != SCHEMA_VERSION:
-            raise UnsafeDiskError(f"{path}: made by another program (schema {version})")
+        version = int(connection.execute(text("PRAGMA user_version")).scalar_one())
+        if not 0 <= version <= SCHEMA_VERSION:
+            raise UnsafeDiskError(f"{path}: made by a newer program (schema {version})")
+        if version < SCHEMA_VERSION:
+            take_steps(connection, version)
     return engine

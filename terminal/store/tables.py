@@ -1,4 +1,7 @@
-"""The terminal's tables. Times are text in UTC, sortable; ids are text; hashes are hex."""
+"""The terminal's tables. Times are text in UTC, sortable; ids are text; hashes are hex.
+
+What a file has is made by :mod:`terminal.store.steps`; a test holds the two together.
+"""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -13,8 +16,6 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-
-SCHEMA_VERSION = 1
 
 metadata = MetaData()
 
