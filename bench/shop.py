@@ -37,7 +37,6 @@ from terminal.domain.clock import ShopClock
 from terminal.domain.ports import TerminalIdentity
 from terminal.domain.sale import SaleState
 from terminal.receipts.composer import ReceiptComposer
-from terminal.receipts.words import CHINESE
 from terminal.store.sealer import Sealer
 from terminal.store.sqlite import SqliteStore
 
@@ -105,7 +104,7 @@ class SellingShop:
             identity=identity,
             store=self.store,
             pool=PoolBesideTheTill(account),
-            receipts=ReceiptComposer(CHINESE, english_units=False),
+            receipts=ReceiptComposer(),
             clock=clock,
             ids=SystemIds(),
             changes=Changes(),

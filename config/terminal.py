@@ -14,6 +14,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Language = Literal["zh", "en"]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^/\s]+(/\S*)?$")]
 DeviceUrl = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+]*://\S*$")]
+ShopLines = Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=8)]
 ClockUrl = Annotated[str, Meta(pattern=r"^(system|simulated:///\S+)$")]
 
 
@@ -32,6 +33,10 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     language: Language = "zh"
     printer: DeviceUrl = "none://"
     scanner: DeviceUrl = "none://"
+    # None: as `language`.
+    receipt_language: Literal["zh", "en", "both"] | None = None
+    receipt_header: ShopLines = ()
+    receipt_footer: ShopLines = ()
     clock: ClockUrl = "system"
     # In total, connecting included: a queue is waiting behind this sale.
     ask_timeout_s: Annotated[float, Meta(gt=0, le=10)] = 2.0

@@ -29,8 +29,8 @@ from terminal.domain.clock import ShopClock
 from terminal.domain.ports import StoreFaultError, TerminalIdentity
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
+from terminal.receipts.blocks import PaperLanguage, ShopLines
 from terminal.receipts.composer import ReceiptComposer
-from terminal.receipts.words import CHINESE, ENGLISH
 from terminal.store.identity import load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
@@ -148,8 +148,10 @@ class Terminal:
     def _make_till(
         self, settings: TerminalSettings, identity: TerminalIdentity
     ) -> tuple[Till, AfterSale, Page]:
-        in_english = settings.language == "en"
-        receipts = ReceiptComposer(ENGLISH if in_english else CHINESE, english_units=in_english)
+        receipts = ReceiptComposer(
+            PaperLanguage(settings.receipt_language or settings.language),
+            ShopLines(settings.receipt_header, settings.receipt_footer),
+        )
         ids = SystemIds()
         till = Till(
             identity=identity,

@@ -14,6 +14,7 @@ from protocol.journal import ClockState
 from protocol.messages import Approved, AuthoriseRequest
 from protocol.reasons import Declined
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
+from terminal.domain.papers import Paper
 from terminal.domain.print_job import JobKind, PrintJob
 from terminal.domain.sale import SaleState
 from terminal.domain.stand_in import Exposure
@@ -194,7 +195,10 @@ class StoreFaultError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReceiptFacts:
-    """What a receipt says beside the sale itself. Points are the resident's, None if unknown."""
+    """What a receipt says beside the sale itself. Points are the resident's, None if unknown.
+
+    ``receipt_code`` is the text of the QR code at its end; none is printed where it is empty.
+    """
 
     occurred_at: datetime
     shop_name: str
@@ -204,6 +208,7 @@ class ReceiptFacts:
     unit_name_en: str
     balance_before_points: int | None
     copy_no: int
+    receipt_code: str = ""
 
 
 class Receipts(Protocol):
@@ -214,3 +219,6 @@ class Receipts(Protocol):
 
     def refund(self, refund: SaleRefunded, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
         """The receipt of goods that came back."""
+
+    def paper(self, paper: Paper, facts: ReceiptFacts) -> Document:
+        """Any other paper: X and Z, void, statement, award, card, work order, delivery."""

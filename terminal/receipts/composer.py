@@ -1,22 +1,31 @@
 """Lays receipts out for people of seventy: what was bought, what points paid, what is to pay."""
 
-from drivers.document import Align, Columns, Cut, Document, Element, Feed, Rule, Size, Text
-from protocol.business_day import SHANGHAI
+from drivers.document import Align, Columns, Document, Element, Rule, Size, Text
 from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan
 from protocol.sales import AnsweredBy, Payment, RefundLine, SaleCaptured, SaleLine, SaleRefunded
+from terminal.domain.papers import Paper
 from terminal.domain.ports import ReceiptFacts
-from terminal.receipts.words import Words
-
-SHOWN_ACCOUNT_DIGITS = 4
-"""Of the pseudonym's 16: enough for the resident to recognise, too few for anybody else."""
+from terminal.receipts import blocks
+from terminal.receipts.blocks import NO_SHOP_LINES, WORDS, PaperLanguage, ShopLines
+from terminal.receipts.papers import PaperComposer
 
 
 class ReceiptComposer:
-    """Composes receipts in one language; see :class:`terminal.domain.ports.Receipts`."""
+    """Composes receipts in one language or both; see :class:`terminal.domain.ports.Receipts`."""
 
-    def __init__(self, words: Words, *, english_units: bool) -> None:
-        self._words = words
-        self._english_units = english_units
+    def __init__(
+        self,
+        language: PaperLanguage = PaperLanguage.CHINESE,
+        shop: ShopLines = NO_SHOP_LINES,
+    ) -> None:
+        self._words = WORDS[language]
+        self._english_units = language is PaperLanguage.ENGLISH
+        self._shop = shop
+        self._papers = PaperComposer(language, shop)
+
+    def paper(self, paper: Paper, facts: ReceiptFacts) -> Document:
+        """Any paper that is not a sale's or a refund's receipt."""
+        return self._papers.paper(paper, facts)
 
     def sale(self, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
         """The receipt of a completed sale."""
@@ -26,10 +35,7 @@ class ReceiptComposer:
             body.extend(self._line(line, unit))
         body.append(Rule())
         body.extend(self._totals(sale, facts))
-        body.append(Rule(heavy=True))
-        to_pay = words.to_pay.format(format_yuan(sale.payment.cash_fen))
-        body.append(Text(to_pay, align=Align.CENTER, size=Size.BIG, bold=True))
-        body.append(Rule(heavy=True))
+        body.extend(blocks.important(words.to_pay.format(format_yuan(sale.payment.cash_fen))))
         if sale.payment.points > 0:
             body.extend(self._points(sale, facts))
         return Document((*body, *self._foot(facts)))
@@ -52,7 +58,7 @@ class ReceiptComposer:
         if refund.payment.points > 0:
             body.append(
                 Columns(
-                    words.points_back.format(unit=unit),
+                    words.points_back.format(unit=unit, unit_en=facts.unit_name_en),
                     f"{refund.payment.points}{self._spaced(unit)}",
                     size=Size.TALL,
                     bold=True,
@@ -66,20 +72,7 @@ class ReceiptComposer:
         return Document((*body, *self._foot(facts)))
 
     def _head(self, title: str, receipt_no: str, facts: ReceiptFacts) -> list[Element]:
-        words = self._words
-        at = facts.occurred_at.astimezone(SHANGHAI)
-        head: list[Element] = []
-        if facts.copy_no > 0:
-            copy = words.copy.format(facts.copy_no)
-            head.append(Text(copy, align=Align.CENTER, size=Size.BIG, bold=True))
-        head += [
-            Text(facts.shop_name, align=Align.CENTER, size=Size.BIG, bold=True),
-            Text(title, align=Align.CENTER, size=Size.TALL),
-            Columns(words.merchant, facts.merchant_name),
-            Columns(words.number, receipt_no),
-            Columns(words.time, at.strftime("%Y-%m-%d %H:%M")),
-        ]
-        return head
+        return blocks.head(self._words, self._shop, title, receipt_no, facts)
 
     def _line(self, line: SaleLine, unit: str) -> list[Element]:
         words = self._words
@@ -106,11 +99,12 @@ class ReceiptComposer:
             rows.append(Columns(words.total, total, size=Size.TALL, bold=True))
         if payment.points_for_goods > 0:
             goods = f"{payment.points_for_goods}{self._spaced(unit)}"
-            rows.append(
-                Columns(words.goods_points.format(unit=unit), goods, size=Size.TALL, bold=True)
-            )
+            name = words.goods_points.format(unit=unit, unit_en=facts.unit_name_en)
+            rows.append(Columns(name, goods, size=Size.TALL, bold=True))
         if payment.points_for_money > 0:
-            name = words.by_points.format(points=payment.points_for_money, unit=unit)
+            name = words.by_points.format(
+                points=payment.points_for_money, unit=unit, unit_en=facts.unit_name_en
+            )
             # From the sale itself: by the time of a reprint the pool may have another rate.
             unpaid_fen = payment.cash_fen + payment.waived_fen - payment.rounded_up_fen
             worth = total_fen - unpaid_fen
@@ -134,7 +128,7 @@ class ReceiptComposer:
         return rows
 
     def _resident(self, account: str | None) -> Element:
-        return Columns(self._words.resident, (account or "")[-SHOWN_ACCOUNT_DIGITS:])
+        return Columns(self._words.resident, blocks.masked(account))
 
     def _points(self, sale: SaleCaptured, facts: ReceiptFacts) -> list[Element]:
         words, spaced = self._words, self._spaced(self._unit(facts))
@@ -152,15 +146,8 @@ class ReceiptComposer:
             rows.append(Text(words.offline))
         return rows
 
-    def _foot(self, facts: ReceiptFacts) -> tuple[Element, ...]:
-        words = self._words
-        return (
-            Feed(),
-            Text(facts.pool_name, align=Align.CENTER),
-            Text(f"{words.thanks}  {words.keep}", align=Align.CENTER),
-            Feed(3),
-            Cut(),
-        )
+    def _foot(self, facts: ReceiptFacts) -> list[Element]:
+        return blocks.foot(self._words, self._shop, facts, thanks=True)
 
     def _unit(self, facts: ReceiptFacts) -> str:
         return facts.unit_name_en if self._english_units else facts.unit_name

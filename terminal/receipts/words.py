@@ -1,11 +1,11 @@
-"""The words of receipts, Chinese and English. Points carry the pool's own unit name."""
+"""The words of receipts: Chinese, English, both. Points carry the pool's own unit name."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language. ``{}`` takes a figure."""
+    """One language, or both. ``{}`` takes a figure; a line break begins the second language."""
 
     sale: str
     refund: str
@@ -31,9 +31,9 @@ class Words:
     proof: str
     free: str
     money_only: str
-    thanks: str
-    keep: str
+    farewell: str
     yuan: str
+    code: str
 
 
 CHINESE = Words(
@@ -61,9 +61,9 @@ CHINESE = Words(
     proof="凭证等级",
     free="免费",
     money_only="*只收现金",
-    thanks="谢谢惠顾",
-    keep="请保留小票备查",
+    farewell="谢谢惠顾  请保留小票备查",
     yuan="{} 元",
+    code="扫码核对这张小票",
 )
 
 ENGLISH = Words(
@@ -91,7 +91,37 @@ ENGLISH = Words(
     proof="Proof grade",
     free="free",
     money_only="*Money only",
-    thanks="Thank you",
-    keep="Keep this receipt",
+    farewell="Thank you  Keep this receipt",
     yuan="{} yuan",
+    code="Scan to check this receipt",
+)
+
+BOTH = Words(
+    sale="消费小票 Receipt",
+    refund="退货单 Refund",
+    copy="补打 REPRINT 第{}次",
+    number="单号 No.",
+    original="原单号 Refund of",
+    time="时间 Time",
+    merchant="商户 Merchant",
+    total="合计 Total",
+    goods_points="{unit}兑换 Paid in {unit_en}",
+    by_points="{unit}抵扣 {points}{unit} By {unit_en}",
+    waived="抹零 Waived",
+    rounded_up="进位 Rounded up",
+    to_pay="还需付 {0} 元\nTo pay {0} yuan",
+    money_back="退现金 {0} 元\nCash back {0} yuan",
+    points_back="退回{unit} Back",
+    resident="居民码尾号 Resident",
+    before="使用前 Before",
+    used="本次用 Used",
+    after="使用后 After",
+    after_sync="联网后更新",
+    offline="离线办理，余额以联网后为准\nOffline: balance after sync",
+    proof="凭证等级 Proof grade",
+    free="免费 free",
+    money_only="*只收现金 Money only",
+    farewell="谢谢惠顾  请保留小票备查\nThank you  Keep this receipt",
+    yuan="{} 元",
+    code="扫码核对这张小票\nScan to check this receipt",
 )

@@ -18,8 +18,8 @@ from drivers.fonts import find_cjk_font
 from protocol.documents import Catalogue
 from protocol.redemption import FenRemainder
 from terminal.domain.print_job import JobEvent
+from terminal.receipts.blocks import PaperLanguage
 from terminal.receipts.composer import ReceiptComposer
-from terminal.receipts.words import ENGLISH
 from tests.support.golden import as_hex, check, kept_bytes, kept_text, on_paper
 from tests.support.shop import ITEMS, NOON, WANG, Shop, card_text, directory, policy, slot_text
 
@@ -114,7 +114,7 @@ def long_names(shop: Shop) -> None:
 
 
 def english(shop: Shop) -> None:
-    shop.till._receipts = ReceiptComposer(ENGLISH, english_units=True)
+    shop.till._receipts = ReceiptComposer(PaperLanguage.ENGLISH)
     a1b_waived(shop)
 
 

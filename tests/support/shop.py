@@ -34,7 +34,6 @@ from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
 from terminal.receipts.composer import ReceiptComposer
-from terminal.receipts.words import CHINESE
 from terminal.store.outbox import Outbox
 from terminal.store.sealer import Sealer
 from terminal.store.spool import Spool
@@ -242,7 +241,7 @@ class Shop:
         self.store = SqliteStore(self.path / "terminal.db", sealer)
         self.outbox = Outbox(self.store)
         self.spool = Spool(self.store)
-        receipts = ReceiptComposer(CHINESE, english_units=False)
+        receipts = ReceiptComposer()
         self.till = Till(
             identity=self.identity,
             store=self.store,

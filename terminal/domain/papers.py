@@ -1,0 +1,148 @@
+"""What stands on the papers beside a sale's receipt, as values: shifts, orders, cards, statements.
+
+Money is fen, points are points. A name of a resident never comes here: papers lie about.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TenderTotal:
+    """What came in by one tender in a shift, as the till calls it (现金, 微信, …)."""
+
+    name: str
+    count: int
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftReport:
+    """An X report (``z_no`` None: the shift goes on) or a Z report.
+
+    ``tenders`` are net of refunds. ``counted_fen`` is the cash that was counted, None where
+    nobody counted; ``expected_cash_fen`` is float + cash taken - cash given back.
+    ``record_hash`` is the hash of the shift's journal record, empty for an X.
+    """
+
+    z_no: int | None
+    opened_at: datetime
+    cashier: str
+    sales: int
+    refunds: int
+    voids: int
+    sold_fen: int
+    refunded_fen: int
+    tenders: tuple[TenderTotal, ...]
+    points_used: int
+    points_returned: int
+    waived_fen: int
+    rounded_up_fen: int
+    float_fen: int
+    expected_cash_fen: int
+    counted_fen: int | None
+    drawer_openings: int
+    untold: int
+    first_receipt: str = ""
+    last_receipt: str = ""
+    record_hash: str = ""
+
+    @property
+    def difference_fen(self) -> int | None:
+        """Counted minus expected: below zero, money is missing."""
+        return None if self.counted_fen is None else self.counted_fen - self.expected_cash_fen
+
+
+@dataclass(frozen=True, slots=True)
+class VoidedSale:
+    """A sale undone in its own shift: what goes back, and why."""
+
+    receipt_no: str
+    voided_receipt_no: str
+    points: int
+    cash_fen: int
+    account: str | None
+    reason: str
+    cashier: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFigures:
+    """A statement in figures, for a shopkeeper without a computer. ``net_fen`` below zero: owed."""
+
+    statement_no: str
+    period: str
+    sales: int
+    redeemed_points: int
+    returned_points: int
+    redeemed_fen: int
+    share_fen: int
+    rent_fen: int
+    other_fen: int
+    net_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class AwardGiven:
+    """Points registered at the counter. ``balance_before_points`` None: not known offline."""
+
+    slip_no: str
+    rule: str
+    points: int
+    account: str
+    worker: str
+    balance_before_points: int | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CardHandedOver:
+    """A card that changes hands. ``points`` is what a denominated card is worth, None if personal.
+
+    ``replaces`` is the number of the card that stops working, empty for a first one.
+    """
+
+    card_no: str
+    account: str | None
+    points: int | None
+    replaces: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOrder:
+    """A service sold and still to be done: for whoever does it."""
+
+    order_no: str
+    receipt_no: str
+    service: str
+    quantity: str
+    points: int
+    place: str
+    when: str
+    provider: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Goods to a door. ``presented_by`` is who asked for them, where it was somebody else."""
+
+    order_no: str
+    receipt_no: str
+    goods: tuple[tuple[str, str], ...]
+    place: str
+    account: str | None
+    presented_by: str = ""
+    to_pay_fen: int = 0
+
+
+Paper = (
+    ShiftReport
+    | VoidedSale
+    | StatementFigures
+    | AwardGiven
+    | CardHandedOver
+    | ServiceOrder
+    | Delivery
+)
