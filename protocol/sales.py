@@ -126,7 +126,9 @@ class RefundLine(Struct, frozen=True, kw_only=True):
 class SaleRefunded(Struct, frozen=True, kw_only=True, tag="sale_refunded"):
     """Goods that came back: points first to the same resident, then money.
 
-    ``payment`` is what is given back, part by part, of the original sale's payment.
+    ``payment`` is what is given back, part by part, of the original sale's payment. ``void``
+    stands, as True, where the sale was undone in the terminal's own open shift (撤销): the same
+    mirrored entry, and only before the next Z report. ``approved_by`` is the owner who allowed it.
     """
 
     refund_id: UUID
@@ -138,6 +140,8 @@ class SaleRefunded(Struct, frozen=True, kw_only=True, tag="sale_refunded"):
     account: str | None = None
     reason: str = ""
     cashier: str | None = None
+    void: bool | UnsetType = UNSET
+    approved_by: str | UnsetType = UNSET
 
 
 class TerminalStarted(Struct, frozen=True, kw_only=True, tag="terminal_started"):

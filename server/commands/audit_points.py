@@ -24,6 +24,8 @@ _SIGNS = {
     "card": -1,
     "lapsed_points": -1,
     "expired_points": -1,
+    "over_refund": 1,
+    "over_refunds": -1,
 }
 """Issued − redeemed + returned − lapsed − expired = residents' and cards' balances − overdrafts − owed −
 written off, brought to one side.

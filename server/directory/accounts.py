@@ -20,6 +20,10 @@ BANK = "bank"
 """Fen that went out to merchants and came in from them over the pool's bank account."""
 
 
+OVER_REFUNDS = "over_refunds"
+"""Faces what merchants gave back beyond what was sold; nothing is paid from it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountPlan:
     """An account as it must be opened. ``hot``: never updated in line, folded on demand."""
@@ -79,6 +83,22 @@ def bearer_accounts(card_id: str) -> tuple[AccountPlan, ...]:
         AccountPlan(
             overdraft_account(card_id), "points", "offline_overdraft", "debit", floor_at_zero=True
         ),
+    )
+
+
+def over_refund_account(merchant: str) -> str:
+    """What a merchant gave back beyond what was sold: a memo, points and fen, for a person."""
+    return f"over_refund:{merchant}"
+
+
+def over_refund_accounts(merchant: str) -> tuple[AccountPlan, ...]:
+    """Opened when more than was sold came back at a merchant for the first time."""
+    own = over_refund_account(merchant)
+    return (
+        AccountPlan(own, "points", "over_refund", "debit"),
+        AccountPlan(own, "fen", "over_refund", "debit"),
+        AccountPlan(OVER_REFUNDS, "points", "over_refunds", "credit"),
+        AccountPlan(OVER_REFUNDS, "fen", "over_refunds", "credit"),
     )
 
 

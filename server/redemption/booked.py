@@ -7,9 +7,12 @@ from protocol.messages import OutcomeKind
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """In the books; ``overdraft_points`` of it the resident's points did not cover."""
+    """In the books; ``overdraft_points`` of it the resident's points did not cover. ``says``: what
+    a person should look at all the same.
+    """
 
     overdraft_points: int = 0
+    says: str = ""
 
     @property
     def outcome(self) -> OutcomeKind:

@@ -87,19 +87,24 @@ def _problem(declared: TakingsDeclared) -> str | None:
     return None
 
 
-def _counted_fen(tx: Connection, told: Told) -> int:
-    """Cash of the terminal's sales less refunds, of its records since its last declaration.
-
-    A terminal's records come in their order, so that nothing of it can come late here.
-    """
-    pool, terminal = told.terms.pool, told.terminal.terminal
+def last_declared(tx: Connection, pool: str, terminal: str) -> tuple[int, int]:
+    """Epoch and number of the record that told a terminal's last Z report; zeros before it."""
     last = tx.execute(
         select(t.declared_takings.c.epoch, t.declared_takings.c.seq)
         .where(t.declared_takings.c.pool == pool, t.declared_takings.c.terminal == terminal)
         .order_by(t.declared_takings.c.epoch.desc(), t.declared_takings.c.seq.desc())
         .limit(1)
     ).one_or_none()
-    epoch, seq = (last.epoch, last.seq) if last is not None else (0, 0)
+    return (last.epoch, last.seq) if last is not None else (0, 0)
+
+
+def _counted_fen(tx: Connection, told: Told) -> int:
+    """Cash of the terminal's sales less refunds, of its records since its last declaration.
+
+    A terminal's records come in their order, so that nothing of it can come late here.
+    """
+    pool, terminal = told.terms.pool, told.terminal.terminal
+    epoch, seq = last_declared(tx, pool, terminal)
 
     def cash_fen(table: Table) -> int:
         since = or_(table.c.epoch > epoch, and_(table.c.epoch == epoch, table.c.seq > seq))

@@ -202,6 +202,7 @@ def _outcome(envelope: Envelope, booking: Booking) -> RecordOutcome:
         kind, says = OutcomeKind.PARKED, booking.says
     elif isinstance(booking, Booked):
         kind, overdraft_points = booking.outcome, booking.overdraft_points
+        says = booking.says
     return RecordOutcome(
         epoch=envelope.epoch,
         seq=envelope.seq,

@@ -4,11 +4,21 @@ Points go back to the same resident first, then money. What several refunds of o
 back is counted together, so that all of them never undo more than the sale did, to the fen.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, insert
 
-from protocol.money import price_of
+from protocol.money import format_yuan, price_of
+from protocol.refunds import (
+    NOTHING_RETURNED,
+    Returned,
+    is_all_back,
+    left_of,
+    payment_worth_fen,
+    refund_for,
+    with_refund,
+)
 from protocol.sales import Payment, RefundLine, SaleLine, SaleRefunded
 from server.directory.accounts import (
     POOL_FUND,
@@ -20,8 +30,10 @@ from server.ledger import Asset, EntryDraft, Leg, Posted, post
 from server.redemption import tables as t
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.capture import Told, money_reimbursement_fen
+from server.redemption.declared import last_declared
 from server.redemption.giving_back import points_back
 from server.redemption.orders import is_order, orders_of_sale
+from server.redemption.over_refunding import Excess, post_excess
 from server.redemption.queries import Refund, Sale, refund_of, refunds_of, sale_of
 from server.redemption.states import SaleState
 from server.redemption.stock import goods_back, move_goods
@@ -31,16 +43,6 @@ from server.redemption.taking_back import TakingBack, orders_refund_problem
 REFUND_KEY = "refund:"
 REIMBURSEMENT_RETURNED_CODE = "reimbursement_returned"
 TAKINGS_RETURNED_CODE = "takings_returned"
-
-
-@dataclass(frozen=True, slots=True)
-class _Back:
-    """What came back of a sale altogether: milli units by line, and the payment's parts."""
-
-    quantity_milli: dict[int, int]
-    amount_fen: dict[int, int]
-    amount_points: dict[int, int]
-    payment: Payment
 
 
 def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
@@ -59,10 +61,22 @@ def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
     if sale.merchant != told.terminal.merchant:
         return Parked("原销售属于另一家商户 / the sale was another merchant's")
     before = _summed(refunds_of(tx, pool, sale.sale_id))
-    after = _with(before, refund)
+    problem = _own_problem(told, refund, sale) or _void_problem(tx, told, refund, sale)
+    if problem is not None:
+        return Parked(problem)
+    if _is_more_than_sold(sale, with_refund(before, refund.lines, refund.payment)):
+        return _book_over_refund(tx, told, refund, sale, before)
+    return _book(tx, told, refund, sale, before)
+
+
+def _book(
+    tx: Connection, told: Told, refund: SaleRefunded, sale: Sale, before: Returned
+) -> Booking:
+    pool = told.terms.pool
+    after = with_refund(before, refund.lines, refund.payment)
     promised = any(is_order(line) for line in sale.lines)
     orders = orders_of_sale(tx, pool, sale.sale_id) if promised else {}
-    problem = _problem(told, refund, sale, after) or orders_refund_problem(orders, refund)
+    problem = _sum_problem(refund, sale, after) or orders_refund_problem(orders, refund)
     if problem is not None:
         return Parked(problem)
     reimbursement_fen = _reimbursement_fen(sale, after) - _reimbursement_fen(sale, before)
@@ -74,34 +88,109 @@ def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
     return Booked()
 
 
-def _problem(told: Told, refund: SaleRefunded, sale: Sale, after: _Back) -> str | None:
+def _book_over_refund(
+    tx: Connection, told: Told, refund: SaleRefunded, sale: Sale, before: Returned
+) -> Booking:
+    """Book what was still there to come back, and note the rest on the merchant's account of
+    over-refunds: the goods came back once, so the resident is given nothing twice.
+    """
+    priced = all(
+        line.amount_fen == price_of(sold.unit_price_fen or 0, line.quantity_milli)
+        and line.amount_points == price_of(sold.unit_price_points or 0, line.quantity_milli)
+        for line in refund.lines
+        for sold in sale.lines
+        if sold.line_no == line.line_no
+    )
+    if not priced:
+        return Parked(
+            "退货金额与原单价不符 / goods come back at another price than they were sold at"
+        )
+    left = left_of(sale.lines, before)
+    within = {
+        line.line_no: min(line.quantity_milli, left[line.line_no])
+        for line in refund.lines
+        if line.line_no in left
+    }
+    part = refund_for(sale.lines, sale.payment, before, within) if within else None
+    given = Payment()
+    if isinstance(part, tuple):
+        lines, given = part
+        booked = _book(tx, told, replace(refund, lines=lines, payment=given), sale, before)
+        if isinstance(booked, Parked):
+            return booked
+    excess = Excess(
+        points=max(0, refund.payment.points - given.points),
+        fen=max(0, refund.payment.cash_fen - given.cash_fen),
+    )
+    post_excess(tx, told, refund, excess)
+    says = (
+        f"退得比卖得多，多退 {excess.points} 积分、{format_yuan(excess.fen)} 元，已记在多退科目，请核实"
+        f" / more came back than was sold: {excess.points} points and {excess.fen} fen too much"
+    )
+    return Booked(says=says) if isinstance(part, tuple) else Parked(says)
+
+
+def _own_problem(told: Told, refund: SaleRefunded, sale: Sale) -> str | None:
+    """What is wrong with a refund whatever came back before it."""
     if refund.account != sale.account:
         return "退货的居民与原销售不同 / the sale was another resident's"
     problem = told.time_problem(refund.business_date) or refund_problem(
-        refund.lines, refund.payment, sale.fen_per_point
+        refund.lines, refund.payment
     )
     if problem is not None:
         return problem
     sold = {line.line_no: line for line in sale.lines}
-    for line_no, quantity in after.quantity_milli.items():
-        line = sold.get(line_no)
-        if line is None:
-            return f"原销售没有第 {line_no} 行 / the sale has no line {line_no}"
-        too_much = (
-            quantity > line.quantity_milli
-            or after.amount_fen[line_no] > line.amount_fen
+    for line in refund.lines:
+        if line.line_no not in sold:
+            return f"原销售没有第 {line.line_no} 行 / the sale has no line {line.line_no}"
+        if line.quantity_milli > sold[line.line_no].quantity_milli:
+            return (
+                f"第 {line.line_no} 行退得比卖得多"
+                f" / more of line {line.line_no} came back than was sold"
+            )
+    return None
+
+
+def _void_problem(tx: Connection, told: Told, refund: SaleRefunded, sale: Sale) -> str | None:
+    """A void is of the same terminal's own sale, before its next Z report."""
+    if refund.void is not True:
+        return None
+    if sale.terminal != told.terminal.terminal:
+        return "撤销只能在原终端办理 / only the terminal that sold may void"
+    last = last_declared(tx, told.terms.pool, sale.terminal)
+    if (sale.epoch or 0, sale.seq or 0) < last:
+        return "原销售已交班，不能撤销，请办退货 / the sale's shift is closed; refund it"
+    return None
+
+
+def _is_more_than_sold(sale: Sale, after: Returned) -> bool:
+    return any(
+        after.quantity_milli.get(line.line_no, 0) > line.quantity_milli for line in sale.lines
+    )
+
+
+def _sum_problem(refund: SaleRefunded, sale: Sale, after: Returned) -> str | None:
+    sold = {line.line_no: line for line in sale.lines}
+    for line_no in after.quantity_milli:
+        line = sold[line_no]
+        if (
+            after.amount_fen[line_no] > line.amount_fen
             or after.amount_points[line_no] > line.amount_points
-        )
-        if too_much:
+        ):
             return f"第 {line_no} 行退得比卖得多 / more of line {line_no} came back than was sold"
     if not all(_is_priced_as_sold(line, sold[line.line_no], after) for line in refund.lines):
         return "退货金额与原单价不符 / goods come back at another price than they were sold at"
     if any(back > paid for back, paid in zip(_parts(after), _paid(sale), strict=True)):
         return "退款超过原支付 / more is given back than was paid"
+    rate = sale.fen_per_point or 0
+    waiting_fen = after.goods_fen - payment_worth_fen(after.payment, rate)
+    most_waiting = 0 if is_all_back(sale.lines, after) else max(0, rate - 1)
+    if not 0 <= waiting_fen <= most_waiting:
+        return "退款与退货金额不符 / the refund does not add up to the goods"
     return None
 
 
-def _is_priced_as_sold(line: RefundLine, sold: SaleLine, after: _Back) -> bool:
+def _is_priced_as_sold(line: RefundLine, sold: SaleLine, after: Returned) -> bool:
     """Whether a line gives back the price of its quantity.
 
     Parts of a weighed line do not always add up to the fen: the part that completes what came
@@ -118,35 +207,14 @@ def _is_priced_as_sold(line: RefundLine, sold: SaleLine, after: _Back) -> bool:
     return back == altogether or (by_itself and back <= altogether + 1)
 
 
-def _summed(refunds: list[Refund]) -> _Back:
-    back = _Back({}, {}, {}, Payment())
+def _summed(refunds: Sequence[Refund]) -> Returned:
+    back = NOTHING_RETURNED
     for refund in refunds:
-        back = _with(back, refund)
+        back = with_refund(back, refund.lines, refund.payment)
     return back
 
 
-def _with(back: _Back, refund: Refund | SaleRefunded) -> _Back:
-    quantity, fen, points = (
-        dict(back.quantity_milli),
-        dict(back.amount_fen),
-        dict(back.amount_points),
-    )
-    for line in refund.lines:
-        quantity[line.line_no] = quantity.get(line.line_no, 0) + line.quantity_milli
-        fen[line.line_no] = fen.get(line.line_no, 0) + line.amount_fen
-        points[line.line_no] = points.get(line.line_no, 0) + line.amount_points
-    had, gives = back.payment, refund.payment
-    payment = Payment(
-        points_for_goods=had.points_for_goods + gives.points_for_goods,
-        points_for_money=had.points_for_money + gives.points_for_money,
-        cash_fen=had.cash_fen + gives.cash_fen,
-        waived_fen=had.waived_fen + gives.waived_fen,
-        rounded_up_fen=had.rounded_up_fen + gives.rounded_up_fen,
-    )
-    return _Back(quantity, fen, points, payment)
-
-
-def _parts(back: _Back) -> tuple[int, int, int, int, int]:
+def _parts(back: Returned) -> tuple[int, int, int, int, int]:
     return _amounts(back.payment)
 
 
@@ -164,7 +232,7 @@ def _amounts(payment: Payment) -> tuple[int, int, int, int, int]:
     )
 
 
-def _reimbursement_fen(sale: Sale, back: _Back) -> int:
+def _reimbursement_fen(sale: Sale, back: Returned) -> int:
     """What the pool gets back once ``back`` has come back, at the sale's frozen rates.
 
     Taken over all refunds together, so that the last of them leaves no fen over. What was paid

@@ -123,9 +123,7 @@ def _expected(paid: Tender) -> tuple[int, int, int, int, int]:
     )
 
 
-def refund_problem(
-    lines: tuple[RefundLine, ...], payment: Payment, fen_per_point: int | None
-) -> str | None:
+def refund_problem(lines: tuple[RefundLine, ...], payment: Payment) -> str | None:
     """What is wrong with a refund's own numbers, or None; what was sold is not looked at."""
     if not 1 <= len(lines) <= MAX_LINES:
         return f"退货行数不对：{len(lines)} / {len(lines)} lines"
@@ -138,14 +136,6 @@ def refund_problem(
             return f"第 {line.line_no} 行退货不对 / line {line.line_no} is out of range"
     if min(_parts(payment)) < 0 or max(_parts(payment)) > MAX_UNITS:
         return "退款金额不对 / a part of the refund is out of range"
-    money_fen = (
-        payment.points_for_money * (fen_per_point or 0)
-        + payment.cash_fen
-        + payment.waived_fen
-        - payment.rounded_up_fen
-    )
-    if money_fen != sum(line.amount_fen for line in lines):
-        return "退款与退货金额不符 / the refund does not add up to the goods"
     if payment.points_for_goods != sum(line.amount_points for line in lines):
         return "退还积分与退货不符 / the points given back do not add up to the goods"
     return None

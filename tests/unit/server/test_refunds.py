@@ -3,7 +3,11 @@
 import msgspec
 
 from protocol.messages import OutcomeKind
-from protocol.sales import RefundLine
+from protocol.refunds import NOTHING_RETURNED, Returned, refund_for, with_refund
+from protocol.sales import Payment, RefundLine, SaleCaptured, SaleRefunded, TakingsDeclared
+from server.bootstrap.desk import make_desk
+from server.commands.audit import run_audit
+from server.db import reading
 from tests.unit.server.bookkeeping import Books, books, codes
 from tests.unit.server.world import (
     LIU,
@@ -136,3 +140,83 @@ def test_a_refund_id_with_other_content_is_parked(world: World, till: Till) -> N
     outcomes = till.tell(sale, refund, changed)
     assert outcomes[-1].outcome is OutcomeKind.PARKED
     assert books(world).takings_fen == 200
+
+
+def test_the_same_goods_back_at_two_terminals_are_given_back_once_and_the_excess_is_shown(
+    world: World, till: Till
+) -> None:
+    world.award(ZHANG, "river-patrol")
+    other = world.till("shop-a", "t-2")
+    sale = sold(world, BUNS, GREENS, points=20)
+    three = RefundLine(line_no=1, quantity_milli=3_000, amount_fen=150, amount_points=0)
+    first = refunded(world, sale, three, points_for_money=15)
+    till.tell(sale, first)
+    again = refunded(world, sale, three, points_for_money=5, cash_fen=100)
+    outcome = other.outcome(again)
+    assert (outcome.outcome, "多退" in outcome.says) == (POSTED, True)
+    # Two buns more came back; of the third bun nothing is given by the pool.
+    assert world.points(f"resident:{ZHANG}") == 100
+    assert books(world).takings_fen == 510 - 50
+    assert world.fen("over_refund:shop-a") == 50
+    assert world.points("over_refund:shop-a") == 0
+    rest = other.outcome(refunded(world, sale, three, points_for_money=15))
+    assert (rest.outcome, "多退" in rest.says) == (OutcomeKind.PARKED, True)
+    assert world.points("over_refund:shop-a") == 15
+    assert world.points(f"resident:{ZHANG}") == 100
+    assert other.outcome(again).outcome is OutcomeKind.DUPLICATE
+    assert_clean(world)
+
+
+def test_fen_that_points_cannot_give_back_wait_until_all_is_back(world: World, till: Till) -> None:
+    world.award(ZHANG, "river-patrol")
+    sale = sold(
+        world, money_line("咸菜", 55, line_no=1), money_line("豆腐", 58, line_no=2), points=11
+    )
+    assert till.outcome(sale).outcome is POSTED
+    lines, payment = given_back(sale, NOTHING_RETURNED, {1: 1_000})
+    assert (payment.points_for_money, payment.waived_fen, payment.cash_fen) == (5, 3, 0)
+    assert till.outcome(refund_of(world, sale, lines, payment)).outcome is POSTED
+    back = with_refund(NOTHING_RETURNED, lines, payment)
+    rest, payment = given_back(sale, back, {2: 1_000})
+    assert (payment.points_for_money, payment.waived_fen) == (6, 0)
+    assert till.outcome(refund_of(world, sale, rest, payment)).outcome is POSTED
+    assert world.points(f"resident:{ZHANG}") == 100
+    assert_clean(world)
+
+
+def test_a_void_is_of_the_same_terminal_and_before_its_next_z_report(
+    world: World, till: Till
+) -> None:
+    other = world.till("shop-a", "t-2")
+    one, two = sold(world, BUNS), sold(world, BUNS)
+    till.tell(one, two)
+    back = RefundLine(line_no=1, quantity_milli=5_000, amount_fen=250, amount_points=0)
+    void = msgspec.structs.replace(refunded(world, one, back, cash_fen=250), void=True)
+    assert other.outcome(void).outcome is OutcomeKind.PARKED
+    assert till.outcome(void).outcome is POSTED
+    z = TakingsDeclared(
+        z_no=1, business_date=one.business_date, takings_fen={"cash": 250}, counted_fen=250
+    )
+    assert till.outcome(z).outcome is POSTED
+    late = msgspec.structs.replace(refunded(world, two, back, cash_fen=250), void=True)
+    assert "已交班" in till.outcome(late).says
+
+
+def assert_clean(world: World) -> None:
+    with reading(world.engine) as tx:
+        found = {each.invariant: each.violations for each in run_audit(tx, world.pool, make_desk)}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def given_back(
+    sale: SaleCaptured, back: Returned, wanted: dict[int, int]
+) -> tuple[tuple[RefundLine, ...], Payment]:
+    found = refund_for(sale.lines, sale.payment, back, wanted)
+    assert isinstance(found, tuple), found
+    return found
+
+
+def refund_of(
+    world: World, sale: SaleCaptured, lines: tuple[RefundLine, ...], payment: Payment
+) -> SaleRefunded:
+    return msgspec.structs.replace(refunded(world, sale, *lines), payment=payment)
