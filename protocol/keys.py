@@ -63,19 +63,20 @@ def pool_tag(root_key: Ed25519PublicKey) -> bytes:
     return hashlib.sha256(root_key.public_bytes_raw()).digest()[:POOL_TAG_BYTES]
 
 
-def _purposed(purpose: str, message: bytes) -> bytes:
+def purposed(purpose: str, message: bytes) -> bytes:
+    """What is signed for a purpose: see the head of this file."""
     return b"HUIDIAN1/" + purpose.encode() + b"\0" + message
 
 
 def sign(key: Ed25519PrivateKey, purpose: str, message: bytes) -> bytes:
     """64 bytes of signature for one purpose."""
-    return key.sign(_purposed(purpose, message))
+    return key.sign(purposed(purpose, message))
 
 
 def signature_holds(key: Ed25519PublicKey, purpose: str, message: bytes, signature: bytes) -> bool:
     """Whether ``signature`` is this key's for this purpose and message."""
     try:
-        key.verify(signature, _purposed(purpose, message))
+        key.verify(signature, purposed(purpose, message))
     except InvalidSignature:
         return False
     return True

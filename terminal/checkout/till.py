@@ -47,8 +47,10 @@ from terminal.domain.sale import SaleEvent, SaleState, advance
 from terminal.domain.scan import (
     BarcodeScan,
     DamagedCodeScan,
+    InputMethodScan,
     PaymentScan,
     ResidentScan,
+    TwoCodesScan,
     classify,
 )
 
@@ -174,6 +176,10 @@ class Till:
                 self.say(NoticeCode.PAYMENT_CODE, NoticeLevel.REFUSED, {"brand": brand.value})
             case DamagedCodeScan():
                 self.say(NoticeCode.DAMAGED_CODE, NoticeLevel.REFUSED)
+            case TwoCodesScan():
+                self.say(NoticeCode.TWO_CODES, NoticeLevel.REFUSED)
+            case InputMethodScan():
+                self.say(NoticeCode.INPUT_METHOD, NoticeLevel.REFUSED)
             case _:
                 self.say(NoticeCode.UNKNOWN_SCAN, NoticeLevel.REFUSED)
 

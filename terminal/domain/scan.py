@@ -7,7 +7,8 @@ that the cashier can be told; it is never kept, logged or sent anywhere.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.codes import MAX_CODE_DIGITS, ResidentCode, parse_code
+from protocol.codes import ResidentCode, Unreadable, read_code
+from protocol.codes.text import SHORTEST_CODE_DIGITS, without_scanner_marks
 
 
 class PaymentBrand(StrEnum):
@@ -45,9 +46,32 @@ class UnknownScan:
     """Text that means nothing here. Not kept: it may be anything, a private message too."""
 
 
-Scan = BarcodeScan | ResidentScan | PaymentScan | DamagedCodeScan | UnknownScan
+@dataclass(frozen=True, slots=True)
+class TwoCodesScan:
+    """Two codes in one scan; which of them is meant, only the people at the counter know."""
 
-SHORTEST_CODE_DIGITS = 60
+
+@dataclass(frozen=True, slots=True)
+class InputMethodScan:
+    """Full-width digits: an input method sits between the scanner and the till."""
+
+
+Scan = (
+    BarcodeScan
+    | ResidentScan
+    | PaymentScan
+    | DamagedCodeScan
+    | TwoCodesScan
+    | InputMethodScan
+    | UnknownScan
+)
+
+_SHORTEST_DAMAGED = 60
+"""Digits from which on a scan is taken for a code that was not read whole."""
+
+
+_MOST_LOST = 20
+"""How many digits the line may lose or disturb in a code that is still told as one."""
 
 
 def payment_brand(digits: str) -> PaymentBrand | None:
@@ -64,13 +88,27 @@ def payment_brand(digits: str) -> PaymentBrand | None:
 
 def classify(text: str) -> Scan:
     """Say what was scanned. Any text is welcome; effort is bounded."""
-    plain = text.strip()
-    if not plain or len(plain) > MAX_CODE_DIGITS or not (plain.isascii() and plain.isdigit()):
-        return UnknownScan()
-    code = parse_code(plain)
-    if code is not None:
+    code = read_code(text)
+    if isinstance(code, ResidentCode):
         return ResidentScan(code)
-    if len(plain) >= SHORTEST_CODE_DIGITS:
+    if code is Unreadable.TWO_CODES:
+        return TwoCodesScan()
+    if code is Unreadable.FULL_WIDTH:
+        return InputMethodScan()
+    if not isinstance(code, Unreadable):
+        return UnknownScan()  # a terminal's own question, or the code of a receipt
+    plain = without_scanner_marks(text)
+    if not plain or code is Unreadable.TOO_LONG:
+        return UnknownScan()
+    if code is Unreadable.NOISE:
+        return DamagedCodeScan() if _is_noisy_code(plain) else UnknownScan()
+    if len(plain) >= _SHORTEST_DAMAGED:
         return DamagedCodeScan()
     brand = payment_brand(plain)
     return PaymentScan(brand) if brand else BarcodeScan(plain)
+
+
+def _is_noisy_code(plain: str) -> bool:
+    """Whether a code's digits were disturbed on the line: nearly all of them are still there."""
+    digits = sum(map(plain.count, "0123456789"))
+    return digits >= SHORTEST_CODE_DIGITS - _MOST_LOST and len(plain) - digits <= _MOST_LOST

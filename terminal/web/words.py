@@ -33,6 +33,10 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.DAMAGED_CODE: Words(
         later("这个码没有读全。"), later("请擦净、放平再扫一次；还不行，请居民换一个码。")
     ),
+    NoticeCode.TWO_CODES: Words(later("一次扫进了两个码。"), later("请只对准一个码，再扫一次。")),
+    NoticeCode.INPUT_METHOD: Words(
+        later("扫码枪打出了全角数字。"), later("请把输入法切换到英文，再扫一次。")
+    ),
     NoticeCode.UNKNOWN_SCAN: Words(
         later("这不是商品条码，也不是居民码。"),
         later("请扫商品条码；要用{unit}，请居民打开{pool}的居民码。"),
@@ -191,6 +195,24 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
     ),
     DeclineReason.OVER_ITEM_LIMIT: Words(
         later("“{item}”限量，这位居民还可以要 {left}。"), later("请改数量，再扫一次居民码。")
+    ),
+    DeclineReason.CODE_USED: Words(
+        later("这个码已经用过了。"), later("请居民在手机上换一个新码，再扫一次。")
+    ),
+    DeclineReason.CODE_COPIED: Words(
+        later("这部手机的码可能被人复制，已停用。"),
+        later("请居民联系社区重新登记手机，先用积分卡。{instead}"),
+    ),
+    DeclineReason.PHONE_REVOKED: Words(
+        later("这部手机的码已停用，或已换了手机。"),
+        later("请居民出示积分卡，或到社区登记。{instead}"),
+    ),
+    DeclineReason.CONFIRM_NEEDED: Words(
+        later("只出示手机码，一次最多用{limit}{unit}。"),
+        later("请居民用手机扫屏幕上的确认码，或减少商品。"),
+    ),
+    DeclineReason.CONFIRM_OTHER: Words(
+        later("手机确认的不是这一单。"), later("请居民再扫一次屏幕上的确认码。")
     ),
     DeclineReason.SALE_REVERSED: Words(later("这一单刚才取消了。"), later("请再扫一次居民码。")),
 }
