@@ -115,6 +115,13 @@ class Printer(Protocol):
     def status(self) -> PrinterStatus:
         """Ask the printer how it is, within a few seconds; BUSY while a job is printing."""
 
+    def find_level(self) -> PrinterStatus:
+        """Find out the best way in which this printer can confirm, and use it from now on.
+
+        For set-up, with a person watching: a printer that does not know a question may print a
+        few stray characters. Where the device URL names a level, it is tried and not changed.
+        """
+
     def close(self) -> None:
         """Let go of the device. A job that is running ends first; later calls give OFFLINE."""
 

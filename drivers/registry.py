@@ -6,7 +6,7 @@
     scanner+serial:///dev/ttyACM0              a scanner in serial mode
     none://                                    no such device
 
-Printer options: columns (32, 48, …), dots, encoding (gbk, raster), qr (native, image), cutter (yes,
+Printer options: columns (32, 48, …), dots, encoding (gbk, utf8, raster), qr (native, image), cutter (yes,
 no), status (auto, process_id, in_order, realtime, mute). Serial options: baud, parity (none, even,
 odd), flow (none, xonxoff, rtscts).
 """
@@ -14,7 +14,7 @@ odd), flow (none, xonxoff, rtscts).
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile, usual_dots
@@ -70,6 +70,19 @@ def open_printer(url: str, *, first_mark: int = 1) -> Printer | None:
         settings = _line_settings(url, options, 19200)
         connect = serial_connector(_path(url, parts), settings, open_serial_port)
     return EscposPrinter(connect, profile, painter=painter_or_none, first_mark=first_mark)
+
+
+def with_options(url: str, **options: str) -> str:
+    """Give the same printer's URL with these options set, the others as they were.
+
+    Raises:
+        DeviceUrlError: a wrong scheme, address or option, also among the new ones.
+    """
+    parts = _split(url, _PRINTER_SCHEMES)
+    changed = dict(parse_qsl(parts.query, keep_blank_values=True)) | options
+    made = f"{url.partition('?')[0]}?{urlencode(changed)}"
+    open_printer(made)
+    return made
 
 
 def open_scanner(url: str, *, utc_now: Callable[[], datetime]) -> Scanner | None:

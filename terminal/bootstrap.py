@@ -24,6 +24,7 @@ from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.page import Page
 from terminal.checkout.till import Till
+from terminal.diagnostics.prints import prints_command
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import StoreFaultError, TerminalIdentity
@@ -304,6 +305,9 @@ def _enrol(settings: TerminalSettings, code: str) -> TerminalIdentity:
         )
         save_identity(settings.data_dir, identity)
         return identity
+
+
+cli.add_command(prints_command)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """A document as the bytes that an ESC/POS printer with a Chinese ROM prints. Pure.
 
-Chinese goes out as GBK in the printer's Chinese mode, laid out in cells of GBK bytes, so that
-columns are spaces and any decoder agrees with the paper. The QR and picture commands are a few
+Chinese goes out as GBK in the printer's Chinese mode (or as UTF-8, where a printer was found to
+want that), laid out in cells of GBK bytes, so that columns are spaces and any decoder agrees with
+the paper. The QR and picture commands are a few
 bytes each and are written here: python-escpos would cost a second of start-up, a pickle cache and
 a temporary directory left behind at each import.
 """
@@ -29,6 +30,8 @@ from drivers.escpos.raster import Painter, raster_command
 
 INITIALISE: Final = b"\x1b@"
 CHINESE_MODE: Final = b"\x1c&"
+# Leave the two-byte mode and say that UTF-8 comes (`FS ( C`, function 48); `ESC @` undoes it.
+UTF8_MODE: Final = b"\x1c.\x1c(C\x02\x0002"
 LINE_FEED: Final = b"\n"
 _ALIGN_CODE: Final = {Align.LEFT: 0, Align.CENTER: 1, Align.RIGHT: 2}
 _SIZE_CODE: Final = {Size.NORMAL: 0x00, Size.TALL: 0x01, Size.BIG: 0x11}
@@ -61,12 +64,16 @@ class _Printing:
 
     profile: PrinterProfile
     painter: PainterSource
-    out: bytearray = field(default_factory=lambda: bytearray(INITIALISE + CHINESE_MODE))
+    out: bytearray = field(default_factory=bytearray)
     align: Align = Align.LEFT
     size: Size = Size.NORMAL
     bold: bool = False
     raster_lines: int = 0
     replaced_chars: int = 0
+
+    def __post_init__(self) -> None:
+        utf8 = self.profile.encoding is ChineseEncoding.UTF8
+        self.out += INITIALISE + (UTF8_MODE if utf8 else CHINESE_MODE)
 
     def set_align(self, align: Align) -> None:
         if align is not self.align:
@@ -128,10 +135,10 @@ def _print_line(printing: _Printing, line: Line) -> None:
     if line.text:
         printing.set_align(line.align)
         printing.set_style(line.size, bold=line.bold)
-    printing.out += _gbk(printing, line.text) + LINE_FEED
+    printing.out += _text_bytes(printing, line.text) + LINE_FEED
 
 
-def _gbk(printing: _Printing, text: str) -> bytes:
+def _text_bytes(printing: _Printing, text: str) -> bytes:
     encoded = bytearray()
     for char in text:
         known = gbk_or_none(char)
@@ -139,6 +146,8 @@ def _gbk(printing: _Printing, text: str) -> bytes:
             printing.replaced_chars += 1
             known = REPLACEMENT.encode("gbk")
         encoded += known
+    if printing.profile.encoding is ChineseEncoding.UTF8:
+        return encoded.decode("gbk").encode()
     return bytes(encoded)
 
 

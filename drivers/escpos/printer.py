@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from drivers.document import Document
 from drivers.escpos.answers import Answer, InOrderReply, ProcessIdReply
 from drivers.escpos.conversation import Conversation, Observed, Timing
-from drivers.escpos.encode import EncodedJob, PainterSource, encode_document
+from drivers.escpos.encode import INITIALISE, EncodedJob, PainterSource, encode_document
 from drivers.escpos.profile import PrinterProfile
 from drivers.ports import (
     PrinterStatus,
@@ -100,12 +101,21 @@ class EscposPrinter:
         finally:
             self._one_at_a_time.release()
 
+    def find_level(self) -> PrinterStatus:
+        """Ask every question there is, as `Printer` promises."""
+        if not self._one_at_a_time.acquire(blocking=False):
+            return PrinterStatus(PrinterTrouble.BUSY, level=self._level)
+        try:
+            return self._ask_status(in_full=True)
+        finally:
+            self._one_at_a_time.release()
+
     def close(self) -> None:
         """Take no more jobs; one that is running ends first."""
         with self._one_at_a_time:
             self._closed = True
 
-    def _ask_status(self) -> PrinterStatus:
+    def _ask_status(self, *, in_full: bool = False) -> PrinterStatus:
         if self._closed:
             return PrinterStatus(PrinterTrouble.OFFLINE, level=self._level)
         try:
@@ -113,7 +123,12 @@ class EscposPrinter:
         except LinkDownError as down:
             return PrinterStatus(down.trouble, level=self._level)
         try:
-            return self._look(Conversation(link, self._timing, self._monotonic))
+            talk = Conversation(link, self._timing, self._monotonic)
+            status = self._look(talk)
+            answers = status.level in {StatusLevel.IN_ORDER, StatusLevel.REALTIME}
+            if in_full and status.trouble is None and answers and not self._profile.status_level:
+                self._level = self._probe_process_id(talk) or self._level
+            return replace(status, level=self._level)
         except LinkDownError as down:
             return PrinterStatus(down.trouble, level=self._level)
         finally:
@@ -164,6 +179,17 @@ class EscposPrinter:
         talk.command(_ASK_PAPER_IN_ORDER)
         answer = talk.wait_for(_is_in_order, self._timing.answer_timeout_s)
         return StatusLevel.REALTIME if answer is None else StatusLevel.IN_ORDER
+
+    def _probe_process_id(self, talk: Conversation) -> StatusLevel | None:
+        """Ask for a mark behind nothing at all. Cleared after: what it printed ends there."""
+        self._level, before = StatusLevel.PROCESS_ID, self._level
+        question, confirms = self._confirmation()
+        self._level = before
+        talk.command(question)
+        if talk.wait_for(confirms, self._timing.answer_timeout_s) is not None:
+            return StatusLevel.PROCESS_ID
+        talk.command(INITIALISE)
+        return None
 
     def _send(
         self, talk: Conversation, data: bytes, on_waiting: Callable[[PrinterTrouble], None]

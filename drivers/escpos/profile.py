@@ -16,6 +16,7 @@ class ChineseEncoding(enum.StrEnum):
     """How Chinese text is sent."""
 
     GBK = "gbk"  # to the printer's own ROM
+    UTF8 = "utf8"  # to printers that were set up for it, or know `FS ( C`
     RASTER = "raster"  # as pictures of lines, for a printer without Chinese
 
 

@@ -4,6 +4,7 @@ No threads, no pictures, no sockets. Strict where a cheap printer is: Chinese on
 half a character is an error that is kept, a line that is too long wraps.
 """
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
@@ -36,6 +37,7 @@ class _Style:
     spacing_dots: int = ROW_DOTS
     left_dots: int = 0
     small_font: bool = False
+    utf8: bool = False
     area_dots: int | None = None
 
 
@@ -62,6 +64,7 @@ class Roll:
         self.lines_printed = 0
         self.drawer_pulses = 0
         self.beeps = 0
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._begin_piece()
 
     def _begin_piece(self) -> None:
@@ -141,7 +144,17 @@ class Roll:
 
     # Text.
 
+    def _utf8_text(self, raw: bytes) -> None:
+        for char in self._utf8.decode(raw):
+            wide = not char.isascii()
+            if char == "\ufffd":
+                self._note("bytes that are no UTF-8")
+            self._put(_UNREADABLE if char == "\ufffd" else char, HALF_CELL_DOTS * (1 + wide))
+
     def _text(self, raw: bytes) -> None:
+        if self._style.utf8:
+            self._utf8_text(raw)
+            return
         for byte in raw:
             lead, self._lead = self._lead, None
             if lead is not None:
@@ -157,6 +170,9 @@ class Roll:
                 self._put(bytes([byte]).decode("cp437"), narrow)
 
     def _no_half_character(self) -> None:
+        if self._utf8.decode(b"", final=True):
+            self._note("half a UTF-8 character")
+        self._utf8.reset()
         if self._lead is not None:
             self._note(f"half a Chinese character: {self._lead:02x}")
             self._lead = None
@@ -277,6 +293,8 @@ class Roll:
             act(self, command.parameters)
         elif command.name == "GS (" and command.parameters[:1] == b"k":
             self._two_dimensional(command.parameters)
+        elif command.name == "FS (" and command.parameters[:4] == b"C\x02\x000":
+            self._style.utf8 = command.parameters[4:] == b"2"
         elif command.name in _NOT_DRAWN:
             self._note(f"{command.name} is understood but not drawn")
 

@@ -81,3 +81,48 @@ class PrintJob:
     state: JobState
     document_json: bytes
     trouble: str = ""
+
+
+class PaperDoubt(StrEnum):
+    """What is wrong with a receipt's paper."""
+
+    NONE = "none"
+    """Exactly one paper, or one and its marked copies: nothing to do."""
+    WAITING = "waiting"
+    """Still in the queue or on its way."""
+    MISSING = "missing"
+    """Surely not on paper."""
+    PERHAPS_MISSING = "perhaps_missing"
+    """On paper or not: nobody saw it confirmed."""
+    PERHAPS_SEVERAL = "perhaps_several"
+    """More than one paper may exist, each further one marked 补打."""
+    SEVERAL = "several"
+    """More than one paper surely exists, each further one marked 补打."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperCount:
+    """How often a receipt is on paper: ``surely`` (confirmed) to ``at_most`` (sent or unknown).
+
+    ``waiting`` jobs are queued or being sent; ``copies`` is the highest 补打 number given out.
+    """
+
+    receipt_no: str
+    kind: str
+    surely: int
+    at_most: int
+    waiting: int
+    copies: int
+
+    @property
+    def doubt(self) -> PaperDoubt:
+        """The one thing that most needs saying."""
+        if self.surely > 1:
+            return PaperDoubt.SEVERAL
+        if self.at_most > 1:
+            return PaperDoubt.PERHAPS_SEVERAL
+        if self.waiting:
+            return PaperDoubt.WAITING
+        if self.at_most == 0:
+            return PaperDoubt.MISSING
+        return PaperDoubt.NONE if self.surely else PaperDoubt.PERHAPS_MISSING

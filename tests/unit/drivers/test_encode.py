@@ -1,4 +1,5 @@
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 import zxingcpp
@@ -25,6 +26,7 @@ from drivers.escpos.profile import ChineseEncoding, PrinterProfile, usual_dots
 from drivers.escpos.raster import FRAGMENT_ROWS, Painter, Raster, raster_command
 from drivers.fonts import KNOWN_FONTS, FontFile
 from drivers.heavy import painter_or_none
+from tests.support.golden import on_paper
 
 BEGIN, END = b"\x1b@\x1c&", b"\x1b@"
 INSTALLED_FONTS = [font for font in KNOWN_FONTS if font.path.is_file()]
@@ -195,3 +197,15 @@ def test_an_image_qr_can_be_read() -> None:
     assert b"\x1d(k" not in data
     assert b"\x1dv0\x00" in data
     assert BytesIO(data).read(4) == BEGIN
+
+
+def test_a_printer_that_wants_utf8_gets_it_and_its_paper_reads_the_same(tmp_path: Path) -> None:
+    document = Document((Columns("馒头（大）", "2.50 元"), Text("“合计” ①"), Cut()))
+    texts = []
+    for encoding in (ChineseEncoding.GBK, ChineseEncoding.UTF8):
+        job = encode_document(document, PrinterProfile(encoding=encoding), lambda: None)
+        paper = on_paper(job.data, 32, tmp_path / encoding)
+        assert paper.unknown == ()
+        texts.append(paper.text)
+    assert texts[0] == texts[1]
+    assert "馒头（大）               2.50 元" in texts[1]

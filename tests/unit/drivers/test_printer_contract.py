@@ -258,3 +258,43 @@ def test_a_status_that_nobody_asked_for_is_not_taken_for_an_answer(
     assert rig.printer.print_document(slip) == failed(PrinterTrouble.COVER_OPEN)
     rig.simulated.set_cover_open(is_open=False)
     assert rig.printer.print_document(slip).result is PrintResult.CONFIRMED
+
+
+@pytest.mark.parametrize("link", ["tcp", "usb", "serial"])
+@pytest.mark.parametrize("knows", list(StatusLevel))
+def test_at_set_up_the_best_level_is_found_and_used(
+    make_rig: MakeRig, slip: Document, link: str, knows: StatusLevel
+) -> None:
+    rig = make_rig(link, knows=knows, believed=None)
+    assert rig.printer.find_level().level is knows
+    assert rig.printer.status().level is knows
+    confirms = knows in {StatusLevel.PROCESS_ID, StatusLevel.IN_ORDER}
+    outcome = rig.printer.print_document(slip)
+    assert outcome.result is (PrintResult.CONFIRMED if confirms else PrintResult.SENT)
+
+
+def test_a_level_that_the_url_names_is_not_changed_at_set_up(make_rig: MakeRig) -> None:
+    rig = make_rig(knows=StatusLevel.PROCESS_ID, believed=StatusLevel.REALTIME)
+    assert rig.printer.find_level().level is StatusLevel.REALTIME
+
+
+def test_a_slow_printer_is_confirmed_in_the_end(rig: Rig, slip: Document) -> None:
+    rig.simulated.set_line_pause(0.05)
+    assert rig.printer.print_document(slip).result is PrintResult.CONFIRMED
+
+
+def test_a_cover_opened_in_mid_job_is_waited_for(rig: Rig, slip: Document) -> None:
+    rig.simulated.set_paper_out(out=True, after_lines=2)
+    waited: list[PrinterTrouble] = []
+
+    def open_then_close(trouble: PrinterTrouble) -> None:
+        waited.append(trouble)
+        if trouble is PrinterTrouble.PAPER_OUT:  # to put in a roll, the cover is opened
+            rig.simulated.set_cover_open(is_open=True)
+            rig.simulated.set_paper_out(out=False)
+        else:
+            rig.simulated.set_cover_open(is_open=False)
+
+    outcome = rig.printer.print_document(slip, on_waiting=open_then_close)
+    assert waited == [PrinterTrouble.PAPER_OUT, PrinterTrouble.COVER_OPEN]
+    assert outcome.result is PrintResult.CONFIRMED

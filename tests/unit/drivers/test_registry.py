@@ -6,7 +6,7 @@ import pytest
 from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile
 from drivers.ports import StatusLevel
-from drivers.registry import DeviceUrlError, open_printer, open_scanner
+from drivers.registry import DeviceUrlError, open_printer, open_scanner, with_options
 from drivers.scanner.serial_scanner import SerialScanner
 from drivers.transport.lines import FlowControl, LineSettings, Parity
 from tests.unit.drivers.conftest import utc_now
@@ -68,7 +68,7 @@ def test_none_is_no_device() -> None:
         ("escpos+tcp://printer?columns=wide", "columns='wide'", "a whole number"),
         ("escpos+tcp://printer?columns=5", "columns or dots", "16 to 80"),
         ("escpos+tcp://printer?columns=48&dots=384", "columns or dots", "576"),
-        ("escpos+tcp://printer?encoding=big5", "encoding='big5'", "gbk, raster"),
+        ("escpos+tcp://printer?encoding=big5", "encoding='big5'", "gbk, utf8, raster"),
         ("escpos+tcp://printer?cutter=", "cutter=''", "yes, no"),
         ("escpos+tcp://printer?colums=48", "option 'colums'", "columns, dots, encoding"),
         ("escpos+tcp://printer?baud=9600", "option 'baud'", "columns, dots, encoding"),
@@ -101,3 +101,22 @@ def test_opening_a_printer_loads_no_library_that_it_may_not_need() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert ran.stdout.decode().strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("url", "changed"),
+    [
+        ("escpos+usb:///dev/usb/lp0", "escpos+usb:///dev/usb/lp0?encoding=utf8&columns=48"),
+        (
+            "escpos+tcp://192.0.2.7:9100?columns=32&qr=image",
+            "escpos+tcp://192.0.2.7:9100?columns=48&qr=image&encoding=utf8",
+        ),
+    ],
+)
+def test_a_url_is_changed_in_its_options_only(url: str, changed: str) -> None:
+    assert with_options(url, encoding="utf8", columns="48") == changed
+
+
+def test_a_url_is_not_changed_into_one_that_means_nothing() -> None:
+    with pytest.raises(DeviceUrlError, match="utf16"):
+        with_options("escpos+usb:///dev/usb/lp0", encoding="utf16")

@@ -46,6 +46,9 @@ class Paper:
     def status(self) -> PrinterStatus:
         return PrinterStatus(None)
 
+    def find_level(self) -> PrinterStatus:
+        return self.status()
+
     def close(self) -> None:
         """Nothing is held."""
 
