@@ -43,6 +43,13 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     # After one time-out the terminal answers by itself for this long before it asks again.
     breaker_open_s: Annotated[int, Meta(ge=1, le=3600)] = 30
 
+    # Where a USB stick is mounted that takes a copy of every record before success is shown.
+    second_medium: Path | None = None
+    # How long a sale waits for it at most.
+    second_medium_limit_s: Annotated[float, Meta(gt=0, le=10)] = 2.0
+    # What becomes of the next sale while it fails: the one that is completed stands anyway.
+    second_medium_failed: Literal["sell", "refuse"] = "sell"
+
     def __post_init__(self) -> None:
         if not is_loopback(self.listen_host):
             raise SettingRefusedError(

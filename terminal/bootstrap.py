@@ -36,8 +36,10 @@ from terminal.store.identity import load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
 from terminal.store.sealer import Sealer
+from terminal.store.second_medium import SecondMedium
 from terminal.store.spool import Spool
 from terminal.store.sqlite import SqliteStore
+from terminal.store.stick import Stick
 from terminal.web.routes import WebDesk
 from terminal.workers.loop import Worker
 from terminal.workers.printing import PrintRound
@@ -94,8 +96,10 @@ class Terminal:
         sealer = Sealer(identity=identity, key=key, boot_id=boot_id)
         self.store = SqliteStore(settings.data_dir / DATABASE_FILE, sealer)
         self._workers: list[Worker] = []
+        self._second: SecondMedium | None = None
         self.link = self._make_link(settings, identity, key)
         self.till, after_sale, page = self._make_till(settings, identity)
+        self._add_second_medium(settings, identity)
         self._add_workers(settings, identity)
         desk = WebDesk(
             till=self.till,
@@ -125,6 +129,8 @@ class Terminal:
         self.link.close()  # a worker that waits for the server need not wait longer
         for worker in self._workers:
             worker.stop()
+        if self._second is not None:
+            self._second.close()
         self.store.close()
         self._lock.close()
 
@@ -163,6 +169,7 @@ class Terminal:
             ids=ids,
             changes=self.changes,
             wake_workers=self._wake,
+            refuses_uncopied=settings.second_medium_failed == "refuse",
         )
         after_sale = AfterSale(
             identity=identity,
@@ -182,6 +189,22 @@ class Terminal:
             surroundings=self.surroundings,
         )
         return till, after_sale, page
+
+    def _add_second_medium(self, settings: TerminalSettings, identity: TerminalIdentity) -> None:
+        if settings.second_medium is None:
+            return
+        stick = Stick(
+            settings.second_medium, terminal=identity.terminal, own_storage=settings.data_dir
+        )
+        self._second = SecondMedium(
+            stick,
+            self.store,
+            limit_s=settings.second_medium_limit_s,
+            note=lambda _state: self.changes.note(),
+            differing=lambda _says: self.till.stop_selling(),
+        )
+        self._second.copy()
+        self.store.use_second_copy(self._second)
 
     def _add_workers(self, settings: TerminalSettings, identity: TerminalIdentity) -> None:
         root_key = read_public_key(identity.root_key)

@@ -90,6 +90,7 @@ class Page:
             printer=around.printer,
             scanner=around.scanner,
             clock_state=moment.clock_state.value,
+            second_copy=self._store.second_copy().value,
         )
 
     @staticmethod

@@ -53,6 +53,7 @@ from terminal.domain.scan import (
     TwoCodesScan,
     classify,
 )
+from terminal.domain.second_copy import CopyState
 
 TYPED_AMOUNT_CATEGORY = "amount"
 
@@ -79,7 +80,9 @@ class Till:
         ids: Ids,
         changes: Changes,
         wake_workers: Callable[[], None],
+        refuses_uncopied: bool = False,
     ) -> None:
+        self._refuses_uncopied = refuses_uncopied
         self._identity = identity
         self._store = store
         self._asking = Asking(identity, store, clock)
@@ -362,7 +365,7 @@ class Till:
             self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             return
         self._sale = replace(sale, state=state, captured=captured, code=None)
-        self._say(NoticeCode.COMPLETED, NoticeLevel.GOOD)
+        self._say_completed(self._store.second_copy())
         self._wake_workers()
 
     def go_back(self) -> None:
@@ -405,6 +408,24 @@ class Till:
     ) -> None:
         self._notice = Notice(code, level, figures or {})
         self._changes.note()
+
+    def _say_completed(self, copy: CopyState) -> None:
+        """The sale stands whatever became of its copy; that it has none is said beside it."""
+        if copy.is_failing:
+            self._say(NoticeCode.COMPLETED_UNCOPIED, NoticeLevel.ALARM, {"copy": copy.value})
+        else:
+            self._say(NoticeCode.COMPLETED, NoticeLevel.GOOD)
+
+    def _may_sell(self) -> bool:
+        """Whether this terminal sells at all now; says so where it does not."""
+        copy = self._store.second_copy()
+        if self._stopped:
+            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
+        elif self._refuses_uncopied and copy.is_failing:
+            self._say(NoticeCode.NO_SECOND_COPY, NoticeLevel.ALARM, {"copy": copy.value})
+        else:
+            return True
+        return False
 
     def _say_declined(self, declined: Declined) -> None:
         self._notice = declined_notice(self._sale.basket, declined)
@@ -462,8 +483,7 @@ class Till:
 
     def _may_edit(self) -> bool:
         """Whether the basket may change; after a completed sale a new one begins."""
-        if self._stopped:
-            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
+        if not self._may_sell():
             return False
         if self._store.documents().policy is None:
             self._say(NoticeCode.NOT_READY, NoticeLevel.ALARM)
@@ -488,8 +508,7 @@ class Till:
         return self._unless(completing_notice(self._sale))
 
     def _unless(self, notice: Notice | None) -> bool:
-        if self._stopped:
-            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
+        if not self._may_sell():
             return False
         if notice is not None:
             self._notice = notice

@@ -98,3 +98,4 @@ class TillView(Struct, frozen=True, kw_only=True):
     printer: str
     scanner: str
     clock_state: str
+    second_copy: str = "off"

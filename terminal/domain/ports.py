@@ -17,6 +17,7 @@ from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from terminal.domain.papers import Paper
 from terminal.domain.print_job import JobKind, PrintJob
 from terminal.domain.sale import SaleState
+from terminal.domain.second_copy import CopyState
 from terminal.domain.stand_in import Exposure
 
 
@@ -152,7 +153,11 @@ class Store(Protocol):
     """
 
     def working(self) -> AbstractContextManager[Work]:
-        """Open one durable step. One at a time; others wait."""
+        """Open one durable step. One at a time; others wait.
+
+        A record in it is on the second medium as well when it ends, if there is one and it
+        works: :meth:`second_copy` tells. If not, the step counts all the same.
+        """
 
     def documents(self) -> PoolDocuments:
         """The documents in use."""
@@ -183,6 +188,9 @@ class Store(Protocol):
 
     def untold(self) -> int:
         """How many records the server has not been told yet."""
+
+    def second_copy(self) -> CopyState:
+        """Whether what was journalled last is on the second medium too."""
 
 
 class RecordTooLargeError(Exception):

@@ -26,6 +26,7 @@ from terminal.domain.ports import (
 )
 from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob, advance_job
 from terminal.domain.sale import SaleState
+from terminal.domain.second_copy import CopyState, NoSecondCopy, SecondCopy
 from terminal.domain.stand_in import Exposure
 from terminal.store.disk import open_engine
 from terminal.store.sealer import ChainHead, Sealer
@@ -83,6 +84,10 @@ class SqliteWork:
         self._terminal = terminal
         self._place: ChainHead | None = None
         self._placed_at: datetime | None = None
+
+    @property
+    def has_journalled(self) -> bool:
+        return self._place is not None
 
     def next_receipt_no(self) -> str:
         number = self._connection.execute(_NUMBER).scalar_one()
@@ -187,6 +192,7 @@ class SqliteStore:
         self._writing_engine = self.engine.execution_options(huidian_writes=True)
         self._sealer = sealer
         self._lock = threading.Lock()
+        self._second_copy: SecondCopy = NoSecondCopy()
         self._documents = self._load_documents()
 
     def close(self) -> None:
@@ -207,9 +213,19 @@ class SqliteStore:
     @contextmanager
     def working(self) -> Iterator[SqliteWork]:
         with self.writing() as connection:
-            yield SqliteWork(
+            work = SqliteWork(
                 connection, self._sealer, self._documents, self._sealer.identity.terminal
             )
+            yield work
+        if work.has_journalled:
+            self._second_copy.copy()
+
+    def use_second_copy(self, second: SecondCopy) -> None:
+        """From now on every record is copied there before its step ends."""
+        self._second_copy = second
+
+    def second_copy(self) -> CopyState:
+        return self._second_copy.state
 
     def documents(self) -> PoolDocuments:
         return self._documents

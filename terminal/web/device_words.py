@@ -9,8 +9,9 @@ from protocol.journal import ClockState
 from terminal.checkout.view import TillView
 from terminal.domain.notice import NoticeLevel
 from terminal.domain.print_job import JobState
+from terminal.domain.second_copy import CopyState
 from terminal.web.language import later, say
-from terminal.web.words import Words
+from terminal.web.words import Words, copy_words
 
 NO_DEVICE: Final = "none"
 SERVER_OFFLINE: Final = "offline"
@@ -136,6 +137,11 @@ def status_views(view: TillView) -> tuple[StatusView, ...]:
     if view.scanner in set(ScannerState) - {ScannerState.READY}:
         text = say(SCANNER_TROUBLES[ScannerState(view.scanner)])
         marks.append(("scanner", NoticeLevel.REFUSED, text))
+    copy = CopyState(view.second_copy)
+    if copy.is_failing:
+        text = say(later("备份U盘{copy}，请看U盘"), {"copy": copy_words(copy)})
+        level = NoticeLevel.ASK if copy is CopyState.BEHIND else NoticeLevel.REFUSED
+        marks.append(("second_copy", level, text))
     if view.clock_state == ClockState.UNKNOWN:
         text = say(later("时间不准，请联系技术员"))
         marks.append(("clock", NoticeLevel.REFUSED, text))

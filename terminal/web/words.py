@@ -14,6 +14,7 @@ from protocol.reasons import Declined, DeclineReason
 from terminal.checkout.view import NoticeView, TillView
 from terminal.domain.notice import NoticeCode
 from terminal.domain.scan import PaymentBrand
+from terminal.domain.second_copy import CopyState
 from terminal.web.language import day_text, language_now, later, say
 
 
@@ -92,6 +93,13 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("有限量商品，每人或每户有数。"), later("请居民出示居民码。")
     ),
     NoticeCode.COMPLETED: Words(later("成交。"), later("请把小票交给居民。")),
+    NoticeCode.COMPLETED_UNCOPIED: Words(
+        later("成交。备份U盘{copy}，这一单只存在本机。"),
+        later("请把小票交给居民；再请看U盘，弄不好请联系技术员。"),
+    ),
+    NoticeCode.NO_SECOND_COPY: Words(
+        later("备份U盘{copy}，先不收款。"), later("请插好U盘，几秒后再试；还不行，请联系技术员。")
+    ),
     NoticeCode.CANCELLED: Words(
         later("已取消，没有用{unit}。"), later("可以改商品，再请居民出示居民码。")
     ),
@@ -235,11 +243,30 @@ PAY_CASH: Final = later("可直接收现金 {due} 元。")
 ONLY_POINTS: Final = later("这些商品只能用{unit}换，可以换别的商品。")
 THIS_POOL: Final = later("本积分池")
 
+COPIES: Final[dict[CopyState, str]] = {
+    CopyState.OFF: later("没有设置"),
+    CopyState.GOOD: later("正常"),
+    CopyState.BEHIND: later("正在补写"),
+    CopyState.MISSING: later("没有插好"),
+    CopyState.FULL: later("满了"),
+    CopyState.READ_ONLY: later("写不进去"),
+    CopyState.STUCK: later("没有反应"),
+    CopyState.FOREIGN: later("是别的终端的"),
+    CopyState.DAMAGED: later("坏了"),
+    CopyState.DIFFERS: later("和本机对不上"),
+}
+"""How the second medium is, behind the word 备份U盘."""
+
 BRANDS: Final[dict[PaymentBrand, str]] = {
     PaymentBrand.WECHAT: later("微信"),
     PaymentBrand.ALIPAY: later("支付宝"),
     PaymentBrand.UNIONPAY: later("银联"),
 }
+
+
+def copy_words(state: CopyState) -> str:
+    """How the second medium is, in the language of this request."""
+    return say(COPIES[state])
 
 
 def unit_of(view: TillView) -> str:
@@ -262,6 +289,8 @@ def notice_words(
     }
     if "brand" in notice.figures:
         figures["brand"] = say(BRANDS[PaymentBrand(str(notice.figures["brand"]))])
+    if "copy" in notice.figures:
+        figures["copy"] = copy_words(CopyState(str(notice.figures["copy"])))
     code = NoticeCode(notice.code)
     if notice.decline is not None:
         needs_points = bool(notice.figures.get("needs_points"))

@@ -43,6 +43,7 @@ CHINESE = re.compile(r"[\u3400-\u9fff]")
 NEVER = re.compile(r"(?<!积)分(?!成|钟)|授权|冻结|扣减|¥|线下")
 FIGURES: dict[str, str | int] = {
     "brand": "wechat",
+    "copy": "missing",
     "item": "6900000000014",
     "lowest": 0,
     "highest": 71,
