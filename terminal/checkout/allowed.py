@@ -6,6 +6,23 @@ from terminal.checkout.current import CurrentSale
 from terminal.domain.basket import Basket
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.sale import SaleState
+from terminal.domain.second_copy import CopyState
+
+
+def selling_notice(copy: CopyState, *, stopped: bool, needs_copy: bool) -> Notice | None:
+    """Why this terminal sells nothing at all now; None where it sells."""
+    if stopped:
+        return Notice(NoticeCode.STOPPED, NoticeLevel.ALARM)
+    if needs_copy and copy.is_failing:
+        return Notice(NoticeCode.NO_SECOND_COPY, NoticeLevel.ALARM, {"copy": copy.value})
+    return None
+
+
+def completed_notice(copy: CopyState) -> Notice:
+    """The sale stands whatever became of its copy; that it has none is said beside it."""
+    if copy.is_failing:
+        return Notice(NoticeCode.COMPLETED_UNCOPIED, NoticeLevel.ALARM, {"copy": copy.value})
+    return Notice(NoticeCode.COMPLETED, NoticeLevel.GOOD)
 
 
 def asking_notice(sale: CurrentSale, wanted: PointsWanted) -> Notice | None:

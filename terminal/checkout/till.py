@@ -23,7 +23,13 @@ from protocol.sales import (
     ReversalReason,
     SaleReversed,
 )
-from terminal.checkout.allowed import asking_notice, completing_notice, declined_notice
+from terminal.checkout.allowed import (
+    asking_notice,
+    completed_notice,
+    completing_notice,
+    declined_notice,
+    selling_notice,
+)
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
 from terminal.checkout.current import CurrentSale, completed_sale, receipt_facts, tender_of
 from terminal.checkout.starting import settle_last_run
@@ -53,7 +59,6 @@ from terminal.domain.scan import (
     TwoCodesScan,
     classify,
 )
-from terminal.domain.second_copy import CopyState
 
 TYPED_AMOUNT_CATEGORY = "amount"
 
@@ -365,7 +370,8 @@ class Till:
             self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             return
         self._sale = replace(sale, state=state, captured=captured, code=None)
-        self._say_completed(self._store.second_copy())
+        self._notice = completed_notice(self._store.second_copy())
+        self._changes.note()
         self._wake_workers()
 
     def go_back(self) -> None:
@@ -409,23 +415,10 @@ class Till:
         self._notice = Notice(code, level, figures or {})
         self._changes.note()
 
-    def _say_completed(self, copy: CopyState) -> None:
-        """The sale stands whatever became of its copy; that it has none is said beside it."""
-        if copy.is_failing:
-            self._say(NoticeCode.COMPLETED_UNCOPIED, NoticeLevel.ALARM, {"copy": copy.value})
-        else:
-            self._say(NoticeCode.COMPLETED, NoticeLevel.GOOD)
-
     def _may_sell(self) -> bool:
-        """Whether this terminal sells at all now; says so where it does not."""
         copy = self._store.second_copy()
-        if self._stopped:
-            self._say(NoticeCode.STOPPED, NoticeLevel.ALARM)
-        elif self._refuses_uncopied and copy.is_failing:
-            self._say(NoticeCode.NO_SECOND_COPY, NoticeLevel.ALARM, {"copy": copy.value})
-        else:
-            return True
-        return False
+        refused = selling_notice(copy, stopped=self._stopped, needs_copy=self._refuses_uncopied)
+        return self._show_refusal(refused)
 
     def _say_declined(self, declined: Declined) -> None:
         self._notice = declined_notice(self._sale.basket, declined)
@@ -508,8 +501,9 @@ class Till:
         return self._unless(completing_notice(self._sale))
 
     def _unless(self, notice: Notice | None) -> bool:
-        if not self._may_sell():
-            return False
+        return self._may_sell() and self._show_refusal(notice)
+
+    def _show_refusal(self, notice: Notice | None) -> bool:
         if notice is not None:
             self._notice = notice
             self._changes.note()
