@@ -13,7 +13,7 @@ from protocol.redemption import Limits, Tender, TenderProblem, points_wanted, te
 from protocol.sales import AnsweredBy, Payment, SaleCaptured
 from terminal.checkout.asking import terms_of
 from terminal.domain.basket import Basket
-from terminal.domain.ports import ReceiptFacts, TerminalIdentity
+from terminal.domain.ports import ReceiptFacts, SaleRow, TerminalIdentity
 from terminal.domain.sale import SaleState
 
 
@@ -92,4 +92,19 @@ def receipt_facts(
         unit_name_en=policy.unit_name_en,
         balance_before_points=balance_before_points,
         copy_no=copy_no,
+    )
+
+
+def sale_row(sale: CurrentSale, state: SaleState) -> SaleRow:
+    """The sale's row on the disk as it enters ``state``; nothing is taken before it is captured."""
+    return SaleRow(
+        sale_id=sale.sale_id,
+        state=state,
+        opened_at=sale.opened_at,
+        account=sale.approval.account if sale.approval else None,
+        points=0,
+        total_fen=sale.basket.due().money_fen,
+        stood_in=sale.answered_by is AnsweredBy.STAND_IN,
+        balance_points=sale.approval.balance_points if sale.approval else None,
+        approved_at=sale.approved_at,
     )

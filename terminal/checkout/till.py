@@ -31,7 +31,13 @@ from terminal.checkout.allowed import (
     selling_notice,
 )
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
-from terminal.checkout.current import CurrentSale, completed_sale, receipt_facts, tender_of
+from terminal.checkout.current import (
+    CurrentSale,
+    completed_sale,
+    receipt_facts,
+    sale_row,
+    tender_of,
+)
 from terminal.checkout.starting import settle_last_run
 from terminal.domain.basket import Basket, fits, sold_at_till
 from terminal.domain.changes import Changes
@@ -42,7 +48,6 @@ from terminal.domain.ports import (
     Pool,
     Receipts,
     RecordTooLargeError,
-    SaleRow,
     Store,
     StoreFaultError,
     TerminalIdentity,
@@ -217,7 +222,7 @@ class Till:
         state = advance(self._sale.state, SaleEvent.ASK)
         try:
             with self._store.working() as work:
-                work.save_sale(self._row(state))
+                work.save_sale(sale_row(self._sale, state))
         except StoreFaultError:
             self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             return None
@@ -259,7 +264,7 @@ class Till:
 
     def _take_decline(self, declined: Declined, answered_by: AnsweredBy) -> None:
         state = advance(self._sale.state, SaleEvent.DECLINED)
-        row = replace(self._row(state), decline_reason=declined.reason.value)
+        row = replace(sale_row(self._sale, state), decline_reason=declined.reason.value)
         try:
             with self._store.working() as work:
                 if answered_by is AnsweredBy.STAND_IN:
@@ -352,7 +357,7 @@ class Till:
                 work.journal(captured, moment)
                 work.save_sale(
                     replace(
-                        self._row(state),
+                        sale_row(self._sale, state),
                         receipt_no=captured.receipt_no,
                         points=payment.points,
                         cash_fen=payment.cash_fen,
@@ -389,7 +394,7 @@ class Till:
         try:
             with self._store.working() as work:
                 work.journal(self._reversal(), moment)
-                work.save_sale(self._row(state))
+                work.save_sale(sale_row(self._sale, state))
         except StoreFaultError:
             self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             return False
@@ -430,20 +435,6 @@ class Till:
 
     def _reversal(self) -> SaleReversed:
         return SaleReversed(sale_id=self._sale.sale_id, reason=ReversalReason.CANCELLED)
-
-    def _row(self, state: SaleState) -> SaleRow:
-        sale = self._sale
-        return SaleRow(
-            sale_id=sale.sale_id,
-            state=state,
-            opened_at=sale.opened_at,
-            account=sale.approval.account if sale.approval else None,
-            points=0,
-            total_fen=sale.basket.due().money_fen,
-            stood_in=sale.answered_by is AnsweredBy.STAND_IN,
-            balance_points=sale.approval.balance_points if sale.approval else None,
-            approved_at=sale.approved_at,
-        )
 
     def _scan_barcode(self, barcode: str) -> None:
         with self._lock:
