@@ -212,7 +212,7 @@ class Till:
         if self._sale.code is not None and self._sale.code.payload == code.payload:
             return None  # the scanner read it twice: the answer is on the page, or on its way
         wanted = self._wanted(policy)
-        if policy is None or wanted is None or not self._may_ask(wanted):
+        if policy is None or wanted is None or not self._unless(asking_notice(self._sale, wanted)):
             return None
         items = self._sale.basket.limited_items()
         request = self._asking.question(self._sale.sale_id, code, wanted, policy, items)
@@ -322,7 +322,7 @@ class Till:
                 return
             if sale.state is SaleState.CAPTURED:
                 return
-            if not self._may_complete():
+            if not self._unless(completing_notice(self._sale)):
                 return
             policy = self._store.documents().policy
             payment = tender_of(sale, policy) if policy else None
@@ -484,12 +484,6 @@ class Till:
             self._say(NoticeCode.NOT_READY, NoticeLevel.ALARM)
             return None
         return points_wanted(self._sale.basket.due(policy.limits), terms_of(policy))
-
-    def _may_ask(self, wanted: PointsWanted) -> bool:
-        return self._unless(asking_notice(self._sale, wanted))
-
-    def _may_complete(self) -> bool:
-        return self._unless(completing_notice(self._sale))
 
     def _unless(self, notice: Notice | None) -> bool:
         return self._may_sell() and self._show_refusal(notice)
