@@ -24,6 +24,7 @@ from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.page import Page
 from terminal.checkout.till import Till
+from terminal.diagnostics.print_test import print_test_command
 from terminal.diagnostics.prints import prints_command
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
@@ -330,6 +331,7 @@ def _enrol(settings: TerminalSettings, code: str) -> TerminalIdentity:
         return identity
 
 
+cli.add_command(print_test_command)
 cli.add_command(prints_command)
 
 
