@@ -132,7 +132,8 @@ class DirectoryEntry(Struct, frozen=True, kw_only=True):
     """One resident as a terminal may know them.
 
     ``allowance_points`` is the balance when the document was made, rounded down to a
-    bucket; it only bounds what a terminal may give offline.
+    bucket; it only bounds what a terminal may give offline. ``phone_seq``: a phone's
+    certificates with a lower number are dead (exact, and all that is to know of them).
     """
 
     account: str
@@ -140,6 +141,7 @@ class DirectoryEntry(Struct, frozen=True, kw_only=True):
     status: AccountStatus = AccountStatus.ACTIVE
     banned_until: date | None = None
     cards: tuple[DirectoryCard, ...] = ()
+    phone_seq: int = 0
 
 
 class Directory(Struct, frozen=True, kw_only=True):

@@ -41,9 +41,40 @@ class CardEvidence(Struct, frozen=True, tag="card"):
     proof_hex: str
 
 
-Evidence = SlotEvidence | CardEvidence
+class ShowEvidence(Struct, frozen=True, tag="show"):
+    """A code that a phone signed and showed.
+
+    Attributes:
+        payload_hex: its 185 or 186 bytes in hex; the phone's certificate is in it.
+    """
+
+    payload_hex: str
+
+
+class ConfirmEvidence(Struct, frozen=True, tag="confirm"):
+    """A phone's yes to this sale: how many points at most, at which terminal.
+
+    Attributes:
+        certificate_hex: the phone's certificate, 115 or 116 bytes.
+        challenge_hex: what the terminal asked, 224 bytes.
+        answer_hex: what the phone answered, 77 bytes.
+    """
+
+    certificate_hex: str
+    challenge_hex: str
+    answer_hex: str
+
+
+Evidence = SlotEvidence | CardEvidence | ShowEvidence | ConfirmEvidence
+
+_GRADES: dict[type[Evidence], ProofGrade] = {
+    SlotEvidence: ProofGrade.SHOW,
+    ShowEvidence: ProofGrade.SHOW,
+    ConfirmEvidence: ProofGrade.CONFIRM,
+    CardEvidence: ProofGrade.CARD,
+}
 
 
 def proof_grade(evidence: Evidence) -> ProofGrade:
     """The grade of what was shown."""
-    return ProofGrade.SHOW if isinstance(evidence, SlotEvidence) else ProofGrade.CARD
+    return _GRADES[type(evidence)]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from server import awards, redemption, settlement
 from server.awards import bearer_cards, bearer_moves
-from server.directory import catalogue, sanctions, terms
+from server.directory import catalogue, phones, sanctions, terms
 from server.directory import commands as c
 from server.directory import register as directory
 from server.directory.accounts import (
@@ -27,7 +27,7 @@ from server.facts.refused import Refused
 from server.ledger import Asset, Normal, open_account
 
 Command = TypeVar("Command", bound=msgspec.Struct)
-DirectoryHandler = Callable[[Connection, str, Command, datetime], Answer]
+DirectoryHandler = Callable[[Connection, str, Command, datetime], Answer | phones.PhoneEnrolled]
 
 
 def make_desk() -> FactDesk:
@@ -61,6 +61,9 @@ def make_desk() -> FactDesk:
     _at_desk(desk, c.InviteTerminal, invite_terminal)
     # A wrong code costs a try, so the refusal leaves its mark.
     _at_desk(desk, c.EnrolTerminal, enrol_terminal, keeps_refusals=True)
+    _at_desk(desk, phones.InvitePhone, phones.invite_phone)
+    _at_desk(desk, phones.EnrolPhone, phones.enrol_phone, keeps_refusals=True)
+    _at_desk(desk, phones.EndPhone, phones.end_phone)
     _at_desk(desk, c.RegisterSignIn, directory.register_sign_in)
     _at_desk(desk, c.AddItem, catalogue.add_item)
     _at_desk(desk, c.ChangePrice, catalogue.change_price)

@@ -31,6 +31,7 @@ from protocol.keys import pool_tag, public_key_text
 from server.db.dialect import insert_or_ignore
 from server.directory.bearer import BEARER_SEQ, bearer_cards, stopped_cards
 from server.directory.catalogue import items_on_sale
+from server.directory.phones import lowest_live_seqs
 from server.directory.queries import cards, issuer_keys, pool_terms, residents
 from server.directory.tables import published_document
 
@@ -103,6 +104,7 @@ def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, in
     by_account: dict[str, list[DirectoryCard]] = defaultdict(list)
     for card in cards(tx, pool):
         by_account[card.account].append(DirectoryCard(card_id=card.card_id, seq=card.seq))
+    phone_seqs = lowest_live_seqs(tx, pool)
     entries = tuple(
         DirectoryEntry(
             account=each.account,
@@ -110,6 +112,7 @@ def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, in
             status=each.status,
             banned_until=each.banned_until,
             cards=tuple(by_account[each.account]),
+            phone_seq=phone_seqs.get(each.account, 0),
         )
         for each in residents(tx, pool)
     )

@@ -24,6 +24,7 @@ from server.facts.refused import Refused
 from server.ledger import Asset, Held, balance, last_debit, place_hold, spendable
 from server.redemption.evidence import judge_question
 from server.redemption.limits import Asker, Question, grant, items_problem, reserve
+from server.redemption.phone_evidence import PhoneEvidence, note_phone_use
 from server.redemption.queries import Sale, sale_of
 from server.redemption.rows import SALE
 from server.redemption.states import SaleMove, SaleState, advance
@@ -104,6 +105,10 @@ def authorise(
             "answer": msgspec.json.encode(answer, order="deterministic"),
         }
         books.insert(SALE, NOT_YET_CAPTURED | asked)
+    if isinstance(answer, Approved) and isinstance(command.evidence, PhoneEvidence):
+        note_phone_use(
+            tx, stamp, command.evidence, sale_id=command.sale_id, terminal=command.terminal
+        )
     if isinstance(answer, Approved) and answer.held_until is not None:
         sale = {"pool": stamp.pool, "sale_id": str(command.sale_id)}
         reserve(tx, sale, answer.account, command.limited_items, answer.held_until)
@@ -142,7 +147,16 @@ def _answer(
     tx: Connection, stamp: FactStamp, command: Authorise, terms: PoolTerms
 ) -> Approved | Declined:
     at = stamp.recorded_at
-    shown = judge_question(tx, terms, command.evidence, at, proof_holds=command.proof_holds)
+    shown = judge_question(
+        tx,
+        terms,
+        command.evidence,
+        at,
+        proof_holds=command.proof_holds,
+        sale_id=command.sale_id,
+        terminal=command.terminal,
+        points=command.required_points + command.optional_points,
+    )
     if isinstance(shown, Declined):
         return shown
     bearer = shown.bearer

@@ -43,6 +43,7 @@ from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.evidence import most_points, sale_is_proven
 from server.redemption.limits import accepted_terms, categories_problem, note_over_limit
 from server.redemption.orders import is_order, open_orders, orders_problem
+from server.redemption.phone_evidence import PhoneEvidence, note_phone_use
 from server.redemption.queries import LINES, Sale, sale_of
 from server.redemption.rows import SALE, SALE_LINE
 from server.redemption.states import SaleMove, SaleState, advance
@@ -152,6 +153,14 @@ def book_sale(tx: Connection, told: Told, sale: SaleCaptured) -> Booking:
     covered = _cover(tx, told, sale, before, holder)
     overdraft = sale.payment.points - covered
     _write(tx, told, sale, before, worth=worth, overdraft=overdraft)
+    if isinstance(sale.evidence, PhoneEvidence):
+        note_phone_use(
+            tx,
+            told.stamp,
+            sale.evidence,
+            sale_id=sale.sale_id,
+            terminal=told.terminal.terminal,
+        )
     open_orders(tx, told.stamp, sale)
     bearer = sale.account is not None and holder == card_account(sale.account)
     note_over_limit(tx, told.stamp, told.terms, sale, bearer=bearer)

@@ -22,12 +22,23 @@ from protocol.codes import (
     signature_problem,
     time_problem,
 )
-from protocol.evidence import CardEvidence, Evidence, SlotEvidence
+from protocol.evidence import (
+    CardEvidence,
+    Evidence,
+    SlotEvidence,
+)
 from protocol.journal import ClockState, Envelope
 from protocol.reasons import Declined, DeclineReason
 from protocol.sales import AnsweredBy, SaleCaptured
 from server.directory import CardState, PoolTerms, card_of, issuer_keys
 from server.directory.bearer import BEARER_SEQ, BearerCard, bearer_of
+from server.redemption.phone_evidence import (
+    PhoneEvidence,
+    PhoneShown,
+    judge_phone,
+    phone_is_proven,
+    read_phone_evidence,
+)
 
 _CARD_ID_CHARS = 16
 _PROOF_CHARS = 64
@@ -78,16 +89,46 @@ def judge_question(
     at: datetime,
     *,
     proof_holds: bool,
+    sale_id: UUID,
+    terminal: str,
+    points: int,
 ) -> Shown | Declined:
-    """Judge what a terminal has in front of it now; ``at`` is the server's time."""
+    """Judge what a terminal has in front of it now; ``at`` is the server's time.
+
+    ``points``: the most that it asks for, which a phone that confirms must have agreed to.
+    """
+    if isinstance(evidence, PhoneEvidence):
+        phone = judge_phone(
+            tx, terms, evidence, at, sale_id=sale_id, terminal=terminal, points=points
+        )
+        return phone if isinstance(phone, Declined) else _phone_shown(terms, phone)
     if isinstance(evidence, SlotEvidence):
-        code = slot_of(evidence)
-        if code is None:
-            return Declined(DeclineReason.CODE_UNREADABLE)
-        declined = _signature_problem(tx, terms, code) or time_problem(code, at)
-        if declined is not None:
-            return declined
-        return Shown(code.account.hex(), min(code.cap, terms.slot_cap_points))
+        return _judge_slot(tx, terms, evidence, at)
+    return _judge_card(tx, terms, evidence, at, proof_holds=proof_holds)
+
+
+def _phone_shown(terms: PoolTerms, phone: PhoneShown) -> Shown:
+    """A code that is only shown takes little; whoever confirms has agreed to the points."""
+    if phone.challenge is not None:
+        return Shown(phone.account, phone.challenge.points)
+    return Shown(phone.account, min(phone.certificate.cap, terms.slot_cap_points))
+
+
+def _judge_slot(
+    tx: Connection, terms: PoolTerms, evidence: SlotEvidence, at: datetime
+) -> Shown | Declined:
+    code = slot_of(evidence)
+    if code is None:
+        return Declined(DeclineReason.CODE_UNREADABLE)
+    declined = _signature_problem(tx, terms, code) or time_problem(code, at)
+    if declined is not None:
+        return declined
+    return Shown(code.account.hex(), min(code.cap, terms.slot_cap_points))
+
+
+def _judge_card(
+    tx: Connection, terms: PoolTerms, evidence: CardEvidence, at: datetime, *, proof_holds: bool
+) -> Shown | Declined:
     card = card_of(tx, terms.pool, evidence.card_id)
     bearer = bearer_of(tx, terms.pool, evidence.card_id) if card is None else None
     if bearer is not None:
@@ -147,6 +188,7 @@ def sale_is_proven(
         envelope,
         proof_holds=proof_holds,
         was_authorised=was_authorised,
+        sale=sale,
     )
 
 
@@ -159,8 +201,20 @@ def is_proven(
     *,
     proof_holds: bool | None,
     was_authorised: bool = False,
+    sale: SaleCaptured | None = None,
 ) -> bool:
-    """As :func:`sale_is_proven`, for whatever a record tells."""
+    """As :func:`sale_is_proven`, for whatever a record tells; ``sale`` where it is one."""
+    if isinstance(evidence, PhoneEvidence):
+        return phone_is_proven(
+            tx,
+            terms,
+            account,
+            evidence,
+            envelope,
+            sale_id=sale.sale_id if sale else None,
+            points=sale.payment.points if sale else 0,
+            was_authorised=was_authorised,
+        )
     if isinstance(evidence, CardEvidence):
         card = card_of(tx, terms.pool, evidence.card_id)
         if card is None and bearer_of(tx, terms.pool, account) is not None:
@@ -192,6 +246,11 @@ def most_points(terms: PoolTerms, sale: SaleCaptured, approved_points: int | Non
     if isinstance(sale.evidence, SlotEvidence):
         code = slot_of(sale.evidence)
         cap_points = min(code.cap, terms.slot_cap_points) if code is not None else 0
+    if isinstance(sale.evidence, PhoneEvidence):
+        phone = read_phone_evidence(sale.evidence)
+        cap_points = phone.certificate.cap if phone is not None else 0
+        if phone is not None and phone.challenge is None:
+            cap_points = min(cap_points, terms.slot_cap_points)
     return max(approved_points or 0, min(cap_points, terms.stand_in.per_sale_points))
 
 

@@ -27,6 +27,7 @@ from server.redemption.capture import SALE_KEY
 from server.redemption.evidence import slot_of
 from server.redemption.intake import JournalRecord
 from server.redemption.opening import opened
+from server.redemption.phone_evidence import PhoneEvidence, read_phone_evidence
 from server.redemption.queries import chain_heads_wish
 from server.redemption.rows import SALE, STOCK_LEVEL
 
@@ -105,6 +106,11 @@ def _want_holder(tx: Connection, pool: str, wanted: _Wanted, evidence: Evidence)
         wanted.books.spenders.add(
             resident_account(card.account) if card else card_account(evidence.card_id)
         )
+        return
+    if isinstance(evidence, PhoneEvidence):
+        shown = read_phone_evidence(evidence)
+        if shown is not None:
+            wanted.books.spenders.add(resident_account(shown.account))
         return
     code = slot_of(evidence)
     if code is not None:

@@ -1,0 +1,256 @@
+"""What a phone signed, judged again: the same bytes that the terminal judged, and whether the
+key was let in, is still good, and signs in one place only.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from protocol.codes import ConfirmCode, PhoneCertificate, ShowCode, read_payload
+from protocol.codes.challenge import Challenge, nonce_of
+from protocol.codes.phone import read_certificate
+from protocol.codes.verifying import (
+    SHOW_AHEAD,
+    SHOW_WINDOW,
+    certificate_expired,
+    certificate_problem,
+    challenge_problem,
+    confirm_problem,
+    signature_problem,
+    time_problem,
+)
+from protocol.evidence import ConfirmEvidence, ShowEvidence
+from protocol.journal import ClockState, Envelope
+from protocol.keys import SIGNATURE_BYTES, read_public_key
+from protocol.reasons import Declined, DeclineReason
+from server.directory import PoolTerms, issuer_keys, terminal_of
+from server.directory.phones import (
+    Phone,
+    PhoneState,
+    PhoneUse,
+    mark_copied,
+    note_use,
+    phone_of,
+    uses_of,
+)
+from server.facts import FactStamp
+from server.redemption.queries import sale_of
+from server.redemption.states import SaleState
+
+PhoneEvidence = ShowEvidence | ConfirmEvidence
+_NO_DECLINE = {
+    PhoneState.COPIED: DeclineReason.CODE_COPIED,
+    PhoneState.REVOKED: DeclineReason.PHONE_REVOKED,
+    PhoneState.REPLACED: DeclineReason.PHONE_REVOKED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneShown:
+    """What a phone signed, read: a code that was shown, or an answer to a challenge."""
+
+    certificate: PhoneCertificate
+    counter: int
+    content: bytes
+    show: ShowCode | None = None
+    answer: ConfirmCode | None = None
+    challenge: Challenge | None = None
+
+    @property
+    def account(self) -> str:
+        return self.certificate.account.hex()
+
+    def use(self, sale_id: UUID, terminal: str) -> PhoneUse:
+        """What its counter is used for."""
+        content_hash = hashlib.sha256(self.content).hexdigest()
+        return PhoneUse(
+            str(sale_id), self.account, self.certificate.seq, self.counter, content_hash, terminal
+        )
+
+
+def read_phone_evidence(evidence: PhoneEvidence) -> PhoneShown | None:
+    """What was shown, unjudged; None where it cannot be read."""
+    try:
+        if isinstance(evidence, ShowEvidence):
+            show = read_payload(bytes.fromhex(evidence.payload_hex))
+            if not isinstance(show, ShowCode):
+                return None
+            content = show.payload[:-SIGNATURE_BYTES]
+            return PhoneShown(show.certificate, show.counter, content, show=show)
+        certificate = read_certificate(bytes.fromhex(evidence.certificate_hex))
+        challenge = read_payload(bytes.fromhex(evidence.challenge_hex))
+        answer = read_payload(bytes.fromhex(evidence.answer_hex))
+    except ValueError:
+        return None
+    if certificate is None or not isinstance(challenge, Challenge):
+        return None
+    if not isinstance(answer, ConfirmCode):
+        return None
+    content = answer.payload[:-SIGNATURE_BYTES] + challenge.payload
+    return PhoneShown(certificate, answer.counter, content, answer=answer, challenge=challenge)
+
+
+def judge_phone(
+    tx: Connection,
+    terms: PoolTerms,
+    evidence: PhoneEvidence,
+    at: datetime,
+    *,
+    sale_id: UUID,
+    terminal: str,
+    points: int,
+) -> PhoneShown | Declined:
+    """Judge what a terminal asks with now, for at most ``points``; ``at`` is the server's time.
+
+    A key that is found in two places is stopped here and now.
+    """
+    shown = read_phone_evidence(evidence)
+    if shown is None:
+        return Declined(DeclineReason.CODE_UNREADABLE)
+    declined = _signed_problem(tx, terms, shown, sale_id=sale_id, terminal=terminal, points=points)
+    if declined is None and shown.show is not None:
+        declined = time_problem(shown.show, at)
+    if declined is None:
+        declined = certificate_expired(shown.certificate, at)
+    if declined is not None:
+        return declined
+    phone = _phone(tx, terms, shown)
+    if phone is None:
+        return Declined(DeclineReason.CODE_FORGED)
+    if phone.state is not PhoneState.LIVE:
+        return Declined(_NO_DECLINE[phone.state])
+    declined = _used_before(tx, terms, shown.use(sale_id, terminal))
+    if declined is not None and declined.reason is DeclineReason.CODE_COPIED:
+        mark_copied(tx, terms.pool, phone.account, phone.seq, at)
+    return declined or shown
+
+
+def note_phone_use(
+    tx: Connection,
+    stamp: FactStamp,
+    evidence: PhoneEvidence,
+    *,
+    sale_id: UUID,
+    terminal: str,
+) -> None:
+    """Keep what a counter was used for. Another content under it: the key is in two places,
+    and from now on nobody takes it.
+    """
+    shown = read_phone_evidence(evidence)
+    if shown is None or phone_of(tx, stamp.pool, shown.account, shown.certificate.seq) is None:
+        return
+    use = shown.use(sale_id, terminal)
+    before = uses_of(tx, stamp.pool, use.account, use.seq, use.counter)
+    note_use(tx, stamp.pool, use, stamp.fact_no)
+    if any(each.content_hash != use.content_hash for each in before):
+        mark_copied(tx, stamp.pool, use.account, use.seq, stamp.recorded_at)
+
+
+def phone_is_proven(
+    tx: Connection,
+    terms: PoolTerms,
+    account: str,
+    evidence: PhoneEvidence,
+    envelope: Envelope,
+    *,
+    sale_id: UUID | None,
+    points: int,
+    was_authorised: bool,
+) -> bool:
+    """Whether a captured sale's phone was the account's own, and this sale's.
+
+    A phone that was ended since is no reason to doubt. ``sale_id`` is None for what is no sale;
+    then a phone's confirmation, which is always of a sale, proves nothing.
+    """
+    shown = read_phone_evidence(evidence)
+    if shown is None or shown.account != account:
+        return False
+    if shown.challenge is not None and sale_id is None:
+        return False
+    asked = sale_id or UUID(int=0)
+    if _signed_problem(tx, terms, shown, sale_id=asked, terminal=envelope.terminal, points=points):
+        return False
+    if _phone(tx, terms, shown) is None:
+        return False
+    if sale_id is not None and _taken_twice_here(tx, terms, shown.use(sale_id, envelope.terminal)):
+        return False
+    if was_authorised or shown.show is None:
+        return True
+    held = timedelta(seconds=terms.hold_s)
+    first, last = shown.show.shown_at - SHOW_AHEAD, shown.show.shown_at + SHOW_WINDOW + held
+    in_time = first <= envelope.occurred_at <= last
+    return in_time and envelope.clock_state is not ClockState.UNKNOWN
+
+
+def _signed_problem(
+    tx: Connection,
+    terms: PoolTerms,
+    shown: PhoneShown,
+    *,
+    sale_id: UUID,
+    terminal: str,
+    points: int,
+) -> Declined | None:
+    """None where every signature holds; of an answer, also for this sale at this terminal."""
+    keys = issuer_keys(tx, terms.pool)
+    if shown.show is not None:
+        return signature_problem(shown.show, keys, terms.tag)
+    asked, answer = shown.challenge, shown.answer
+    assert asked is not None
+    assert answer is not None
+    declined = certificate_problem(shown.certificate, keys, terms.tag)
+    declined = declined or challenge_problem(asked, keys, terms.tag)
+    declined = declined or confirm_problem(answer, shown.certificate, asked, terms.tag)
+    if declined is not None:
+        return declined
+    asker = terminal_of(tx, terms.pool, terminal)
+    if (
+        asker is None
+        or asker.public_key is None
+        or read_public_key(asker.public_key).public_bytes_raw() != asked.certificate.key
+        or asked.nonce != nonce_of(sale_id)
+        or points > asked.points
+    ):
+        return Declined(DeclineReason.CONFIRM_OTHER)
+    return None
+
+
+def _phone(tx: Connection, terms: PoolTerms, shown: PhoneShown) -> Phone | None:
+    """The phone that the certificate names, if it has that key."""
+    phone = phone_of(tx, terms.pool, shown.account, shown.certificate.seq)
+    return phone if phone is not None and phone.key == shown.certificate.key else None
+
+
+def _used_before(tx: Connection, terms: PoolTerms, use: PhoneUse) -> Declined | None:
+    """Whether the counter served already: for another content, elsewhere, or for a sale that is
+    done. The same till may ask again with a code whose sale came to nothing.
+    """
+    for before in uses_of(tx, terms.pool, use.account, use.seq, use.counter):
+        if before.sale_id == use.sale_id:
+            continue
+        if before.content_hash != use.content_hash:
+            return Declined(DeclineReason.CODE_COPIED)
+        if before.terminal != use.terminal or _is_done(tx, terms, before.sale_id):
+            return Declined(DeclineReason.CODE_USED)
+    return None
+
+
+def _taken_twice_here(tx: Connection, terms: PoolTerms, use: PhoneUse) -> bool:
+    """Whether this very terminal captured another sale with the code: it breaks the rules. Two
+    shops that were both cut off cannot know of each other, and both are paid.
+    """
+    return any(
+        before.sale_id != use.sale_id
+        and before.terminal == use.terminal
+        and before.content_hash == use.content_hash
+        and _is_done(tx, terms, before.sale_id)
+        for before in uses_of(tx, terms.pool, use.account, use.seq, use.counter)
+    )
+
+
+def _is_done(tx: Connection, terms: PoolTerms, sale_id: str) -> bool:
+    sale = sale_of(tx, terms.pool, UUID(sale_id))
+    return sale is not None and sale.state is SaleState.CAPTURED
