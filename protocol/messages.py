@@ -172,7 +172,11 @@ class DocumentsRequest(Struct, frozen=True, kw_only=True):
 
 
 class DocumentsAnswer(Struct, frozen=True, kw_only=True):
-    """Those documents that are newer than the terminal's; possibly none."""
+    """Those documents that are newer than the terminal's; possibly none.
+
+    ``certificate``: by which a phone knows the terminal (:mod:`protocol.codes.challenge`).
+    """
 
     documents: tuple[SignedDocument, ...]
     server_time: datetime
+    certificate: bytes | None = None

@@ -11,6 +11,7 @@ from protocol.messages import ProblemKind
 from server import api
 from server.api.direct import DirectWay
 from server.api.partners import create_partner_blueprint
+from server.api.phones import create_phone_blueprint
 from server.api.replies import NOT_STORED, SECURITY_HEADERS, NotDealt
 from server.api.replies import response as api_response
 from server.db import TryAgain
@@ -54,6 +55,7 @@ def create_app(services: AppServices) -> Flask:
     )
     app.register_blueprint(api.create_blueprint(services.api))
     app.register_blueprint(create_partner_blueprint(services.api))
+    app.register_blueprint(create_phone_blueprint(services.api))
     app.register_blueprint(portal.create_blueprint(services.portal))
     app.register_blueprint(console.create_blueprint(services.portal))
     app.before_request(_refuse_nul)

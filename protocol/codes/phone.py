@@ -97,6 +97,13 @@ class ConfirmCode:
     payload: bytes
 
 
+def show_limit(certificate: PhoneCertificate, policy_points: int) -> int:
+    """Most points a sale for a code that is only shown: what the policy says, or half of it for
+    a key that can be read. More takes a confirmation.
+    """
+    return policy_points // 2 if certificate.flags & FLAG_EXTRACTABLE else policy_points
+
+
 def make_certificate(
     issuer: Ed25519PrivateKey,
     tag: bytes,

@@ -30,6 +30,7 @@ from protocol.messages import (
     RecordOutcome,
 )
 from protocol.reasons import Declined
+from server.api.certifying import terminal_certificate
 from server.api.replies import NotDealt
 from server.api.services import ApiServices
 from server.api.signed import Signature
@@ -260,16 +261,26 @@ def _taken_in(
 
 
 def answer_documents(
-    services: ApiServices, tx: Connection, message: DocumentsRequest, now: datetime
+    services: ApiServices,
+    tx: Connection,
+    terminal: Terminal,
+    message: DocumentsRequest,
+    now: datetime,
 ) -> DocumentsAnswer:
-    """The published documents that are newer than the terminal's."""
+    """The published documents that are newer than the terminal's, and its certificate."""
     has = {
         DocumentKind.POLICY: message.policy,
         DocumentKind.CATALOGUE: message.catalogue,
         DocumentKind.DIRECTORY: message.directory,
     }
     found = [newer_than(tx, services.pool, kind, version) for kind, version in has.items()]
-    return DocumentsAnswer(documents=tuple(each for each in found if each), server_time=now)
+    shop = shop_of(tx, services.pool, terminal.shop)
+    assert shop is not None
+    return DocumentsAnswer(
+        documents=tuple(each for each in found if each),
+        server_time=now,
+        certificate=terminal_certificate(services.keys, terminal, shop.name, now),
+    )
 
 
 class _Link(Enum):

@@ -74,7 +74,9 @@ def create_blueprint(services: ApiServices) -> Blueprint:
         def job(_services: ApiServices, asker: Asker, message: DocumentsRequest) -> Job:
             now = asker.signature.seen_at
             publisher.refresh(now)
-            return asker.job(lambda tx, _: answer_documents(services, tx, message, now))
+            return asker.job(
+                lambda tx, _: answer_documents(services, tx, asker.terminal, message, now)
+            )
 
         return response(_deal(services, terminal, what_was_asked(), DocumentsRequest, job))
 

@@ -20,6 +20,7 @@ from server.commands.codes import card, code
 from server.commands.importing import import_commands
 from server.commands.paying import payment
 from server.commands.people import sign_in
+from server.commands.phones import phone
 from server.commands.pool import init, serve, upgrade
 from server.commands.report import report
 from server.commands.rolling import roll_up_command
@@ -46,5 +47,6 @@ def register_all(group: click.Group) -> None:
     sanctions.register(group)
     health.register(group)
     group.add_command(roll_up_command)
+    group.add_command(phone)
     group.add_command(bearer.issue)
     group.add_command(bearer.bearer_card)

@@ -103,6 +103,16 @@ def enrol_terminal(tx: Connection, pool: str, command: EnrolTerminal, at: dateti
     return Enrolled(terminal=found.terminal, epoch=FIRST_EPOCH, shop=found.shop)
 
 
+def enrolled_keys(tx: Connection, pool: str) -> dict[str, str]:
+    """The public key of every terminal that has one, by its id."""
+    rows = tx.execute(
+        select(t.terminal.c.terminal, t.terminal.c.public_key).where(
+            t.terminal.c.pool == pool, t.terminal.c.public_key.is_not(None)
+        )
+    )
+    return {row.terminal: row.public_key for row in rows}
+
+
 def _wrong_code() -> Refused:
     return Refused(
         DirectoryProblem.WRONG_CODE,

@@ -22,6 +22,7 @@ from protocol.codes import (
     signature_problem,
     time_problem,
 )
+from protocol.codes.phone import show_limit
 from protocol.evidence import (
     CardEvidence,
     Evidence,
@@ -111,7 +112,7 @@ def _phone_shown(terms: PoolTerms, phone: PhoneShown) -> Shown:
     """A code that is only shown takes little; whoever confirms has agreed to the points."""
     if phone.challenge is not None:
         return Shown(phone.account, phone.challenge.points)
-    return Shown(phone.account, min(phone.certificate.cap, terms.slot_cap_points))
+    return Shown(phone.account, show_limit(phone.certificate, terms.slot_cap_points))
 
 
 def _judge_slot(
@@ -250,7 +251,8 @@ def most_points(terms: PoolTerms, sale: SaleCaptured, approved_points: int | Non
         phone = read_phone_evidence(sale.evidence)
         cap_points = phone.certificate.cap if phone is not None else 0
         if phone is not None and phone.challenge is None:
-            cap_points = min(cap_points, terms.slot_cap_points)
+            limit_points = show_limit(phone.certificate, terms.slot_cap_points)
+            cap_points = min(cap_points, limit_points)
     return max(approved_points or 0, min(cap_points, terms.stand_in.per_sale_points))
 
 

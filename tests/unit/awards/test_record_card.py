@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from protocol.messages import Approved
 from server.awards import ClawBackAward, OpenBalance
 from server.commands.csv_text import BYTE_ORDER_MARK
-from server.commands.record_card import record_lines
 from server.commands.report_figures import Period, by_rule
+from server.reports.record import record_lines
 from tests.unit.awards.conftest import MakeWorld
 from tests.unit.awards.deeds import amended, assert_audit_is_clean, award, points
 from tests.unit.awards.running import run

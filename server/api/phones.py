@@ -1,0 +1,298 @@
+"""A resident's phone at the server: it enrols with a code, and comes back for what is new."""
+
+import hmac
+from datetime import datetime, timedelta
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection
+
+from protocol.codes import make_slot, read_code, to_digits
+from protocol.codes.challenge import ReceiptCode, ReceiptKind, terminal_name
+from protocol.codes.phone import FLAG_EXTRACTABLE
+from protocol.codes.verifying import receipt_holds
+from protocol.keys import read_public_key
+from protocol.messages import ProblemKind
+from protocol.money import Points
+from server.api.answers import WRONG_CODE
+from server.api.certifying import phone_certificate
+from server.api.phone_messages import (
+    IssuerKeyHex,
+    PhoneAnswer,
+    PhoneEnded,
+    PhoneEnrolRequest,
+    PhoneHistoryLine,
+    PhoneRequest,
+    PhoneSlot,
+    ReceiptAnswer,
+    ReceiptCheck,
+)
+from server.api.replies import NotDealt, response
+from server.api.services import ApiServices
+from server.api.views import read_message
+from server.db import reading, run_writing
+from server.directory import (
+    DirectoryProblem,
+    Terminal,
+    issuer_keys,
+    pool_terms,
+    resident_of,
+    shop_of,
+    terminal_of,
+)
+from server.directory.accounts import resident_account
+from server.directory.enrolment import code_name
+from server.directory.enrolment import read_code as read_typed_code
+from server.directory.phones import (
+    EnrolPhone,
+    Phone,
+    PhoneEnrolled,
+    PhoneState,
+    phone_code_hash,
+    phone_invitations_named,
+    phone_of,
+)
+from server.directory.terminals import enrolled_keys
+from server.facts.refused import Refused
+from server.ledger import spendable
+from server.redemption.queries import sale_of
+from server.redemption.states import SaleState
+from server.reports.record import record_lines
+
+MAX_PHONE_BODY_BYTES = 4_096
+PHONE_REQUEST_PURPOSE = "phone-request"
+PHONE_AGE_S = 300
+HISTORY_LINES = 50
+SLOT_HOURS = 24
+_MOST_SLOTS = 96
+
+_ENDED = {
+    PhoneState.COPIED: "这部手机的码可能被人复制，已停用，请到社区重新登记"
+    " / the code of this phone may have been copied and is stopped; register again",
+    PhoneState.REVOKED: "这部手机的码已停用，请到社区登记"
+    " / the code of this phone is stopped; see the community office",
+    PhoneState.REPLACED: "已换了手机，这部手机的码不能再用 / another phone has replaced this one",
+}
+
+
+def create_phone_blueprint(services: ApiServices) -> Blueprint:
+    """``/v1/phones`` and ``/v1/receipts``."""
+    api = Blueprint("phones", __name__, url_prefix="/v1")
+
+    @api.before_request
+    def limit_the_body() -> None:
+        request.max_content_length = MAX_PHONE_BODY_BYTES
+
+    @api.post("/phones/enrol")
+    def enrol() -> Response:
+        message = read_message(request.get_data(cache=False), PhoneEnrolRequest)
+        if isinstance(message, NotDealt):
+            return response(message)
+        return response(_enrol(services, message, services.clock()))
+
+    @api.post("/phones/refresh")
+    def refresh() -> Response:
+        message = read_message(request.get_data(cache=False), PhoneRequest)
+        if isinstance(message, NotDealt):
+            return response(message)
+        return response(_refresh(services, message, services.clock()))
+
+    @api.post("/receipts/check")
+    def check() -> Response:
+        message = read_message(request.get_data(cache=False), ReceiptCheck)
+        if isinstance(message, NotDealt):
+            return response(message)
+        with reading(services.engine) as tx:
+            return response(check_receipt(tx, services, message.digits))
+
+    return api
+
+
+def _enrol(
+    services: ApiServices, message: PhoneEnrolRequest, now: datetime
+) -> PhoneAnswer | NotDealt:
+    with reading(services.engine) as tx:
+        command = _enrolment_of(tx, services.pool, message, now)
+    if command is None:
+        return WRONG_CODE
+    actor = f"phone:{command.account}"
+    outcome = run_writing(
+        services.engine,
+        lambda tx: services.desk.submit(tx, services.pool, command, actor=actor, recorded_at=now),
+    )
+    if isinstance(outcome, Refused):
+        if outcome.reason == DirectoryProblem.WRONG_CODE:
+            return WRONG_CODE
+        return NotDealt(ProblemKind.BAD_REQUEST, outcome.says)
+    assert isinstance(outcome, PhoneEnrolled), outcome
+    with reading(services.engine) as tx:
+        phone = phone_of(tx, services.pool, outcome.account, outcome.seq)
+        assert phone is not None
+        return answer_phone(tx, services, phone, now)
+
+
+def _enrolment_of(
+    tx: Connection, pool: str, message: PhoneEnrolRequest, now: datetime
+) -> EnrolPhone | None:
+    """The command that an introduction comes to; None where it can neither win nor cost a try,
+    so that a stranger leaves nothing in the fact log.
+    """
+    code = read_typed_code(message.code)
+    if code is None or len(message.public_key) not in {64, 66}:
+        return None
+    named = phone_invitations_named(tx, pool, code_name(code))
+    fitting = [
+        each
+        for each in named
+        if hmac.compare_digest(each.code_hash, phone_code_hash(pool, each.account, code))
+    ]
+    for each in (*fitting, *named):
+        if now < each.expires_at and (each.tries_left > 0 or each in fitting):
+            return EnrolPhone(
+                account=each.account,
+                code_hash=phone_code_hash(pool, each.account, code),
+                public_key=message.public_key,
+                flags=FLAG_EXTRACTABLE if message.extractable else 0,
+            )
+    return None
+
+
+def _refresh(
+    services: ApiServices, message: PhoneRequest, now: datetime
+) -> PhoneAnswer | PhoneEnded | NotDealt:
+    with reading(services.engine) as tx:
+        phone = phone_of(tx, services.pool, message.account, message.seq)
+        if phone is None:
+            return NotDealt(ProblemKind.BAD_SIGNATURE)
+        signed = (
+            services.keys.tag
+            + bytes.fromhex(message.account)
+            + message.seq.to_bytes(2)
+            + message.at.to_bytes(4)
+        )
+        if not phone.key.signed(PHONE_REQUEST_PURPOSE, signed, bytes.fromhex(message.signature)):
+            return NotDealt(ProblemKind.BAD_SIGNATURE)
+        if abs(now.timestamp() - message.at) > PHONE_AGE_S:
+            return NotDealt(
+                ProblemKind.CLOCK_SKEW,
+                "手机时间不准，请校准 / set the phone's clock",
+                server_time=now,
+            )
+        if phone.state is not PhoneState.LIVE:
+            return PhoneEnded(state=phone.state.value, says=_ENDED[phone.state])
+        return answer_phone(tx, services, phone, now)
+
+
+def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datetime) -> PhoneAnswer:
+    """All that a live phone is told."""
+    pool, keys = services.pool, services.keys
+    terms = pool_terms(tx, pool)
+    resident = resident_of(tx, pool, phone.account)
+    assert resident is not None
+    certificate, expires_at = phone_certificate(keys, terms, phone, now)
+    lines = record_lines(tx, pool, phone.account)[-HISTORY_LINES:]
+    return PhoneAnswer(
+        pool=pool,
+        pool_name=terms.name,
+        pool_name_en=terms.name_en,
+        unit_name=terms.unit_name,
+        unit_name_en=terms.unit_name_en,
+        tag=keys.tag.hex(),
+        account=phone.account,
+        seq=phone.seq,
+        name=masked_name(resident.name),
+        certificate=certificate.hex(),
+        certificate_expires_at=int(expires_at.timestamp()),
+        show_points=terms.slot_cap_points // (2 if phone.flags & FLAG_EXTRACTABLE else 1),
+        balance_points=max(0, spendable(tx, pool, resident_account(phone.account), now)),
+        history=tuple(
+            PhoneHistoryLine(
+                at=int(each.registered_at.timestamp()), what=each.what, points=each.points
+            )
+            for each in reversed(lines)
+        ),
+        slots=_slots(services, phone, terms.slot_minutes, terms.slot_cap_points, now),
+        issuer_keys=tuple(
+            IssuerKeyHex(kid=kid, public_key=key.public_bytes_raw().hex())
+            for kid, key in issuer_keys(tx, pool).items()
+        ),
+        server_time=int(now.timestamp()),
+    )
+
+
+def masked_name(name: str) -> str:
+    """A name as others may see it: the first character, the rest as stars."""
+    return name[:1] + "*" * (len(name) - 1)
+
+
+def _slots(
+    services: ApiServices, phone: Phone, minutes: int, cap: int, now: datetime
+) -> tuple[PhoneSlot, ...]:
+    """One code after the other for a day, beginning with the one that is good now."""
+    length_s = minutes * 60
+    first_s = int(now.timestamp()) // length_s * length_s
+    count = min(_MOST_SLOTS, SLOT_HOURS * 60 // minutes)
+    made = []
+    for index in range(count):
+        starts_at = datetime.fromtimestamp(first_s, now.tzinfo) + timedelta(
+            seconds=index * length_s
+        )
+        payload = make_slot(
+            services.keys.slot_issuer,
+            services.keys.tag,
+            kid=services.keys.slot_kid,
+            account=bytes.fromhex(phone.account),
+            starts_at=starts_at,
+            minutes=minutes,
+            cap=Points(cap),
+            batch=phone.seq,
+            index=index,
+        )
+        start_s = int(starts_at.timestamp())
+        made.append(PhoneSlot(starts_at=start_s, minutes=minutes, digits=to_digits(payload)))
+    return tuple(made)
+
+
+def check_receipt(tx: Connection, services: ApiServices, digits: str) -> ReceiptAnswer:
+    """Whether a terminal of this pool made the receipt, and whether its sale is in the books."""
+    code = read_code(digits)
+    if not isinstance(code, ReceiptCode):
+        return ReceiptAnswer(
+            genuine=False, booked=False, says="这不是小票上的码 / this is no code of a receipt"
+        )
+    terminal = _terminal_named(tx, services.pool, code.terminal)
+    if (
+        terminal is None
+        or terminal.public_key is None
+        or not receipt_holds(code, read_public_key(terminal.public_key), services.keys.tag)
+    ):
+        return ReceiptAnswer(
+            genuine=False,
+            booked=False,
+            says="这张小票不是本积分池的终端开的 / no terminal of this pool made this receipt",
+        )
+    sale = sale_of(tx, services.pool, code.sale_id)
+    booked = sale is not None and sale.state is SaleState.CAPTURED
+    shop = shop_of(tx, services.pool, terminal.shop)
+    says = (
+        "小票属实，已入账 / genuine, and in the books"
+        if booked
+        else "小票属实，还没有上传入账 / genuine, not told to the server yet"
+    )
+    return ReceiptAnswer(
+        genuine=True,
+        booked=booked,
+        says=says,
+        kind="sale" if code.kind is ReceiptKind.SALE else "refund",
+        shop_name=shop.name if shop else "",
+        occurred_at=int(code.occurred_at.timestamp()),
+        points=code.points,
+        total_fen=code.total_fen,
+        cash_fen=code.cash_fen,
+    )
+
+
+def _terminal_named(tx: Connection, pool: str, name: bytes) -> Terminal | None:
+    for terminal, key in enrolled_keys(tx, pool).items():
+        if terminal_name(read_public_key(key)) == name:
+            return terminal_of(tx, pool, terminal)
+    return None

@@ -1,0 +1,92 @@
+"""A resident's own record: everything that moved their points."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from server.awards.tables import award
+from server.directory.accounts import overdraft_account, owed_account, resident_account
+from server.ledger import Asset, TransferRecord, transfers_of
+
+_PAGE = 1_000
+_AWARDS_PAGE = 500
+
+_WORDS = {
+    "award": "登记",
+    "clawback": "撤回",
+    "opening": "期初转入",
+    "opening_correction": "期初更正",
+    "card_paid_in": "面值卡转入",
+    "sale": "兑换",
+    "refund": "退还",
+    "expiry": "到期",
+    "write_off": "核销",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLine:
+    """One thing that happened: what, when it was registered, and the points, below 0 where they
+    went. What cleared something that was owed is in the line of what was credited.
+    """
+
+    what: str
+    registered_at: datetime
+    points: int
+
+
+def record_lines(tx: Connection, pool: str, account: str) -> list[RecordLine]:
+    """Everything that moved a resident's points, oldest first; the sum is the balance less what
+    is overdrawn and owed.
+    """
+    own = (resident_account(account), overdraft_account(account), owed_account(account))
+    entries: dict[int, list[TransferRecord]] = {}
+    for name in own:
+        for each in _all_transfers(tx, pool, name):
+            entries.setdefault(each.entry_no, []).append(each)
+    found = []
+    for _, transfers in sorted(entries.items()):
+        # A transfer between two of the three accounts was met twice, and moves nothing in all.
+        moved = {each.transfer_no: each for each in transfers}.values()
+        points = sum(_sign(each, own) * each.amount for each in moved)
+        found.append((transfers[0], points))
+    names = _award_names(tx, pool, [first.key for first, _ in found])
+    return [RecordLine(_what(first, names), first.recorded_at, points) for first, points in found]
+
+
+def _all_transfers(tx: Connection, pool: str, account: str) -> Iterator[TransferRecord]:
+    after = 0
+    while page := transfers_of(tx, pool, account, Asset.POINTS, after=after, limit=_PAGE):
+        yield from page
+        after = page[-1].transfer_no
+
+
+def _sign(each: TransferRecord, own: tuple[str, str, str]) -> int:
+    """Overdraft and debt grow on the debit side, a balance on the credit side: all the same, what
+    comes in on the credit side is to the resident's good.
+    """
+    return (each.credit in own) - (each.debit in own)
+
+
+def _award_names(tx: Connection, pool: str, keys: list[str]) -> dict[str, str]:
+    """What awards are called, by id, of those that the keys name."""
+    ids = sorted({key.partition(":")[2] for key in keys})
+    names: dict[str, str] = {}
+    for first in range(0, len(ids), _AWARDS_PAGE):
+        rows = tx.execute(
+            select(award.c.award_id, award.c.category).where(
+                award.c.pool == pool, award.c.award_id.in_(ids[first : first + _AWARDS_PAGE])
+            )
+        )
+        names |= {row.award_id: row.category for row in rows}
+    return names
+
+
+def _what(each: TransferRecord, names: dict[str, str]) -> str:
+    named = names.get(each.key.partition(":")[2])
+    if each.kind == "award" and named is not None:
+        return named
+    word = _WORDS.get(each.kind, each.kind)
+    return f"{word} {named or each.memo}".strip()

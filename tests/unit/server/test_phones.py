@@ -1,0 +1,368 @@
+"""A phone's codes at the server: let in, judged again, used once, noticed where they are copied."""
+
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+from sqlalchemy import Engine
+
+from protocol.codes import to_digits
+from protocol.codes.challenge import ReceiptKind, make_receipt
+from protocol.codes.phone import read_certificate
+from protocol.evidence import Evidence, ProofGrade, proof_grade
+from protocol.messages import Approved, OutcomeKind, Problem, ProblemKind
+from protocol.money import Fen, Points
+from protocol.reasons import Declined, DeclineReason
+from protocol.sales import AnsweredBy, ReversalReason, SaleCaptured, SaleReversed
+from server.api.phone_messages import PhoneAnswer, PhoneEnded, ReceiptAnswer
+from server.bootstrap.desk import make_desk
+from server.commands.audit_replay import check_replay
+from server.db import create_all, metadata, open_engine, reading
+from server.directory.documents import build_directory
+from server.directory.phones import EndPhone, PhoneState, phone_of, uses_of
+from server.redemption import SaleState, sale_of
+from tests.support.phones import PhoneInHand, challenge_of, invite_phone, phone_in_hand
+from tests.unit.server.world import HOST, LIU, ZHANG, Till, World, money_line, read_answer, sold
+
+SHOW_LIMIT = 500
+
+
+def reason_of(answer: Approved | Declined | Problem) -> DeclineReason | None:
+    assert not isinstance(answer, Problem), answer
+    return answer.reason if isinstance(answer, Declined) else None
+
+
+def bought(
+    world: World,
+    evidence: Evidence,
+    points: int,
+    sale_id: UUID | None = None,
+    by: AnsweredBy = AnsweredBy.SERVER,
+) -> SaleCaptured:
+    sale = sold(
+        world, money_line("套餐", points * 10), points=points, evidence=evidence, sale_id=sale_id
+    )
+    grade = proof_grade(evidence)
+    return msgspec.structs.replace(sale, proof_grade=grade, answered_by=by)
+
+
+def state_of(world: World, account: str = ZHANG, seq: int = 1) -> PhoneState:
+    phone = world.read(lambda tx: phone_of(tx, world.pool, account, seq))
+    assert phone is not None
+    return phone.state
+
+
+def phone_seq(world: World, account: str = ZHANG) -> int:
+    directory = world.read(lambda tx: build_directory(tx, world.pool, {}))
+    return next(each.phone_seq for each in directory.entries if each.account == account)
+
+
+@pytest.fixture
+def rich(world: World) -> World:
+    """Zhang has 1,000 points."""
+    for _ in range(10):
+        world.award(ZHANG, "river-patrol")
+    return world
+
+
+def test_a_phone_enrols_with_its_code_and_is_told_all_it_needs(rich: World) -> None:
+    phone = phone_in_hand(rich)
+    told = phone.known
+    assert (told.account, told.seq, told.name) == (ZHANG, 1, "张**")
+    assert (told.balance_points, told.show_points) == (1_000, SHOW_LIMIT)
+    assert told.tag == rich.keys.tag.hex()
+    assert [line.points for line in told.history] == [100] * 10
+    assert len(told.slots) == 48
+    certificate = read_certificate(bytes.fromhex(told.certificate))
+    assert certificate is not None
+    assert (certificate.account.hex(), certificate.seq) == (ZHANG, 1)
+    assert certificate.expires_at - rich.clock() > timedelta(days=80)
+
+
+def test_a_code_is_good_once_and_again_only_for_the_same_key(world: World) -> None:
+    code = invite_phone(world)
+    first, second = PhoneInHand(world), PhoneInHand(world)
+    answer = first.enrol(code)
+    assert isinstance(answer, PhoneAnswer)
+    assert first.enrol(code) == answer
+    refused = second.enrol(code)
+    assert isinstance(refused, Problem)
+    assert refused.problem is ProblemKind.WRONG_CODE
+
+
+def test_guesses_use_a_code_up_and_an_old_one_is_dead(world: World) -> None:
+    code = invite_phone(world, tries=2)
+    wrong = code[:4] + ("XXXX" if code[4:] != "XXXX" else "ZZZZ")
+    phone = PhoneInHand(world)
+    for _ in range(2):
+        assert isinstance(phone.enrol(wrong), Problem)
+    assert isinstance(phone.enrol(code), Problem)
+    code = invite_phone(world)
+    world.clock.move(hours=24)
+    assert isinstance(phone.enrol(code), Problem)
+
+
+def test_a_stranger_without_a_code_leaves_no_fact(world: World) -> None:
+    before = world.read(lambda tx: tx.exec_driver_sql("select count(*) from fact").scalar())
+    assert isinstance(PhoneInHand(world).enrol("BCDF-GHJK"), Problem)
+    body: dict[str, object] = {"code": "x" * 33, "public_key": "00"}
+    assert isinstance(PhoneInHand(world).post("/v1/phones/enrol", body), Problem)
+    after = world.read(lambda tx: tx.exec_driver_sql("select count(*) from fact").scalar())
+    assert before == after
+
+
+def test_only_the_phone_itself_reads_what_is_the_residents(world: World) -> None:
+    phone = phone_in_hand(world)
+    assert isinstance(phone.refresh(), PhoneAnswer)
+    too_old = phone.refresh(at=world.clock() - timedelta(seconds=301))
+    assert isinstance(too_old, Problem)
+    assert too_old.problem is ProblemKind.CLOCK_SKEW
+    thief = PhoneInHand(world, answer=phone.answer)
+    refused = thief.refresh()
+    assert isinstance(refused, Problem)
+    assert refused.problem is ProblemKind.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("es256", [False, True])
+def test_a_shown_code_pays_up_to_the_show_limit(rich: World, till: Till, es256: bool) -> None:
+    phone = phone_in_hand(rich, es256=es256)
+    sale_id, shown = rich.sale_id(), phone.show()
+    answer = till.authorise(sale_id, shown, optional=700)
+    assert isinstance(answer, Approved)
+    assert (answer.account, answer.points) == (ZHANG, SHOW_LIMIT)
+    outcome = till.outcome(bought(rich, shown, 500, sale_id))
+    assert outcome.outcome is OutcomeKind.POSTED
+    assert rich.points(f"resident:{ZHANG}") == 500
+    sale = rich.read(lambda tx: sale_of(tx, rich.pool, sale_id))
+    assert sale is not None
+    assert sale.state is SaleState.CAPTURED
+
+
+def test_a_screenshot_is_worthless_after_the_window(rich: World, till: Till) -> None:
+    shown = phone_in_hand(rich).show()
+    rich.clock.move(seconds=91)
+    answer = till.authorise(rich.sale_id(), shown, optional=10)
+    assert reason_of(answer) is DeclineReason.CODE_EXPIRED
+
+
+def test_a_code_serves_one_sale_wherever_it_is_shown(rich: World, till: Till) -> None:
+    elsewhere = rich.till(terminal="t-2")
+    shown = phone_in_hand(rich).show()
+    first = rich.sale_id()
+    assert isinstance(till.authorise(first, shown, optional=10), Approved)
+    used = elsewhere.authorise(rich.sale_id(), shown, optional=10)
+    assert reason_of(used) is DeclineReason.CODE_USED
+    # The same till may ask anew: the customer forgot something.
+    till.tell(SaleReversed(sale_id=first, reason=ReversalReason.CANCELLED))
+    again = rich.sale_id()
+    assert isinstance(till.authorise(again, shown, optional=20), Approved)
+    till.tell(bought(rich, shown, 20, again))
+    used = till.authorise(rich.sale_id(), shown, optional=10)
+    assert reason_of(used) is DeclineReason.CODE_USED
+    assert state_of(rich) is PhoneState.LIVE
+
+
+def test_a_copied_key_is_noticed_and_both_sides_are_told(rich: World, till: Till) -> None:
+    phone = phone_in_hand(rich)
+    copy = PhoneInHand(rich, answer=phone.answer)
+    copy.key = phone.key
+    sale_id, shown = rich.sale_id(), phone.show(counter=7)
+    assert isinstance(till.authorise(sale_id, shown, optional=10), Approved)
+    rich.clock.move(seconds=5)
+    noticed = till.authorise(rich.sale_id(), copy.show(counter=7), optional=10)
+    assert reason_of(noticed) is DeclineReason.CODE_COPIED
+    assert state_of(rich) is PhoneState.COPIED
+    assert phone_seq(rich) == 2, "terminals are told that certificate 1 is dead"
+    for each in (phone, copy):
+        told = each.refresh()
+        assert isinstance(told, PhoneEnded)
+        assert told.state == "copied"
+        declined = till.authorise(rich.sale_id(), each.show(), optional=10)
+        assert reason_of(declined) is DeclineReason.CODE_COPIED
+    # What was shown before anybody knew is paid.
+    assert till.outcome(bought(rich, shown, 10, sale_id)).outcome is OutcomeKind.POSTED
+
+
+def test_a_copy_is_noticed_among_sales_of_tills_that_were_cut_off(rich: World, till: Till) -> None:
+    phone, elsewhere = phone_in_hand(rich), rich.till(terminal="t-2")
+    first = bought(rich, phone.show(counter=9), 10, by=AnsweredBy.STAND_IN)
+    rich.clock.move(seconds=30)
+    second = bought(rich, phone.show(counter=9), 10, by=AnsweredBy.STAND_IN)
+    assert till.outcome(first).outcome is OutcomeKind.POSTED
+    assert state_of(rich) is PhoneState.LIVE
+    assert elsewhere.outcome(second).outcome is OutcomeKind.POSTED, "the goods are gone"
+    assert state_of(rich) is PhoneState.COPIED
+
+
+def test_one_picture_at_two_cut_off_tills_pays_both_and_blames_nobody(
+    rich: World, till: Till
+) -> None:
+    phone, elsewhere = phone_in_hand(rich), rich.till(terminal="t-2")
+    shown = phone.show()
+    for each in (till, elsewhere):
+        sale = bought(rich, shown, 10, by=AnsweredBy.STAND_IN)
+        assert each.outcome(sale).outcome is OutcomeKind.POSTED
+    uses = rich.read(lambda tx: uses_of(tx, rich.pool, ZHANG, 1, phone.counter))
+    assert {use.terminal for use in uses} == {"t-1", "t-2"}
+    assert state_of(rich) is PhoneState.LIVE
+
+
+def test_a_till_that_takes_a_code_twice_waits_for_a_person(rich: World, till: Till) -> None:
+    shown = phone_in_hand(rich).show()
+    outcomes = till.tell(
+        bought(rich, shown, 10, by=AnsweredBy.STAND_IN),
+        bought(rich, shown, 10, by=AnsweredBy.STAND_IN),
+    )
+    assert [each.outcome for each in outcomes] == [OutcomeKind.POSTED, OutcomeKind.PARKED]
+
+
+@pytest.mark.parametrize("es256", [False, True])
+def test_a_confirmed_sale_may_take_more_than_a_shown_one(
+    rich: World, till: Till, es256: bool
+) -> None:
+    phone, sale_id = phone_in_hand(rich, es256=es256), rich.sale_id()
+    yes = phone.confirm(challenge_of(till, sale_id, 800))
+    rich.clock.move(hours=3)  # nobody's clock matters
+    answer = till.authorise(sale_id, yes, optional=800)
+    assert isinstance(answer, Approved)
+    assert answer.points == 800
+    outcome = till.outcome(bought(rich, yes, 800, sale_id))
+    assert outcome.outcome is OutcomeKind.POSTED
+    assert proof_grade(yes) is ProofGrade.CONFIRM
+    assert rich.points(f"resident:{ZHANG}") == 200
+
+
+def test_a_confirmation_is_for_one_sale_one_till_and_no_more_points(
+    rich: World, till: Till
+) -> None:
+    phone, sale_id, elsewhere = phone_in_hand(rich), rich.sale_id(), rich.till(terminal="t-2")
+    yes = phone.confirm(challenge_of(till, sale_id, 800))
+    other = DeclineReason.CONFIRM_OTHER
+    assert reason_of(till.authorise(rich.sale_id(), yes, optional=800)) is other
+    assert reason_of(elsewhere.authorise(rich.sale_id(), yes, optional=800)) is other
+    assert reason_of(till.authorise(sale_id, yes, optional=801)) is other
+    sale_id = rich.sale_id()
+    stranger = phone_in_hand(rich, LIU).confirm(challenge_of(till, sale_id, 10))
+    posed = msgspec.structs.replace(stranger, certificate_hex=phone.known.certificate)
+    assert reason_of(till.authorise(sale_id, posed, optional=10)) is other
+
+
+def test_a_shop_that_inflates_what_was_confirmed_is_not_paid(rich: World, till: Till) -> None:
+    phone, sale_id = phone_in_hand(rich), rich.sale_id()
+    yes = phone.confirm(challenge_of(till, sale_id, 50))
+    inflated = bought(rich, yes, 60, sale_id, by=AnsweredBy.STAND_IN)
+    assert till.outcome(inflated).outcome is OutcomeKind.PARKED
+    for_another = bought(rich, yes, 50, by=AnsweredBy.STAND_IN)
+    assert till.outcome(for_another).outcome is OutcomeKind.PARKED
+
+
+def test_a_lost_phone_is_ended_and_a_new_one_replaces_the_old(rich: World, till: Till) -> None:
+    old = phone_in_hand(rich)
+    new = phone_in_hand(rich)
+    assert (old.known.seq, new.known.seq, phone_seq(rich)) == (1, 2, 2)
+    gone = till.authorise(rich.sale_id(), old.show(), optional=10)
+    assert reason_of(gone) is DeclineReason.PHONE_REVOKED
+    assert isinstance(till.authorise(rich.sale_id(), new.show(), optional=10), Approved)
+    rich.do(EndPhone(account=ZHANG, reason="遗失"))
+    gone = till.authorise(rich.sale_id(), new.show(), optional=10)
+    assert reason_of(gone) is DeclineReason.PHONE_REVOKED
+    assert phone_seq(rich) == 3
+    told = new.refresh()
+    assert isinstance(told, PhoneEnded)
+    assert told.state == "revoked"
+
+
+def test_a_sale_of_a_phone_that_was_ended_since_is_paid(rich: World, till: Till) -> None:
+    shown = phone_in_hand(rich).show()
+    sale = bought(rich, shown, 10, by=AnsweredBy.STAND_IN)
+    rich.do(EndPhone(account=ZHANG, reason="遗失"))
+    assert till.outcome(sale).outcome is OutcomeKind.POSTED
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"payload_hex": "zz"},
+        {"payload_hex": ""},
+        {"payload_hex": "11" * 185},
+        {"payload_hex": "41" * 95},
+    ],
+)
+def test_evidence_that_is_none_is_declined(rich: World, till: Till, broken: dict[str, str]) -> None:
+    shown = msgspec.structs.replace(phone_in_hand(rich).show(), **broken)
+    answer = till.authorise(rich.sale_id(), shown, optional=10)
+    assert reason_of(answer) in {DeclineReason.CODE_UNREADABLE, DeclineReason.CODE_FOREIGN}
+    sale = bought(rich, shown, 10, by=AnsweredBy.STAND_IN)
+    assert till.outcome(sale).outcome is OutcomeKind.PARKED
+
+
+def test_a_phones_day_replays_to_the_same_books(rich: World, till: Till, tmp_path: Path) -> None:
+    phone, sale_id = phone_in_hand(rich), rich.sale_id()
+    shown = phone.show()
+    till.authorise(sale_id, shown, optional=10)
+    till.tell(bought(rich, shown, 10, sale_id))
+    till.authorise(rich.sale_id(), phone.show(counter=1), optional=10)
+    PhoneInHand(rich).enrol(invite_phone(rich, LIU)[:4] + "XXXX")
+    rich.do(EndPhone(account=ZHANG, reason="遗失"))
+    with reading(rich.engine) as tx:
+        assert list(check_replay(tx, rich.pool, make_desk)) == []
+
+
+def test_a_receipt_is_checked_by_anybody(rich: World, till: Till) -> None:
+    shown, sale_id = phone_in_hand(rich).show(), rich.sale_id()
+    sale = bought(rich, shown, 50, sale_id, by=AnsweredBy.STAND_IN)
+
+    def digits(key_of: Till) -> str:
+        return to_digits(
+            make_receipt(
+                key_of.key,
+                rich.keys.tag,
+                kind=ReceiptKind.SALE,
+                sale_id=sale_id,
+                occurred_at=rich.clock(),
+                points=Points(50),
+                total_fen=Fen(500),
+                cash_fen=Fen(0),
+                record=msgspec.json.encode(sale),
+            )
+        )
+
+    def check(text: str) -> ReceiptAnswer:
+        body = msgspec.json.encode({"digits": text})
+        answer = read_answer(
+            rich.client.post("/v1/receipts/check", base_url=HOST, data=body), ReceiptAnswer
+        )
+        assert isinstance(answer, ReceiptAnswer)
+        return answer
+
+    told = check(digits(till))
+    assert (told.genuine, told.booked, told.points, told.shop_name) == (
+        True,
+        False,
+        50,
+        "门店shop-a",
+    )
+    till.tell(sale)
+    assert check(digits(till)).booked
+    assert not check(digits(Till(rich, "t-9"))).genuine
+    for text in ("", "123", to_digits(bytes.fromhex(shown.payload_hex)), "９"):
+        assert not check(text).genuine
+
+
+@pytest.mark.postgres
+def test_a_phone_is_used_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    engine: Engine = open_engine(postgres_url)
+    create_all(engine, metadata)
+    world = World(engine, tmp_path, "guanghui")
+    world.furnish()
+    till = world.till()
+    test_a_copied_key_is_noticed_and_both_sides_are_told(_enriched(world), till)
+    engine.dispose()
+
+
+def _enriched(world: World) -> World:
+    for _ in range(10):
+        world.award(ZHANG, "river-patrol")
+    return world
