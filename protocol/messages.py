@@ -4,12 +4,13 @@
     POST /v1/terminals/<terminal>/authorise     AuthoriseRequest -> AuthoriseAnswer
     POST /v1/terminals/<terminal>/journal       JournalBatch     -> JournalAnswer
     POST /v1/terminals/<terminal>/documents     DocumentsRequest -> DocumentsAnswer
+    POST /v1/terminals/<terminal>/sale          SaleRequest      -> SaleAnswer
 
 Every request is signed with the terminal's key (:mod:`protocol.http_signing`). What is
 not answered 200 is a :class:`Problem`. A decline is an answer, not a problem.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from protocol.journal import SignedRecord
 from protocol.money import Points
 from protocol.reasons import Declined
 from protocol.redemption import LimitKind
+from protocol.sales import Payment, RefundLine, SaleLine
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Neither side reads a longer body."""
@@ -169,6 +171,48 @@ class DocumentsRequest(Struct, frozen=True, kw_only=True):
     policy: int = 0
     catalogue: int = 0
     directory: int = 0
+
+
+class SaleRequest(Struct, frozen=True, kw_only=True):
+    """A receipt's number, of any terminal of the same merchant: what may still come back of it?"""
+
+    receipt_no: str
+
+
+class SaleBack(Struct, frozen=True, kw_only=True):
+    """One refund of a sale, as the server booked it."""
+
+    refund_id: UUID
+    lines: tuple[RefundLine, ...]
+    payment: Payment
+
+
+class SaleFound(Struct, frozen=True, kw_only=True, tag="sale_found"):
+    """A sale of the asking terminal's merchant, and all that came back of it so far."""
+
+    sale_id: UUID
+    receipt_no: str
+    business_date: date
+    occurred_at: datetime
+    lines: tuple[SaleLine, ...]
+    payment: Payment
+    account: str | None
+    backs: tuple[SaleBack, ...]
+
+
+class NoSale(StrEnum):
+    """Why there is nothing to give back."""
+
+    UNKNOWN = "unknown"
+    OTHER_MERCHANT = "other_merchant"
+    IS_REFUND = "is_refund"
+
+
+class SaleNotFound(Struct, frozen=True, kw_only=True, tag="sale_not_found"):
+    reason: NoSale
+
+
+SaleAnswer = SaleFound | SaleNotFound
 
 
 class DocumentsAnswer(Struct, frozen=True, kw_only=True):

@@ -12,9 +12,10 @@ from flask import Flask, Response
 from waitress import create_server, wasyncore
 from werkzeug.exceptions import HTTPException
 
+from terminal.web.answers import problem
 from terminal.web.bodies import MAX_BODY_BYTES
 from terminal.web.language import set_up_languages
-from terminal.web.routes import WebDesk, create_blueprint, problem
+from terminal.web.routes import WebDesk, create_blueprint
 from terminal.web.streams import Streams
 
 LOG = logging.getLogger(__name__)

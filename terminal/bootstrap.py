@@ -23,6 +23,7 @@ from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.page import Page
+from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.diagnostics.print_test import print_test_command
 from terminal.diagnostics.prints import prints_command
@@ -99,13 +100,14 @@ class Terminal:
         self._workers: list[Worker] = []
         self._second: SecondMedium | None = None
         self.link = self._make_link(settings, identity, key)
-        self.till, after_sale, page = self._make_till(settings, identity)
+        self.till, after_sale, returns, page = self._make_till(settings, identity)
         self._add_second_medium(settings, identity)
         self._add_workers(settings, identity)
         desk = WebDesk(
             till=self.till,
             page=page,
             after_sale=after_sale,
+            returns=returns,
             store=self.store,
             changes=self.changes,
             clock=self.clock,
@@ -155,7 +157,7 @@ class Terminal:
 
     def _make_till(
         self, settings: TerminalSettings, identity: TerminalIdentity
-    ) -> tuple[Till, AfterSale, Page]:
+    ) -> tuple[Till, AfterSale, Returns, Page]:
         receipts = ReceiptComposer(
             PaperLanguage(settings.receipt_language or settings.language),
             ShopLines(settings.receipt_header, settings.receipt_footer),
@@ -176,6 +178,13 @@ class Terminal:
             identity=identity,
             store=self.store,
             receipts=receipts,
+            wake_workers=self._wake,
+        )
+        returns = Returns(
+            identity=identity,
+            store=self.store,
+            pool=self.link,
+            receipts=receipts,
             clock=self.clock,
             ids=ids,
             wake_workers=self._wake,
@@ -189,7 +198,7 @@ class Terminal:
             changes=self.changes,
             surroundings=self.surroundings,
         )
-        return till, after_sale, page
+        return till, after_sale, returns, page
 
     def _add_second_medium(self, settings: TerminalSettings, identity: TerminalIdentity) -> None:
         if settings.second_medium is None:

@@ -16,6 +16,7 @@ from protocol.messages import (
     EnrolRequest,
     JournalBatch,
     ProblemKind,
+    SaleRequest,
 )
 from server.api.answers import (
     WRONG_CODE,
@@ -33,6 +34,7 @@ from server.api.services import ApiServices
 from server.api.signed import Asked, Signature, check_signature, is_key_text
 from server.api.writer import Answer, Job
 from server.db import TryAgain, reading
+from server.redemption.looking_up import look_up
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 
@@ -79,6 +81,14 @@ def create_blueprint(services: ApiServices) -> Blueprint:
             )
 
         return response(_deal(services, terminal, what_was_asked(), DocumentsRequest, job))
+
+    @api.post("/terminals/<terminal>/sale")
+    def sale(terminal: str) -> Response:
+        def job(_services: ApiServices, asker: Asker, message: SaleRequest) -> Job:
+            merchant = asker.terminal.merchant
+            return asker.job(lambda tx, _: look_up(tx, services.pool, merchant, message))
+
+        return response(_deal(services, terminal, what_was_asked(), SaleRequest, job))
 
     return api
 

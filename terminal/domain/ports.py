@@ -11,7 +11,7 @@ from uuid import UUID
 from drivers.document import Document
 from protocol.documents import Catalogue, Directory, Policy
 from protocol.journal import ClockState
-from protocol.messages import Approved, AuthoriseRequest
+from protocol.messages import Approved, AuthoriseRequest, SaleAnswer, SaleFound
 from protocol.reasons import Declined
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from terminal.domain.papers import Paper
@@ -83,6 +83,9 @@ class Pool(Protocol):
     def authorise(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
         """Ask whether points may be taken; answers within the configured time, always."""
 
+    def look_up_sale(self, receipt_no: str) -> SaleAnswer | Unreachable:
+        """A sale of this merchant by its receipt; answers within the configured time, always."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolDocuments:
@@ -120,6 +123,17 @@ class SaleSummary:
     parked: bool
     refunded: bool
     print_state: str
+    partly_back: bool = False
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRefund:
+    """A refund that this terminal gave, the sale that it is of, and when it happened."""
+
+    refund: SaleRefunded
+    sale: SaleCaptured | SaleFound
+    at: datetime
 
 
 class Work(Protocol):
@@ -138,8 +152,10 @@ class Work(Protocol):
     def save_sale(self, row: SaleRow) -> None:
         """Insert the sale, or bring its row up to date."""
 
-    def mark_refunded(self, sale_id: UUID, receipt_no: str) -> None:
-        """Note that a sale's goods came back whole."""
+    def save_refund(
+        self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, *, whole: bool
+    ) -> None:
+        """Note a refund that was journalled just now. ``whole``: with it all of the sale is back."""
 
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
         """Add a print job; returns its number."""
@@ -175,10 +191,16 @@ class Store(Protocol):
         """Completed sales, newest first."""
 
     def captured(self, receipt_no: str) -> tuple[SaleSummary, SaleCaptured, datetime] | None:
-        """A completed sale by its receipt or its refund's: row, record, and when it happened."""
+        """A completed sale by its receipt: row, record, and when it happened."""
 
-    def refund_of(self, sale_id: UUID) -> tuple[SaleRefunded, datetime] | None:
-        """The refund of a sale and when it happened, if its goods came back."""
+    def refunds_of(self, sale_id: UUID) -> Sequence[SaleRefunded]:
+        """What came back of a sale here, oldest first."""
+
+    def sold_in_open_shift(self, sale_id: UUID) -> bool:
+        """Whether a sale of this terminal stands behind its last Z report."""
+
+    def refund_by_receipt(self, receipt_no: str) -> StoredRefund | None:
+        """A refund that this terminal gave, by its own receipt's number."""
 
     def job_of(self, receipt_no: str) -> PrintJob | None:
         """The newest print job of a receipt."""
@@ -225,7 +247,9 @@ class Receipts(Protocol):
     def sale(self, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
         """The receipt of a completed sale."""
 
-    def refund(self, refund: SaleRefunded, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
+    def refund(
+        self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, facts: ReceiptFacts
+    ) -> Document:
         """The receipt of goods that came back."""
 
     def paper(self, paper: Paper, facts: ReceiptFacts) -> Document:

@@ -28,6 +28,8 @@ from protocol.messages import (
     JournalBatch,
     Problem,
     ProblemKind,
+    SaleAnswer,
+    SaleRequest,
 )
 from protocol.reasons import Declined
 from terminal.domain.clock import ShopClock
@@ -54,6 +56,7 @@ class ServerProblem:
 
 
 _APPROVALS: msgspec.json.Decoder[Approved | Declined] = msgspec.json.Decoder(Approved | Declined)
+_SALES: msgspec.json.Decoder[SaleAnswer] = msgspec.json.Decoder(SaleAnswer)
 _OUTCOMES = msgspec.json.Decoder(JournalAnswer)
 _DOCUMENTS = msgspec.json.Decoder(DocumentsAnswer)
 _ENROLMENTS = msgspec.json.Decoder(EnrolAnswer)
@@ -172,9 +175,20 @@ class PoolLink:
 
     def authorise(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
         """See :class:`terminal.domain.ports.Pool`."""
+        return self._ask("authorise", request, _APPROVALS)
+
+    def look_up_sale(self, receipt_no: str) -> SaleAnswer | Unreachable:
+        """See :class:`terminal.domain.ports.Pool`."""
+        return self._ask("sale", SaleRequest(receipt_no=receipt_no), _SALES)
+
+    def _ask(
+        self, verb: str, message: msgspec.Struct, answers: msgspec.json.Decoder[A]
+    ) -> A | Unreachable:
+        """Ask while somebody waits at the till: an answer in time, or none."""
         if not self._breaker.may_ask() or not self._free.acquire(blocking=False):
             return Unreachable(UnreachableReason.NOT_ASKED)
-        future = self._askers.submit(self._authorise_now, request)
+        future = self._askers.submit(self._ask_now, verb, message, answers)
+        answer: A | Unreachable
         try:
             answer = future.result(timeout=self._ask_timeout_s)
         except FutureTimeoutError:
@@ -182,11 +196,11 @@ class PoolLink:
         self._note(answered=not isinstance(answer, Unreachable))
         return answer
 
-    def _authorise_now(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
+    def _ask_now(
+        self, verb: str, message: msgspec.Struct, answers: msgspec.json.Decoder[A]
+    ) -> A | Unreachable:
         try:
-            answer = self._link.post(
-                f"{self._path}/authorise", request, _APPROVALS, self._ask_timeout_s
-            )
+            answer = self._link.post(f"{self._path}/{verb}", message, answers, self._ask_timeout_s)
         finally:
             self._free.release()
         if isinstance(answer, ServerProblem):

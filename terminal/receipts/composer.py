@@ -1,6 +1,7 @@
 """Lays receipts out for people of seventy: what was bought, what points paid, what is to pay."""
 
 from drivers.document import Align, Columns, Document, Element, Rule, Size, Text
+from protocol.messages import SaleFound
 from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan
 from protocol.sales import AnsweredBy, Payment, RefundLine, SaleCaptured, SaleLine, SaleRefunded
 from terminal.domain.papers import Paper
@@ -40,11 +41,14 @@ class ReceiptComposer:
             body.extend(self._points(sale, facts))
         return Document((*body, *self._foot(facts)))
 
-    def refund(self, refund: SaleRefunded, sale: SaleCaptured, facts: ReceiptFacts) -> Document:
-        """The receipt of goods that came back."""
+    def refund(
+        self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, facts: ReceiptFacts
+    ) -> Document:
+        """The receipt of goods that came back, or of a sale that was voided."""
         words, unit = self._words, self._unit(facts)
+        title = words.void if refund.void is True else words.refund
         body: list[Element] = [
-            *self._head(words.refund, refund.receipt_no, facts),
+            *self._head(title, refund.receipt_no, facts),
             Columns(words.original, sale.receipt_no),
             Rule(),
         ]

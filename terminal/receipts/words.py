@@ -9,6 +9,7 @@ class Words:
 
     sale: str
     refund: str
+    void: str
     copy: str
     number: str
     original: str
@@ -39,6 +40,7 @@ class Words:
 CHINESE = Words(
     sale="消费小票",
     refund="退货单",
+    void="撤销单",
     copy="补打 第{}次",
     number="单号",
     original="原单号",
@@ -69,6 +71,7 @@ CHINESE = Words(
 ENGLISH = Words(
     sale="Receipt",
     refund="Refund",
+    void="Void",
     copy="REPRINT No. {}",
     number="No.",
     original="Refund of",
@@ -99,6 +102,7 @@ ENGLISH = Words(
 BOTH = Words(
     sale="消费小票 Receipt",
     refund="退货单 Refund",
+    void="撤销单 Void",
     copy="补打 REPRINT 第{}次",
     number="单号 No.",
     original="原单号 Refund of",

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from drivers.document import Document, document_to_json
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
+from protocol.messages import SaleFound
 from protocol.sales import Happening, SaleCaptured, SaleRefunded, SaleReversed
 from terminal.domain.ports import (
     Moment,
@@ -29,8 +30,9 @@ from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState, NoSecondCopy, SecondCopy
 from terminal.domain.stand_in import Exposure
 from terminal.store.disk import open_engine
+from terminal.store.refunds import RefundReads, save_refund
 from terminal.store.sealer import ChainHead, Sealer
-from terminal.store.tables import counter, document, journal, outbox, print_job, sale
+from terminal.store.tables import counter, document, journal, outbox, print_job, refund, sale
 
 RECEIPT_COUNTER = "receipt"
 MAX_SALES_BACK = 1_000
@@ -148,15 +150,10 @@ class SqliteWork:
         }
         self._connection.execute(_SAVE_SALE, values)
 
-    def mark_refunded(self, sale_id: UUID, receipt_no: str) -> None:
-        place = self._place
-        if place is None:
-            raise ValueError("a refund is journalled before its sale is marked")
-        self._connection.execute(
-            update(sale)
-            .where(sale.c.sale_id == str(sale_id))
-            .values(refund_epoch=place.epoch, refund_seq=place.seq, refund_receipt_no=receipt_no)
-        )
+    def save_refund(
+        self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, *, whole: bool
+    ) -> None:
+        save_refund(self._connection, self._place, self._placed_at, refund, sale, whole=whole)
 
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
         inserted = self._connection.execute(
@@ -179,7 +176,7 @@ def chain_head(connection: Connection) -> ChainHead | None:
     return ChainHead(row.epoch, row.seq, row.hash) if row else None
 
 
-class SqliteStore:
+class SqliteStore(RefundReads):
     """The till's side of the disk; :mod:`terminal.store.spool` and ``outbox`` are the workers'.
 
     Raises:
@@ -318,26 +315,13 @@ class SqliteStore:
 
     def captured(self, receipt_no: str) -> tuple[SaleSummary, SaleCaptured, datetime] | None:
         with self.reading() as connection:
-            row = connection.execute(
-                select(sale).where(
-                    or_(sale.c.receipt_no == receipt_no, sale.c.refund_receipt_no == receipt_no)
-                )
-            ).first()
+            row = connection.execute(select(sale).where(sale.c.receipt_no == receipt_no)).first()
             if row is None:
                 return None
             happening = decode_happening(_envelope(connection, row.epoch, row.seq).happening)
             if not isinstance(happening, SaleCaptured):
                 raise StoreFaultError(f"the journal has no sale at {row.epoch}/{row.seq}")
             return _summary(connection, row), happening, datetime.fromisoformat(row.captured_at)
-
-    def refund_of(self, sale_id: UUID) -> tuple[SaleRefunded, datetime] | None:
-        with self.reading() as connection:
-            row = connection.execute(select(sale).where(sale.c.sale_id == str(sale_id))).first()
-            if row is None or row.refund_seq is None:
-                return None
-            envelope = _envelope(connection, row.refund_epoch, row.refund_seq)
-        happening = decode_happening(envelope.happening)
-        return (happening, envelope.occurred_at) if isinstance(happening, SaleRefunded) else None
 
     def job_of(self, receipt_no: str) -> PrintJob | None:
         with self.reading() as connection:
@@ -432,7 +416,7 @@ def _sale_row(row: Row[tuple[object, ...]]) -> SaleRow:
 
 def _summary(connection: Connection, row: Row[tuple[object, ...]]) -> SaleSummary:
     told = connection.execute(
-        select(journal.c.told_at, journal.c.outcome).where(
+        select(journal.c.told_at, journal.c.outcome, journal.c.says).where(
             journal.c.epoch == row.epoch, journal.c.seq == row.seq
         )
     ).one()
@@ -448,4 +432,12 @@ def _summary(connection: Connection, row: Row[tuple[object, ...]]) -> SaleSummar
         parked=told.outcome == "parked",
         refunded=row.refund_seq is not None,
         print_state=job_state or "",
+        partly_back=row.refund_seq is None and bool(_came_back(connection, row.sale_id)),
+        says=told.says or "",
     )
+
+
+def _came_back(connection: Connection, sale_id: str) -> int:
+    """How many refunds there are of a sale."""
+    counted = select(func.count()).select_from(refund).where(refund.c.sale_id == sale_id)
+    return int(connection.execute(counted).scalar_one())

@@ -81,6 +81,25 @@ sale = Table(
     Index("sales_by_state", "state"),
 )
 
+refund = Table(
+    "refund",
+    metadata,
+    Column("receipt_no", String(32), nullable=False),
+    Column("refund_id", String(36), nullable=False),
+    Column("sale_id", String(36), nullable=False),
+    Column("void", Integer, nullable=False),
+    Column("points", Integer, nullable=False),
+    Column("cash_fen", Integer, nullable=False),
+    Column("happened_at", String(32), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("of_elsewhere", LargeBinary),  # the sale, where another terminal sold it
+    PrimaryKeyConstraint("receipt_no", name="a_refund_has_a_receipt_number_of_its_own"),
+    UniqueConstraint("refund_id", name="a_refund_is_noted_once"),
+    UniqueConstraint("epoch", "seq", name="a_record_notes_one_refund"),
+    Index("refunds_of_a_sale", "sale_id"),
+)
+
 print_job = Table(
     "print_job",
     metadata,

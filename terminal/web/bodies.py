@@ -71,13 +71,6 @@ class ReprintBody(Struct, frozen=True, forbid_unknown_fields=True):
     receipt_no: ShortText
 
 
-class RefundBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """``reason`` as the cashier chose it."""
-
-    receipt_no: ShortText
-    reason: ShortText
-
-
 Body = TypeVar("Body", bound=Struct)
 
 

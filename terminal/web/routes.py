@@ -8,7 +8,8 @@
     GET  /api/sales       the newest sales    POST /api/complete  {sale_id, points?, cash_fen?}
                                               POST /api/back, /api/clear  {}
                                               POST /api/reprint   {receipt_no}
-                                              POST /api/refund    {receipt_no, reason}
+                                              POST /api/return    {receipt_no, lines?}
+                                              POST /api/refund    {receipt_no, reason, lines?}
 
 What is not answered 200 has the body ``{"problem": …, "says": …}``. A refusal by the till
 is no problem: it is a notice on the screen.
@@ -26,10 +27,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from drivers.ports import MAX_SCAN_CHARS
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.page import Page
+from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.notice import NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Store, StoreFaultError
+from terminal.web.answers import Problem, json_answer, problem
 from terminal.web.bodies import (
     AmountBody,
     BadBodyError,
@@ -38,7 +41,6 @@ from terminal.web.bodies import (
     NoBody,
     PointsBody,
     QuantityBody,
-    RefundBody,
     ReprintBody,
     ScanBody,
     parse_quantity_milli,
@@ -46,6 +48,7 @@ from terminal.web.bodies import (
 )
 from terminal.web.guard import foreign_host, foreign_post
 from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
+from terminal.web.returning import ReturnRoutes
 from terminal.web.sales_list import RECENT_SALES, sales_screen
 from terminal.web.screen import TYPED_AMOUNT_NAME, Screen, catalogue_screen, screen_of
 from terminal.web.streams import Streams, screen_events
@@ -54,10 +57,9 @@ BLUEPRINT: Final = "till"
 LANGUAGE_COOKIE_S: Final = 365 * 24 * 3600
 
 AFTER_SALE_LEVELS: Final[dict[NoticeCode, NoticeLevel]] = {
-    NoticeCode.REFUNDED: NoticeLevel.GOOD,
     NoticeCode.REPRINT_QUEUED: NoticeLevel.GOOD,
 }
-"""All other notices about past sales are refusals."""
+"""All other notices about reprints are refusals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +69,12 @@ class WebDesk:
     till: Till
     page: Page
     after_sale: AfterSale
+    returns: Returns
     store: Store
     changes: Changes
     clock: Clock
     default_language: str
     streams: Streams = field(default_factory=Streams)
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """The body of every answer that is not 200."""
-
-    problem: str
-    says: str
-
-
-def json_answer(body: msgspec.Struct, status: int = 200) -> Response:
-    """A JSON answer; nobody may keep it."""
-    return Response(msgspec.json.encode(body), status, mimetype="application/json")
-
-
-def problem(name: str, says: str, status: int) -> Response:
-    """An answer other than 200."""
-    return json_answer(Problem(name, says), status)
 
 
 def store_fault() -> Problem:
@@ -216,10 +202,6 @@ class TillRoutes:
     def reprint(self) -> Response:
         return self._said(self._desk.after_sale.reprint(read_body(ReprintBody).receipt_no))
 
-    def refund(self) -> Response:
-        body = read_body(RefundBody)
-        return self._said(self._desk.after_sale.refund(body.receipt_no, body.reason))
-
     def _said(self, code: NoticeCode) -> Response:
         self._desk.till.say(code, AFTER_SALE_LEVELS.get(code, NoticeLevel.REFUSED))
         return self.answer()
@@ -247,6 +229,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
     """The cashier's page and its addresses over one desk."""
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates", static_folder="static")
     routes = TillRoutes(desk)
+    returns = ReturnRoutes(desk.returns, desk.till, desk.page, routes.answer)
     reading: dict[str, Callable[[], AnyResponse]] = {
         "/": routes.till_page,
         "/health": routes.health,
@@ -265,7 +248,8 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/back": routes.back,
         "/api/clear": routes.clear,
         "/api/reprint": routes.reprint,
-        "/api/refund": routes.refund,
+        "/api/return": returns.look,
+        "/api/refund": returns.refund,
     }
     for path, function in reading.items():
         blueprint.add_url_rule(path, function.__name__, function, methods=["GET"])

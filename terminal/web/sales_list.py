@@ -15,13 +15,14 @@ RECENT_SALES: Final = 30
 
 
 class SaleView(Struct, frozen=True, kw_only=True):
-    """A completed sale. ``refund_text`` says what a refund gives back; empty if it is done."""
+    """A completed sale. ``can_return``: something of it may still come back."""
 
     receipt_no: str
     time: str
     paid: str
     marks: tuple[str, ...]
-    refund_text: str
+    says: str
+    can_return: bool
 
 
 class SalesScreen(Struct, frozen=True, kw_only=True):
@@ -40,7 +41,8 @@ def sales_screen(sales: tuple[SaleSummary, ...], view: TillView) -> SalesScreen:
                 time=time_text(sale.row.opened_at),
                 paid=_paid_text(sale.row, unit),
                 marks=_marks(sale),
-                refund_text="" if sale.refunded else _refund_text(sale.row, unit),
+                says=sale.says.partition(" / ")[0] if sale.parked else "",
+                can_return=not sale.refunded,
             )
             for sale in sales
         )
@@ -57,16 +59,12 @@ def _paid_text(row: SaleRow, unit: str) -> str:
     return say(later("{points} {unit} + 现金 {cash} 元"), _figures(row, unit))
 
 
-def _refund_text(row: SaleRow, unit: str) -> str:
-    if not row.points:
-        return say(later("整单退货，退现金 {cash} 元。"), _figures(row, unit))
-    return say(later("整单退货，退回 {points} {unit}，退现金 {cash} 元。"), _figures(row, unit))
-
-
 def _marks(sale: SaleSummary) -> tuple[str, ...]:
     marks = []
     if sale.refunded:
         marks.append(say(later("已退货")))
+    elif sale.partly_back:
+        marks.append(say(later("部分退货")))
     if sale.row.stood_in:
         marks.append(say(later("离线")))
     if sale.parked:

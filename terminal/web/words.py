@@ -117,9 +117,32 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("找不到这张小票。"), later("请按“最近交易”，从里面选。")
     ),
     NoticeCode.ALREADY_REFUNDED: Words(
-        later("这一单已经退过货，不能再退。"), later("要小票，可以补打。")
+        later("这一单已经全部退回，不能再退。"), later("要小票，可以补打。")
     ),
-    NoticeCode.REFUNDED: Words(later("退货已办好。"), later("请把要退的现金和退货小票交给居民。")),
+    NoticeCode.REFUNDED: Words(
+        later("退货已办好：退回 {points} {unit}，退现金 {cash} 元。"),
+        later("请把现金和退货小票交给居民。"),
+    ),
+    NoticeCode.VOIDED: Words(
+        later("这一单已撤销：退回 {points} {unit}，退现金 {cash} 元。"),
+        later("请把现金和撤销小票交给居民。"),
+    ),
+    NoticeCode.REFUND_OF_REFUND: Words(
+        later("这是一张退货小票，退货不能再退。"), later("请拿原来的消费小票办理。")
+    ),
+    NoticeCode.REFUND_OF_NOTHING: Words(
+        later("没有选要退的商品，或数量是 0。"), later("请选商品，再填退几件。")
+    ),
+    NoticeCode.MORE_THAN_SOLD: Words(
+        later("退的比卖的多，不能办。"), later("请看还能退的数量，重新填。")
+    ),
+    NoticeCode.OTHER_MERCHANTS_SALE: Words(
+        later("这张小票是别家商户的，这里不能退。"), later("请居民到原来的商户办理。")
+    ),
+    NoticeCode.REFUND_NEEDS_NETWORK: Words(
+        later("这一单不是本机卖的，现在连不上服务器，不能退。"),
+        later("请等网络好了再办，或到原来的收银台办理。"),
+    ),
     NoticeCode.REPRINT_QUEUED: Words(
         later("小票已交给打印机。"), later("没有出来，请看打印机的纸和盖子。")
     ),
@@ -287,6 +310,8 @@ def notice_words(
         "due": format_yuan(view.due_fen),
         **notice.figures,
     }
+    if "cash_fen" in notice.figures:
+        figures["cash"] = format_yuan(int(notice.figures["cash_fen"]))
     if "brand" in notice.figures:
         figures["brand"] = say(BRANDS[PaymentBrand(str(notice.figures["brand"]))])
     if "copy" in notice.figures:

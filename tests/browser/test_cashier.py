@@ -239,13 +239,46 @@ def test_goods_come_back_from_the_list_of_sales(page: Page, shop: Shop, till_url
     expect(page.locator("#done")).to_be_visible()
     tap(page, "#open-sales")
     tap(page, '#sales [data-do="refund"]')
-    expect(page.locator("#refund-text")).to_have_text("整单退货，退现金 7.20 元。")
+    expect(page.locator("#refund-kind")).to_have_text("撤销")
+    expect(page.locator("#refund-text")).to_have_text("退现金 7.20 元")
     page.get_by_text("拿错了").tap()
     tap(page, "#refund-confirm")
-    expect(page.locator("#done-notice")).to_contain_text("退货已办好。")
+    expect(page.locator("#done-notice")).to_contain_text(
+        "这一单已撤销：退回 0 积分，退现金 7.20 元。"
+    )
     tap(page, "#open-sales")
     expect(page.locator(".sale-marks")).to_contain_text("已退货")
     expect(page.locator('#sales [data-do="refund"]')).to_be_disabled()
+
+
+def test_two_of_five_come_back_by_touch(page: Page, shop: Shop, till_url: str) -> None:
+    open_till(page, till_url)
+    for _ in range(5):
+        shop.till.add_item("bun")
+    shop.till.add_item("rice")
+    shop.pool.approve(40, 100)
+    shop.till.scan(slot_text())
+    tap(page, "#confirm")
+    expect(page.locator("#done")).to_be_visible()
+    tap(page, "#open-sales")
+    tap(page, '#sales [data-do="refund"]')
+    expect(page.locator("#refund-text")).to_have_text("退回 40 积分，退现金 0.00 元")
+    for _ in range(3):
+        tap(page, '#refund-lines li:nth-child(1) [data-do="less"]')
+    tap(page, '#refund-lines li:nth-child(2) [data-do="less"]')
+    expect(page.locator("#refund-kind")).to_have_text("退货")
+    expect(page.locator("#refund-text")).to_have_text("退回 10 积分，退现金 0.00 元")
+    page.locator("#refund-lines li:nth-child(1) input").fill("6")
+    page.locator("#refund-lines li:nth-child(1) input").blur()
+    expect(page.locator("#refund-text")).to_contain_text("退的比卖的多")
+    expect(page.locator("#refund-confirm")).to_be_disabled()
+    page.locator("#refund-lines li:nth-child(1) input").fill("2")
+    page.locator("#refund-lines li:nth-child(1) input").blur()
+    expect(page.locator("#refund-confirm")).to_be_enabled()
+    tap(page, "#refund-confirm")
+    expect(page.locator("#done-notice")).to_contain_text("退货已办好：退回 10 积分")
+    tap(page, "#open-sales")
+    expect(page.locator(".sale-marks")).to_contain_text("部分退货")
 
 
 def test_a_page_without_a_stream_asks_by_itself(page: Page, shop: Shop, till_url: str) -> None:

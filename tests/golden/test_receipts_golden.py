@@ -89,7 +89,7 @@ def refund(shop: Shop) -> None:
     a1b_waived(shop)
     printed(shop)
     shop.wall.at = NOON + timedelta(days=1, minutes=5)
-    shop.after_sale.refund("T0001-000001", "不新鲜")
+    shop.returns.refund("T0001-000001", "不新鲜")
 
 
 def reprint(shop: Shop) -> None:

@@ -23,12 +23,13 @@ from protocol.documents import (
 )
 from protocol.ids import uuid7
 from protocol.keys import pool_tag, public_key_text
-from protocol.messages import Approved, AuthoriseRequest
+from protocol.messages import Approved, AuthoriseRequest, SaleAnswer
 from protocol.money import Points
 from protocol.reasons import Declined
 from protocol.redemption import FenRemainder
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.page import Page
+from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
@@ -88,6 +89,8 @@ class PoolAnswers:
     def __init__(self) -> None:
         self.asked: list[AuthoriseRequest] = []
         self.answers: list[Approved | Declined | Unreachable] = []
+        self.looked_up: list[str] = []
+        self.sales: dict[str, SaleAnswer] = {}
         self.while_asking: Callable[[], None] = lambda: None
 
     def authorise(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
@@ -96,6 +99,10 @@ class PoolAnswers:
         if self.answers:
             return self.answers.pop(0)
         return Unreachable(UnreachableReason.NO_CONNECTION)
+
+    def look_up_sale(self, receipt_no: str) -> SaleAnswer | Unreachable:
+        self.looked_up.append(receipt_no)
+        return self.sales.get(receipt_no, Unreachable(UnreachableReason.NO_CONNECTION))
 
     def approve(self, points: int, balance: int, account: str = ZHANG) -> None:
         self.answers.append(
@@ -255,6 +262,13 @@ class Shop:
         self.after_sale = AfterSale(
             identity=self.identity,
             store=self.store,
+            receipts=receipts,
+            wake_workers=self._wake,
+        )
+        self.returns = Returns(
+            identity=self.identity,
+            store=self.store,
+            pool=self.pool,
             receipts=receipts,
             clock=self.clock,
             ids=self.ids,

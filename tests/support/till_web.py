@@ -17,6 +17,7 @@ def desk_of(shop: Shop, language: str = "zh", streams: Streams | None = None) ->
         till=shop.till,
         page=shop.page,
         after_sale=shop.after_sale,
+        returns=shop.returns,
         store=shop.store,
         changes=shop.changes,
         clock=shop.clock,

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from terminal.store.steps import s0001_first_sale
+from terminal.store.steps import s0001_first_sale, s0002_refunds
 
-STEPS: tuple[Callable[[Connection], None], ...] = (s0001_first_sale.take,)
+STEPS: tuple[Callable[[Connection], None], ...] = (s0001_first_sale.take, s0002_refunds.take)
 
 SCHEMA_VERSION = len(STEPS)
 """``PRAGMA user_version`` of a file that took all of them."""

@@ -2,7 +2,14 @@
 
 import msgspec
 
-from protocol.messages import OutcomeKind
+from protocol.messages import (
+    NoSale,
+    OutcomeKind,
+    SaleAnswer,
+    SaleFound,
+    SaleNotFound,
+    SaleRequest,
+)
 from protocol.refunds import NOTHING_RETURNED, Returned, refund_for, with_refund
 from protocol.sales import Payment, RefundLine, SaleCaptured, SaleRefunded, TakingsDeclared
 from server.bootstrap.desk import make_desk
@@ -220,3 +227,31 @@ def refund_of(
     world: World, sale: SaleCaptured, lines: tuple[RefundLine, ...], payment: Payment
 ) -> SaleRefunded:
     return msgspec.structs.replace(refunded(world, sale, *lines), payment=payment)
+
+
+def test_a_terminal_looks_up_a_sale_of_its_own_merchant_and_no_other(
+    world: World, till: Till
+) -> None:
+    world.add_merchant("shop-b")
+    other, stranger = world.till("shop-a", "t-2"), world.till("shop-b", "t-3")
+    sale = msgspec.structs.replace(sold(world, BUNS, GREENS), receipt_no="t-1-000001")
+    one = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=50, amount_points=0)
+    back = msgspec.structs.replace(refunded(world, sale, one, cash_fen=50), receipt_no="t-1-000002")
+    till.tell(sale, back)
+
+    def asked(who: Till, receipt_no: str) -> object:
+        question = SaleRequest(receipt_no=receipt_no)
+        return msgspec.json.decode(
+            who.send(f"/v1/terminals/{who.terminal}/sale", msgspec.json.encode(question)).data,
+            type=SaleAnswer,
+        )
+
+    for who in (till, other):
+        found = asked(who, "t-1-000001")
+        assert isinstance(found, SaleFound)
+        assert (found.sale_id, found.lines) == (sale.sale_id, sale.lines)
+        assert [each.refund_id for each in found.backs] == [back.refund_id]
+    assert asked(stranger, "t-1-000001") == SaleNotFound(reason=NoSale.OTHER_MERCHANT)
+    assert asked(till, "t-1-000002") == SaleNotFound(reason=NoSale.IS_REFUND)
+    assert asked(till, "t-1-000003") == SaleNotFound(reason=NoSale.UNKNOWN)
+    assert asked(till, "") == SaleNotFound(reason=NoSale.UNKNOWN)

@@ -7,7 +7,6 @@ from datetime import timedelta
 import msgspec
 
 from drivers.document import document_from_json, to_plain_text
-from protocol.sales import SaleRefunded
 from terminal.domain.notice import NoticeCode
 from terminal.domain.print_job import JobEvent
 from tests.support.shop import NOON, Shop, policy, slot_text
@@ -35,16 +34,15 @@ def print_next(shop: Shop) -> str:
 def refund_no(shop: Shop) -> str:
     found = shop.store.captured(shop.store.recent_sales(1)[0].row.receipt_no or "")
     assert found is not None
-    refund = shop.store.refund_of(found[1].sale_id)
-    assert refund is not None
-    return refund[0].receipt_no
+    (refund,) = shop.store.refunds_of(found[1].sale_id)
+    return refund.receipt_no
 
 
 def test_a_reprinted_refund_tells_when_the_goods_came_back(shop: Shop) -> None:
     receipt_no = sell(shop)
     print_next(shop)
     shop.wall.at = NOON + timedelta(days=2, hours=3)
-    shop.after_sale.refund(receipt_no, "不新鲜")
+    shop.returns.refund(receipt_no, "不新鲜")
     original = print_next(shop)
     assert "2026-03-04 15:00" in original
     shop.after_sale.reprint(refund_no(shop))
@@ -94,17 +92,15 @@ def test_two_presses_of_reprint_at_once_send_a_failed_job_again_once(shop: Shop)
 def test_a_forked_journal_takes_no_refund_either(shop: Shop) -> None:
     receipt_no = sell(shop)
     shop.till.stop_selling()
-    assert shop.after_sale.refund(receipt_no, "不新鲜") is NoticeCode.STOPPED
+    assert shop.returns.refund(receipt_no, "不新鲜").code is NoticeCode.STOPPED
     assert shop.store.recent_sales(1)[0].refunded is False
 
 
 def test_a_refunds_record_names_the_sale_and_gives_back_what_it_took(shop: Shop) -> None:
     receipt_no = sell(shop)
-    shop.after_sale.refund(receipt_no, "不" * 500)
+    shop.returns.refund(receipt_no, "不" * 500)
     found = shop.store.captured(receipt_no)
     assert found is not None
-    refund = shop.store.refund_of(found[1].sale_id)
-    assert refund is not None
-    assert isinstance(refund[0], SaleRefunded)
-    assert refund[0].payment == found[1].payment
-    assert len(refund[0].reason) == 80
+    (refund,) = shop.store.refunds_of(found[1].sale_id)
+    assert refund.payment == found[1].payment
+    assert len(refund.reason) == 80

@@ -171,7 +171,7 @@ def test_alone_the_terminal_counts_what_it_sold_this_resident_today(shop: Shop) 
     shop.till.scan(slot_text(WANG))
     assert complete(shop).points == 50
     shop.till.clear()
-    assert shop.after_sale.refund("T0001-000002", "拿错了") is NoticeCode.REFUNDED
+    assert shop.returns.refund("T0001-000002", "拿错了").code is NoticeCode.VOIDED
     sold_for_money(shop, "1")
     shop.till.scan(slot_text())
     assert complete(shop).points == 10

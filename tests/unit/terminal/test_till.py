@@ -13,7 +13,7 @@ import pytest
 from protocol.documents import Catalogue
 from protocol.evidence import CardEvidence, ProofGrade
 from protocol.journal import GENESIS, Envelope, decode_happening, open_record
-from protocol.messages import OutcomeKind, RecordOutcome
+from protocol.messages import NoSale, OutcomeKind, RecordOutcome, SaleNotFound
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import FenRemainder
@@ -569,12 +569,13 @@ def test_a_refund_gives_back_what_was_paid_once(shop: Shop) -> None:
     shop.till.scan(slot_text())
     shop.till.choose_points(60)
     done = complete(shop)
-    assert shop.after_sale.refund(done.receipt_no, "坏了") is NoticeCode.REFUNDED
+    assert shop.returns.refund(done.receipt_no, "坏了").code is NoticeCode.VOIDED
     refund = happenings(shop)[-1]
     assert isinstance(refund, SaleRefunded)
     assert (refund.payment.points, refund.payment.cash_fen, refund.account) == (60, 110, ZHANG)
-    assert shop.after_sale.refund(done.receipt_no, "") is NoticeCode.ALREADY_REFUNDED
-    assert shop.after_sale.refund("T0001-000999", "") is NoticeCode.RECEIPT_UNKNOWN
+    assert shop.returns.refund(done.receipt_no, "").code is NoticeCode.ALREADY_REFUNDED
+    shop.pool.sales["T0001-000999"] = SaleNotFound(reason=NoSale.UNKNOWN)
+    assert shop.returns.refund("T0001-000999", "").code is NoticeCode.RECEIPT_UNKNOWN
     assert shop.store.recent_sales(1)[0].refunded
 
 

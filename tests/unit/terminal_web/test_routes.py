@@ -203,12 +203,15 @@ def test_a_refund_is_done_once_and_listed(shop: Shop, client: FlaskClient) -> No
     post(client, "/api/complete", sale_id=sold.sale_id, points=71)
     (row,) = sales(client)
     assert (row["time"], row["paid"]) == ("12:00", "71 积分 + 现金 0.10 元")
-    assert row["refund_text"] == "整单退货，退回 71 积分，退现金 0.10 元。"
+    looked = client.post("/api/return", json={"receipt_no": row["receipt_no"]}, headers=OURS)
+    assert looked.get_json()["give"] == "退回 71 积分，退现金 0.10 元"
     body = {"receipt_no": row["receipt_no"], "reason": "拿错了"}
-    assert post(client, "/api/refund", **body).notice_text == "退货已办好。"
-    assert post(client, "/api/refund", **body).notice_text == "这一单已经退过货，不能再退。"
+    said = post(client, "/api/refund", **body).notice_text
+    assert said == "这一单已撤销：退回 71 积分，退现金 0.10 元。"
+    said = post(client, "/api/refund", **body).notice_text
+    assert said == "这一单已经全部退回，不能再退。"
     (row,) = sales(client)
-    assert (row["refund_text"], row["marks"]) == ("", ["已退货", "待上传"])
+    assert (row["can_return"], row["marks"]) == (False, ["已退货", "待上传"])
 
 
 def test_two_refunds_at_once_give_back_once(shop: Shop, client: FlaskClient) -> None:

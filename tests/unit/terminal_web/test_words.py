@@ -48,6 +48,8 @@ FIGURES: dict[str, str | int] = {
     "lowest": 0,
     "highest": 71,
     "stock": 2,
+    "points": 71,
+    "cash_fen": 8,
 }
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
 

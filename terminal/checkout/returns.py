@@ -1,0 +1,217 @@
+"""Goods that come back: whole or by line and quantity, points first and then money.
+
+Sales of this terminal's own journal come back offline too; those of the merchant's other terminals
+only while the server answers. Where it answers, it is always asked first: goods that came back
+elsewhere do not come back here again.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from msgspec import UNSET
+
+from protocol.business_day import business_date
+from protocol.documents import Policy
+from protocol.messages import NoSale, SaleAnswer, SaleFound, SaleNotFound
+from protocol.refunds import (
+    NOTHING_RETURNED,
+    RefundProblem,
+    Returned,
+    is_all_back,
+    left_of,
+    refund_for,
+    with_refund,
+)
+from protocol.sales import Payment, RefundLine, SaleCaptured, SaleRefunded
+from terminal.checkout.current import receipt_facts
+from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
+from terminal.domain.ports import (
+    Clock,
+    Ids,
+    Pool,
+    Receipts,
+    Store,
+    TerminalIdentity,
+    Unreachable,
+)
+from terminal.domain.print_job import JobKind
+
+MAX_REASON_CHARS = 80
+MAX_RECEIPT_NO_CHARS = 64
+
+_NOT_FOUND = {
+    NoSale.UNKNOWN: NoticeCode.RECEIPT_UNKNOWN,
+    NoSale.OTHER_MERCHANT: NoticeCode.OTHER_MERCHANTS_SALE,
+    NoSale.IS_REFUND: NoticeCode.REFUND_OF_REFUND,
+}
+_PROBLEMS = {
+    RefundProblem.NOTHING: NoticeCode.REFUND_OF_NOTHING,
+    RefundProblem.NO_SUCH_LINE: NoticeCode.REFUND_OF_NOTHING,
+    RefundProblem.NOT_WHOLE: NoticeCode.QUANTITY_WRONG,
+    RefundProblem.MORE_THAN_SOLD: NoticeCode.MORE_THAN_SOLD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Returnable:
+    """A sale that may come back, and what did already.
+
+    ``elsewhere`` of it at other terminals, as far as the server knows. What is taken back whole in
+    the terminal's own open shift is voided: its paper says 撤销.
+    """
+
+    sale: SaleCaptured | SaleFound
+    back: Returned
+    elsewhere: Returned
+    in_open_shift: bool
+
+    @property
+    def left(self) -> dict[int, int]:
+        """By line number, in thousandths."""
+        return left_of(self.sale.lines, self.back)
+
+    def is_void(self, wanted: Mapping[int, int]) -> bool:
+        return self.in_open_shift and not self.back.quantity_milli and wanted == self.left
+
+    def offer(
+        self, wanted: Mapping[int, int] | None
+    ) -> tuple[tuple[RefundLine, ...], Payment] | Notice:
+        """What would come back of ``wanted``, of all that is left where that is None."""
+        if not self.left:
+            return _refused(NoticeCode.ALREADY_REFUNDED)
+        wanted = self.left if wanted is None else wanted
+        found = refund_for(self.sale.lines, self.sale.payment, self.back, wanted)
+        return _refused(_PROBLEMS[found]) if isinstance(found, RefundProblem) else found
+
+
+class Returns:
+    """Voids and refunds; every method answers with the notice to show.
+
+    A store fault goes through to the caller, and then nothing was done.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: TerminalIdentity,
+        store: Store,
+        pool: Pool,
+        receipts: Receipts,
+        clock: Clock,
+        ids: Ids,
+        wake_workers: Callable[[], None],
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        self._identity = identity
+        self._store = store
+        self._pool = pool
+        self._receipts = receipts
+        self._clock = clock
+        self._ids = ids
+        self._wake_workers = wake_workers
+        self._is_stopped = is_stopped
+        self._one_at_a_time = threading.Lock()
+
+    def look(self, receipt_no: str) -> Returnable | Notice:
+        """The sale of a receipt and what can still come back of it, or why it cannot."""
+        receipt_no = receipt_no.strip().upper()[:MAX_RECEIPT_NO_CHARS]
+        if self._store.refund_by_receipt(receipt_no) is not None:
+            return _refused(NoticeCode.REFUND_OF_REFUND)
+        return self._merged(receipt_no, self._pool.look_up_sale(receipt_no))
+
+    def refund(
+        self,
+        receipt_no: str,
+        reason: str,
+        wanted: Mapping[int, int] | None = None,
+        *,
+        cashier: str | None = None,
+        approved_by: str | None = None,
+    ) -> Notice:
+        """Take goods back: ``wanted`` by line number in thousandths, None for all that is left.
+
+        The resident need not be present. A second press of the button gives nothing back twice.
+        """
+        looked = self.look(receipt_no)
+        if isinstance(looked, Notice):
+            return looked
+        with self._one_at_a_time:
+            # Read again: another hand may have been quicker.
+            found = self._with_own(looked)
+            offered = found.offer(wanted)
+            policy = self._store.documents().policy
+            if self._is_stopped():
+                return Notice(NoticeCode.STOPPED, NoticeLevel.ALARM)
+            if policy is None:
+                return Notice(NoticeCode.NOT_READY, NoticeLevel.ALARM)
+            if isinstance(offered, Notice):
+                return offered
+            return self._give(found, offered, policy, (reason, cashier, approved_by))
+
+    def _give(
+        self,
+        found: Returnable,
+        offered: tuple[tuple[RefundLine, ...], Payment],
+        policy: Policy,
+        said: tuple[str, str | None, str | None],
+    ) -> Notice:
+        (lines, payment), (reason, cashier, approved_by) = offered, said
+        is_void = found.is_void({line.line_no: line.quantity_milli for line in lines})
+        whole = is_all_back(found.sale.lines, with_refund(found.back, lines, payment))
+        moment = self._clock.moment()
+        with self._store.working() as work:
+            refund = SaleRefunded(
+                refund_id=self._ids.new(moment.at),
+                sale_id=found.sale.sale_id,
+                receipt_no=work.next_receipt_no(),
+                business_date=business_date(moment.at, policy.cut_off_hour),
+                lines=lines,
+                payment=payment,
+                account=found.sale.account,
+                reason=reason[:MAX_REASON_CHARS],
+                cashier=cashier,
+                void=True if is_void else UNSET,
+                approved_by=approved_by or UNSET,
+            )
+            work.journal(refund, moment)
+            work.save_refund(refund, found.sale, whole=whole)
+            facts = receipt_facts(
+                self._identity, policy, occurred_at=moment.at, balance_before_points=None
+            )
+            document = self._receipts.refund(refund, found.sale, facts)
+            work.queue_print(JobKind.REFUND, refund.receipt_no, document, 0)
+        self._wake_workers()
+        figures: dict[str, str | int] = {
+            "points": payment.points,
+            "cash_fen": payment.cash_fen,
+            "receipt_no": refund.receipt_no,
+        }
+        code = NoticeCode.VOIDED if is_void else NoticeCode.REFUNDED
+        return Notice(code, NoticeLevel.GOOD, figures)
+
+    def _merged(self, receipt_no: str, told: SaleAnswer | Unreachable) -> Returnable | Notice:
+        own = self._store.captured(receipt_no)
+        if own is None and isinstance(told, SaleNotFound):
+            return _refused(_NOT_FOUND[told.reason])
+        if own is None and not isinstance(told, SaleFound):
+            return _refused(NoticeCode.REFUND_NEEDS_NETWORK)
+        back, sale = NOTHING_RETURNED, own[1] if own is not None else told
+        assert isinstance(sale, SaleCaptured | SaleFound)
+        known = {each.refund_id for each in self._store.refunds_of(sale.sale_id)}
+        for each in told.backs if isinstance(told, SaleFound) else ():
+            if each.refund_id not in known:
+                back = with_refund(back, each.lines, each.payment)
+        in_open_shift = own is not None and self._store.sold_in_open_shift(sale.sale_id)
+        return self._with_own(Returnable(sale, back, back, in_open_shift))
+
+    def _with_own(self, found: Returnable) -> Returnable:
+        """With what came back at this terminal by now."""
+        back = found.elsewhere
+        for each in self._store.refunds_of(found.sale.sale_id):
+            back = with_refund(back, each.lines, each.payment)
+        return replace(found, back=back)
+
+
+def _refused(code: NoticeCode) -> Notice:
+    return Notice(code, NoticeLevel.REFUSED)

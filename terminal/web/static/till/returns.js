@@ -1,0 +1,90 @@
+// Goods that come back: how much of each line, and what is given for it.
+//
+// The program says what may come back and what that gives; here only quantities are typed.
+
+import { refund } from "./actions.js";
+import { TroubleError, post } from "./api.js";
+import { byId, made, openDialog, put } from "./dom.js";
+import { lost } from "./lost.js";
+
+const NUMBER = /^\d+(\.\d+)?$/;
+
+let looked = null;
+let asked = 0;
+
+export async function askReturn(receiptNo) {
+  const screen = await look({ receipt_no: receiptNo });
+  if (screen === null) return;
+  looked = screen;
+  byId("refund-lines").replaceChildren(...screen.lines.map(lineRow));
+  drawGive(screen);
+  openDialog("refund-dialog");
+}
+
+async function look(body) {
+  try {
+    return await post("/api/return", body);
+  } catch (error) {
+    lost(error instanceof TroubleError ? error.says : "");
+    return null;
+  }
+}
+
+function drawGive(screen) {
+  put("refund-kind", screen.title);
+  put("refund-receipt", screen.receipt_no);
+  put("refund-text", screen.problem ? `${screen.problem}${screen.next}` : screen.give);
+  byId("refund-text").dataset.level = screen.problem ? "refused" : "";
+  byId("refund-confirm").disabled = screen.problem !== "";
+}
+
+function lineRow(line) {
+  const row = made("return-template");
+  row.dataset.lineNo = line.line_no;
+  row.querySelector(".line-name").textContent = line.name;
+  row.querySelector(".line-price").textContent = line.price;
+  const field = row.querySelector("input");
+  field.value = line.left;
+  field.setAttribute("aria-label", line.name);
+  const change = (text) => {
+    field.value = text;
+    lookAgain();
+  };
+  const step = (by) => {
+    const count = Math.trunc(Number(NUMBER.test(field.value) ? field.value : "0"));
+    change(String(Math.max(0, Math.min(count + by, Math.floor(line.left_milli / 1000)))));
+  };
+  row.querySelector('[data-do="less"]').addEventListener("click", () => step(-1));
+  row.querySelector('[data-do="more"]').addEventListener("click", () => step(1));
+  row.querySelector('[data-do="all"]').addEventListener("click", () => change(line.left));
+  for (const name of line.by_weight ? ["less", "more"] : []) {
+    row.querySelector(`[data-do="${name}"]`).remove();
+  }
+  for (const part of row.querySelectorAll("button, input")) part.disabled = line.left_milli === 0;
+  field.addEventListener("change", lookAgain);
+  return row;
+}
+
+function wantedLines() {
+  return Array.from(byId("refund-lines").children, (row) => ({
+    line_no: Number(row.dataset.lineNo),
+    quantity: row.querySelector("input").value.trim() || "0",
+  }));
+}
+
+async function lookAgain() {
+  byId("refund-confirm").disabled = true;
+  const turn = ++asked;
+  const screen = await look({ receipt_no: looked.receipt_no, lines: wantedLines() });
+  if (screen !== null && turn === asked) drawGive(screen);
+}
+
+export function startReturns() {
+  byId("refund-confirm").addEventListener("click", () => {
+    const reason = document.querySelector("#reasons input:checked").value;
+    const lines = wantedLines();
+    byId("refund-dialog").close();
+    byId("sales-dialog").close();
+    refund(looked.receipt_no, reason, lines);
+  });
+}
