@@ -34,7 +34,7 @@ from terminal.bootstrap import DATABASE_FILE, SystemIds, system_wall
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.clock import ShopClock
-from terminal.domain.ports import TerminalIdentity
+from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
 from terminal.domain.sale import SaleState
 from terminal.receipts.composer import ReceiptComposer
 from terminal.store.sealer import Sealer
@@ -65,6 +65,10 @@ class PoolBesideTheTill:
             balance_points=BALANCE,
             held_until=request.occurred_at + timedelta(minutes=5),
         )
+
+    def look_up_sale(self, _receipt_no: str) -> Unreachable:
+        """See :class:`terminal.domain.ports.Pool`; nothing comes back here."""
+        return Unreachable(UnreachableReason.NOT_ASKED)
 
 
 class SellingShop:
