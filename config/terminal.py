@@ -33,6 +33,7 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     language: Language = "zh"
     printer: DeviceUrl = "none://"
     scanner: DeviceUrl = "none://"
+    display: DeviceUrl = "none://"
     # None: as `language`.
     receipt_language: Literal["zh", "en", "both"] | None = None
     receipt_header: ShopLines = ()

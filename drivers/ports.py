@@ -170,3 +170,54 @@ class Scanner(Protocol):
 
     def close(self) -> None:
         """Let go of the device; a waiting `read_scan` returns None within 0.2 s."""
+
+
+class Lamp(enum.StrEnum):
+    """Which word a customer display lights beside its figure."""
+
+    OFF = "off"
+    PRICE = "price"  # 单价
+    TOTAL = "total"  # 总计
+    PAID = "paid"  # 收款
+    CHANGE = "change"  # 找零
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayContent:
+    """What a customer display shows. Each kind takes of it what it can show.
+
+    A row of digits shows `amount_fen` with its lamp (None: nothing); two lines of letters show
+    `upper` and `lower`, twenty ASCII characters each: the rest is cut off, other signs are `?`.
+    """
+
+    lamp: Lamp = Lamp.OFF
+    amount_fen: int | None = None
+    upper: str = ""
+    lower: str = ""
+
+
+class DeviceState(enum.StrEnum):
+    """Whether a device that only listens can be used now."""
+
+    READY = "ready"
+    ABSENT = "absent"  # not there (any more); the driver keeps looking for it
+    BUSY = "busy"  # another program has it
+    CLOSED = "closed"
+
+
+class CustomerDisplay(Protocol):
+    """A display that faces the customer. It never answers: READY says that it took the bytes."""
+
+    def show(self, content: DisplayContent) -> DeviceState:
+        """Show this in place of what was there; within about a second.
+
+        What is shown already is not sent again. A display that went away is opened again by a
+        later call, with a growing pause between attempts, and shows that call's content. Never
+        raises for anything that a device does.
+        """
+
+    def state(self) -> DeviceState:
+        """Tell whether the display is there. Does not touch the device."""
+
+    def close(self) -> None:
+        """Blank it and let go of it; later calls give CLOSED."""

@@ -4,11 +4,12 @@
     escpos+usb:///dev/usb/lp0                  a USB printer
     escpos+serial:///dev/ttyUSB0?baud=19200    a serial printer
     scanner+serial:///dev/ttyACM0              a scanner in serial mode
+    display+serial:///dev/ttyUSB1?kind=led8    a customer display: led8, cd5220, vfd
     none://                                    no such device
 
 Printer options: columns (32, 48, …), dots, encoding (gbk, utf8, raster), qr (native, image), cutter (yes,
 no), status (auto, process_id, in_order, realtime, mute). Serial options: baud, parity (none, even,
-odd), flow (none, xonxoff, rtscts).
+odd), flow (none, xonxoff, rtscts). Display options: kind, lamps (esc, stx), and those of a line.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,10 +17,12 @@ from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
+from drivers.display.encode import DisplayKind, LampForm, encoder
+from drivers.display.serial_display import SerialDisplay
 from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile, usual_dots
 from drivers.heavy import open_serial_port, painter_or_none
-from drivers.ports import Printer, Scanner, StatusLevel
+from drivers.ports import CustomerDisplay, Printer, Scanner, StatusLevel
 from drivers.scanner.serial_scanner import SerialScanner
 from drivers.transport.device_file import device_file_connector
 from drivers.transport.lines import ALLOWED_BAUD, FlowControl, LineSettings, Parity
@@ -34,6 +37,12 @@ Value = TypeVar("Value")
 _PRINTER_SCHEMES: Final = ("escpos+tcp", "escpos+usb", "escpos+serial", "none")
 _SCANNER_SCHEMES: Final = ("scanner+serial", "none")
 _PRINTER_OPTIONS: Final = ("columns", "dots", "encoding", "qr", "cutter", "status")
+_DISPLAY_SCHEMES: Final = ("display+serial", "none")
+_USUAL_DISPLAY_BAUD: Final = {
+    DisplayKind.LED8: 2400,
+    DisplayKind.CD5220: 9600,
+    DisplayKind.VFD: 9600,
+}
 _LINE_OPTIONS: Final = ("baud", "parity", "flow")
 
 
@@ -102,6 +111,27 @@ def open_scanner(url: str, *, utc_now: Callable[[], datetime]) -> Scanner | None
         _line_settings(url, options, 9600),
         open_port=open_serial_port,
         utc_now=utc_now,
+    )
+
+
+def open_display(url: str) -> CustomerDisplay | None:
+    """Give the customer display that `url` names, or None for `none://`. Touches no device.
+
+    Raises:
+        DeviceUrlError: a wrong scheme, address or option.
+    """
+    parts = _split(url, _DISPLAY_SCHEMES)
+    if parts.scheme == "none":
+        return None
+    options = _options(url, parts, ("kind", "lamps", *_LINE_OPTIONS))
+    kind = _choice(url, options, "kind", "led8", {kind.value: kind for kind in DisplayKind})
+    lamps = _choice(url, options, "lamps", "esc", {form.value: form for form in LampForm})
+    return SerialDisplay(
+        _path(url, parts),
+        _line_settings(url, options, _USUAL_DISPLAY_BAUD[kind]),
+        kind,
+        encoder(kind, lamps),
+        open_port=open_serial_port,
     )
 
 

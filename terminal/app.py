@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from terminal.web.answers import problem
 from terminal.web.bodies import MAX_BODY_BYTES
+from terminal.web.display import create_display_blueprint
 from terminal.web.language import set_up_languages
 from terminal.web.routes import WebDesk, create_blueprint
 from terminal.web.streams import Streams
@@ -64,6 +65,7 @@ def create_app(desk: WebDesk) -> Flask:
     app.extensions[_STREAMS] = desk.streams
     set_up_languages(app, desk.default_language)
     app.register_blueprint(create_blueprint(desk))
+    app.register_blueprint(create_display_blueprint())
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _fault)
     app.after_request(_add_security_headers)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from config.load import ConfigError, load
 from config.terminal import TerminalSettings
-from drivers.registry import DeviceUrlError, open_printer, open_scanner
+from drivers.registry import DeviceUrlError, open_display, open_printer, open_scanner
 from protocol.ids import uuid7
 from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
@@ -43,6 +43,7 @@ from terminal.store.spool import Spool
 from terminal.store.sqlite import SqliteStore
 from terminal.store.stick import Stick
 from terminal.web.routes import WebDesk
+from terminal.workers.displaying import DisplayRound
 from terminal.workers.loop import Worker
 from terminal.workers.printing import PrintRound
 from terminal.workers.scanning import ScanRound
@@ -103,6 +104,10 @@ class Terminal:
         self.till, after_sale, returns, page = self._make_till(settings, identity)
         self._add_second_medium(settings, identity)
         self._add_workers(settings, identity)
+        self._display = open_display(settings.display)
+        if self._display is not None:
+            showing = DisplayRound(display=self._display, view=page.view, changes=self.changes)
+            self._workers.append(Worker("display", showing))
         desk = WebDesk(
             till=self.till,
             page=page,
@@ -134,6 +139,8 @@ class Terminal:
             worker.stop()
         if self._second is not None:
             self._second.close()
+        if self._display is not None:
+            self._display.close()
         self.store.close()
         self._lock.close()
 

@@ -1,0 +1,1 @@
+"""Customer displays: what to show as bytes (pure), and the serial device that shows it."""
