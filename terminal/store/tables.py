@@ -36,6 +36,7 @@ journal = Table(
     PrimaryKeyConstraint("epoch", "seq", name="a_record_has_one_place_in_the_chain"),
     CheckConstraint("seq >= 1 and epoch >= 1", name="the_chain_counts_from_one"),
     Index("records_of_a_sale", "sale_id"),
+    Index("records_by_time_told", "told_at"),
 )
 
 outbox = Table(
@@ -128,4 +129,13 @@ document = Table(
     Column("version", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
+)
+
+chain_mark = Table(
+    "chain_mark",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
 )

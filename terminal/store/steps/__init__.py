@@ -10,9 +10,13 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from terminal.store.steps import s0001_first_sale, s0002_refunds
+from terminal.store.steps import s0001_first_sale, s0002_refunds, s0003_chain_marks
 
-STEPS: tuple[Callable[[Connection], None], ...] = (s0001_first_sale.take, s0002_refunds.take)
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    s0001_first_sale.take,
+    s0002_refunds.take,
+    s0003_chain_marks.take,
+)
 
 SCHEMA_VERSION = len(STEPS)
 """``PRAGMA user_version`` of a file that took all of them."""

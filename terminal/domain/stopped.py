@@ -1,0 +1,26 @@
+"""Why a terminal sells nothing until somebody has looked, as it is kept over a restart."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StopCause(StrEnum):
+    """What was found. Each has its words for the cashier and the technician."""
+
+    STORAGE_DAMAGED = "storage_damaged"
+    """The file cannot be opened or read as a whole."""
+    CHAIN_BROKEN = "chain_broken"
+    """A record is missing, was altered, or does not follow the one before it."""
+    FORKED = "forked"
+    """The server has another record in the same place, or more of them: the storage was
+    rolled back to an older image, or copied."""
+    COPY_DIFFERS = "copy_differs"
+    """The second medium holds what this journal does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """``detail`` is for the technician: a place in the chain, a message of the system."""
+
+    cause: StopCause
+    detail: str
