@@ -27,22 +27,28 @@ from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.diagnostics.print_test import print_test_command
 from terminal.diagnostics.prints import prints_command
+from terminal.diagnostics.storage import diagnose_command
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import StoreFaultError, TerminalIdentity
+from terminal.domain.stopped import Stop, StopCause
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
 from terminal.receipts.blocks import PaperLanguage, ShopLines
 from terminal.receipts.composer import ReceiptComposer
+from terminal.store.chain_check import ChainCheck
 from terminal.store.identity import load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
+from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import Sealer
 from terminal.store.second_medium import SecondMedium
 from terminal.store.spool import Spool
 from terminal.store.sqlite import SqliteStore
 from terminal.store.stick import Stick
 from terminal.web.routes import WebDesk
+from terminal.web.stopped import create_stopped_app
+from terminal.workers.chain import ChainRound
 from terminal.workers.displaying import DisplayRound
 from terminal.workers.loop import Worker
 from terminal.workers.printing import PrintRound
@@ -84,6 +90,37 @@ def make_clock(settings: TerminalSettings) -> ShopClock:
     return ShopClock(wall, lambda: time.monotonic_ns() // 1_000_000)
 
 
+class StoppedError(Exception):
+    """This terminal must not sell until somebody has looked."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.detail)
+        self.stop = stop
+
+
+def _sound_store(path: Path, sealer: Sealer, quarantine: Quarantine) -> SqliteStore:
+    """The journal, opened and found in order.
+
+    Raises:
+        StoppedError: it was stopped before, does not open, or is not what was written.
+    """
+    stop = quarantine.read()
+    if stop is not None:
+        raise StoppedError(stop)
+    try:
+        store = SqliteStore(path, sealer)
+    except StoreFaultError as fault:
+        raise StoppedError(Stop(StopCause.STORAGE_DAMAGED, str(fault))) from fault
+    check = ChainCheck(store, sealer.key.public_key(), sealer.identity.terminal)
+    stop = check.at_boot()
+    if stop is not None:
+        store.close()
+        if stop.cause is not StopCause.STORAGE_DAMAGED:  # that is found anew at every start
+            quarantine.enter(stop)
+        raise StoppedError(stop)
+    return store
+
+
 class Terminal:
     """One running terminal. :meth:`run` serves until a signal stops it."""
 
@@ -92,12 +129,18 @@ class Terminal:
     ) -> None:
         listener = bind(settings.listen_host, settings.listen_port)
         self._lock = DataLock(settings.data_dir)
+        self._quarantine = Quarantine(settings.data_dir)
+        self._key = key.public_key()
         self.changes = Changes()
         self.surroundings = Surroundings(self.changes)
         self.clock = make_clock(settings)
         boot_id = BOOT_ID_FILE.read_text().strip() if BOOT_ID_FILE.exists() else "unknown"
         sealer = Sealer(identity=identity, key=key, boot_id=boot_id)
-        self.store = SqliteStore(settings.data_dir / DATABASE_FILE, sealer)
+        try:
+            self.store = _sound_store(settings.data_dir / DATABASE_FILE, sealer, self._quarantine)
+        except StoppedError:
+            listener.close()
+            raise
         self._workers: list[Worker] = []
         self._second: SecondMedium | None = None
         self.link = self._make_link(settings, identity, key)
@@ -130,12 +173,12 @@ class Terminal:
                 self.clock.not_before(document.made_at)
         Spool(self.store).lose_interrupted()
         self.till.start(version("huidian"))
-        for worker in self._workers:
+        for worker in (*self._workers, self._chain):
             worker.start()
         self.web.stop_on_signals()
         self.web.run()
         self.link.close()  # a worker that waits for the server need not wait longer
-        for worker in self._workers:
+        for worker in (*self._workers, self._chain):
             worker.stop()
         if self._second is not None:
             self._second.close()
@@ -143,6 +186,11 @@ class Terminal:
             self._display.close()
         self.store.close()
         self._lock.close()
+
+    def _stop(self, stop: Stop) -> None:
+        """Sell nothing from now on, and not after the next start either."""
+        self._quarantine.enter(stop)
+        self.till.stop_selling()
 
     def _wake(self) -> None:
         for worker in self._workers:
@@ -218,7 +266,7 @@ class Terminal:
             self.store,
             limit_s=settings.second_medium_limit_s,
             note=lambda _state: self.changes.note(),
-            differing=lambda _says: self.till.stop_selling(),
+            differing=lambda says: self._stop(Stop(StopCause.COPY_DIFFERS, says)),
         )
         self._second.copy()
         self.store.use_second_copy(self._second)
@@ -233,9 +281,11 @@ class Terminal:
             changes=self.changes,
             root_key=root_key,
             tag=pool_tag(root_key),
-            stop_selling=self.till.stop_selling,
+            stop_selling=lambda says: self._stop(Stop(StopCause.FORKED, says)),
         )
         self._workers.append(Worker("sync", sync))
+        chain = ChainCheck(self.store, self._key, identity.terminal)
+        self._chain = Worker("chain", ChainRound(chain, self._stop))
         # A late answer to an earlier run's job must not be taken for this run's.
         printer = open_printer(settings.printer, first_mark=secrets.randbelow(9000) + 1)
         if printer is None:
@@ -293,6 +343,8 @@ def serve_command(settings: TerminalSettings) -> None:
         terminal = Terminal(settings, *loaded)
         click.echo(f"收银页面 · the till: http://{terminal.web.host}:{terminal.web.port}/")
         terminal.run()
+    except StoppedError as stopped:
+        _serve_stopped(settings, stopped.stop)
     except DataInUseError as error:
         raise click.ClickException(str(error)) from error
     except StoreFaultError as error:
@@ -306,6 +358,17 @@ def serve_command(settings: TerminalSettings) -> None:
         ) from error
     except (PortInUseError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _serve_stopped(settings: TerminalSettings, stop: Stop) -> None:
+    """Show why there is no till, until a signal ends it."""
+    listener = bind(settings.listen_host, settings.listen_port)
+    web = WebServer(create_stopped_app(stop, settings.language), listener)
+    click.echo(
+        f"终端已停止收款 · stopped: {stop.cause.value}: {stop.detail} http://{web.host}:{web.port}/"
+    )
+    web.stop_on_signals()
+    web.run()
 
 
 @cli.command("enrol", help="用一次性入网码登记本终端 · introduce this terminal with its code")
@@ -349,6 +412,7 @@ def _enrol(settings: TerminalSettings, code: str) -> TerminalIdentity:
 
 cli.add_command(print_test_command)
 cli.add_command(prints_command)
+cli.add_command(diagnose_command)
 
 
 def main() -> None:

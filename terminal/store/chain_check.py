@@ -25,6 +25,9 @@ PAGE_RECORDS: Final = 500
 BOOT_RECORDS: Final = 20_000
 """As many as a start checks: some seconds on a small machine."""
 
+AGAIN_RECORDS: Final = 500
+"""The newest, looked at again at every start, though they were found in order before."""
+
 QUICK_CHECK_BYTES: Final = 64 * 1024 * 1024
 """A file up to this size is read as a whole at the start."""
 
@@ -83,18 +86,23 @@ class ChainCheck:
         """
         try:
             with self._store.reading() as connection:
-                damaged = _file_damage(connection) or _strange_sale(connection)
-                start = _boot_start(connection, limit)
+                damaged = _file_damage(connection)
                 checked = read_mark(connection, Mark.CHECKED)
+                start = _boot_start(connection, checked, limit)
             if damaged is not None:
                 return damaged
+            lost = self._lost_start(checked) if checked is not None else None
             found = self._run(start)
+            if lost is not None or found.broken is not None:
+                return found.broken or lost
+            with self._store.reading() as connection:
+                strange = _strange_sale(connection)
             # Where older ones wait to be checked, the mark stays with them.
-            if found.broken is None and found.head is not None and start == checked:
+            if strange is None and found.head is not None and not _is_beyond(start, checked):
                 self._mark(found.head)
         except StoreFaultError as fault:
             return Stop(StopCause.STORAGE_DAMAGED, str(fault))
-        return found.broken
+        return strange
 
     def piece(self, limit: int = PAGE_RECORDS) -> Checked:
         """The next records that were not checked yet, and how far they are in order."""
@@ -190,21 +198,39 @@ def _page_after(place: ChainHead | None) -> Select[tuple[object, ...]]:
     return wanted.limit(PAGE_RECORDS)
 
 
-def _boot_start(connection: Connection, limit: int) -> ChainHead | None:
-    """Where a start begins to check: after the mark, or nearer where that would take too long."""
-    marked = read_mark(connection, Mark.CHECKED) or read_mark(connection, Mark.PRUNED)
+def _is_beyond(start: ChainHead | None, checked: ChainHead | None) -> bool:
+    if start is None:
+        return False
+    return checked is None or (start.epoch, start.seq) > (checked.epoch, checked.seq)
+
+
+def _boot_start(connection: Connection, checked: ChainHead | None, limit: int) -> ChainHead | None:
+    """Where a start begins: behind what was checked, but never further on than the newest few
+    hundred, which a bad card spoils first; and nearer where all that would take too long.
+    """
     head = chain_head(connection)
+    pruned = read_mark(connection, Mark.PRUNED)
     if head is None:
-        return marked
-    begin = marked.seq if marked is not None and marked.epoch == head.epoch else 0
-    if head.seq - begin <= limit:
-        return marked
+        return checked or pruned
+    same_epoch = checked is not None and checked.epoch == head.epoch
+    begin = checked.seq if checked is not None and same_epoch else 0
+    wanted = max(min(begin, head.seq - AGAIN_RECORDS), head.seq - limit)
+    if wanted <= 0:
+        return _before_epoch(connection, head.epoch) or pruned
     near = connection.execute(
-        select(journal.c.hash).where(
-            journal.c.epoch == head.epoch, journal.c.seq == head.seq - limit
-        )
+        select(journal.c.hash).where(journal.c.epoch == head.epoch, journal.c.seq == wanted)
     ).scalar()
-    return ChainHead(head.epoch, head.seq - limit, near) if near else marked
+    return ChainHead(head.epoch, wanted, near) if near else pruned
+
+
+def _before_epoch(connection: Connection, epoch: int) -> ChainHead | None:
+    row = connection.execute(
+        select(journal.c.epoch, journal.c.seq, journal.c.hash)
+        .where(journal.c.epoch < epoch)
+        .order_by(journal.c.epoch.desc(), journal.c.seq.desc())
+        .limit(1)
+    ).first()
+    return ChainHead(row.epoch, row.seq, row.hash) if row else None
 
 
 def _file_damage(connection: Connection) -> Stop | None:

@@ -44,7 +44,7 @@ class SyncRound:
         changes: Changes,
         root_key: Ed25519PublicKey,
         tag: bytes,
-        stop_selling: Callable[[], None],
+        stop_selling: Callable[[str], None],
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -88,7 +88,7 @@ class SyncRound:
             return self._outbox.tell_again(first.epoch, problem.expected_seq)
         if problem.problem in {ProblemKind.GAP, ProblemKind.FORK}:
             self._stopped = True
-            self._stop_selling()
+            self._stop_selling(f"{first.epoch}/{first.seq}: {problem.problem.value} {problem.says}")
         if problem.server_time is not None:
             self._clock.note_server_time(problem.server_time)
         return False

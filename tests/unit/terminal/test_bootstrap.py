@@ -120,7 +120,7 @@ def test_a_terminal_that_is_nobody_does_not_serve(till: RunningTill) -> None:
     assert "enrol --code" in refused(till, "serve")
 
 
-@pytest.mark.parametrize("damage", ["terminal.key", "terminal.json", "terminal.db"])
+@pytest.mark.parametrize("damage", ["terminal.key", "terminal.json"])
 def test_a_damaged_file_is_told_without_a_traceback(till: RunningTill, damage: str) -> None:
     till.enrol()
     (till.data_dir / damage).write_bytes(b"spoilt" * 4096)

@@ -75,7 +75,7 @@ def round_of(shop: Shop, wire: Wire) -> SyncRound:
         changes=shop.changes,
         root_key=ROOT.public_key(),
         tag=pool_tag(ROOT.public_key()),
-        stop_selling=shop.till.stop_selling,
+        stop_selling=lambda _says: shop.till.stop_selling(),
     )
 
 
