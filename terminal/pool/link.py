@@ -64,16 +64,21 @@ _PROBLEMS = msgspec.json.Decoder(Problem)
 
 
 class HttpLink:
-    """Signed JSON requests to one server."""
+    """Signed JSON requests to one server. ``http``: another way there than the network."""
 
     def __init__(
-        self, server_url: str, key: Ed25519PrivateKey, key_id: str, clock: ShopClock
+        self,
+        server_url: str,
+        key: Ed25519PrivateKey,
+        key_id: str,
+        clock: ShopClock,
+        http: urllib3.PoolManager | None = None,
     ) -> None:
         self._server_url = server_url.rstrip("/")
         self._key = key
         self._key_id = key_id
         self._clock = clock
-        self._http = urllib3.PoolManager(maxsize=MAX_ASKERS, retries=False)
+        self._http = http or urllib3.PoolManager(maxsize=MAX_ASKERS, retries=False)
 
     def close(self) -> None:
         self._http.clear()

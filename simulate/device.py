@@ -1,0 +1,245 @@
+"""A terminal in this process: the programs' own till, store, outbox and page, put together."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from drivers.document import Document, document_to_json
+from drivers.ports import (
+    PrinterStatus,
+    PrinterTrouble,
+    PrintOutcome,
+    PrintResult,
+    do_nothing,
+    ignore_trouble,
+)
+from protocol.keys import pool_tag, read_public_key
+from simulate.clockwork import SeededIds, WorldClock
+from simulate.disk import Disk, Ends
+from simulate.network import Network, Wire
+from simulate.pool import HOST, Enrolled
+from terminal.bootstrap import DATABASE_FILE
+from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.page import Page
+from terminal.checkout.till import Till
+from terminal.domain.changes import Changes, Surroundings
+from terminal.domain.clock import ShopClock
+from terminal.domain.ports import StoreFaultError
+from terminal.pool.breaker import Breaker
+from terminal.pool.link import HttpLink, PoolLink
+from terminal.receipts.composer import ReceiptComposer
+from terminal.receipts.words import CHINESE
+from terminal.store.outbox import Outbox
+from terminal.store.sealer import Sealer
+from terminal.store.spool import Spool
+from terminal.store.sqlite import SqliteStore
+from terminal.workers.printing import PrintRound
+from terminal.workers.sync import SyncRound
+
+VERSION = "simulation"
+BREAKER_OPEN_S = 20.0
+PATIENCE_S = 600.0
+"""How long the program may wait for the simulation itself, in real seconds: for ever."""
+
+
+class PaperRoll:
+    """A printer whose paper is kept; a device, so it is made up. See :class:`drivers.ports.Printer`.
+
+    ``printed`` are the documents of which at least one byte went out.
+    """
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
+        self.printed: list[bytes] = []
+
+    def print_document(
+        self,
+        document: Document,
+        *,
+        on_sending: Callable[[], None] = do_nothing,
+        on_waiting: Callable[[PrinterTrouble], None] = ignore_trouble,
+    ) -> PrintOutcome:
+        del on_waiting
+        luck = self._chance.random()
+        if luck < 0.1:  # noqa: PLR2004 - one job in ten finds no paper
+            return PrintOutcome(PrintResult.FAILED, PrinterTrouble.PAPER_OUT)
+        on_sending()
+        self.printed.append(document_to_json(document))
+        if luck < 0.2:  # noqa: PLR2004 - one in ten loses its connection
+            return PrintOutcome(PrintResult.UNKNOWN, PrinterTrouble.OFFLINE, bytes_sent=1)
+        return PrintOutcome(PrintResult.CONFIRMED, bytes_sent=1)
+
+    def status(self) -> PrinterStatus:
+        return PrinterStatus(None)
+
+    def close(self) -> None:
+        pass
+
+
+class Device:
+    """One machine in one shop. Off until :meth:`boot`.
+
+    Attributes:
+        is_on: the program runs.
+        refused: why the last boot did not come to selling, "" where it did.
+        asks_meanwhile: called while the till waits for the pool's answer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        enrolled: Enrolled,
+        network: Network,
+        clock: WorldClock,
+        chance: Random,
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self.enrolled = enrolled
+        self.disk = Disk(folder, chance)
+        self.paper = PaperRoll(chance)
+        self.is_on = False
+        self.refused = ""
+        self.boots = 0
+        self.asks_meanwhile: Callable[[], None] = lambda: None
+        self._network = network
+        self._world = clock
+        self._chance = chance
+        self._ids = SeededIds(chance)
+        self._behind = timedelta()
+        self._booted_at = clock()
+
+    def boot(self, *, behind: timedelta = timedelta()) -> bool:
+        """Switch the program on; whether it came as far as selling.
+
+        Args:
+            behind: how wrong the machine's clock is.
+        """
+        self.boots += 1
+        self._behind = behind
+        self._booted_at = self._world()
+        try:
+            self._put_together()
+        except StoreFaultError as fault:
+            self.refused = str(fault)
+            self._let_go()
+            return False
+        self.refused = ""
+        self.is_on = self.disk.dead is None
+        return self.is_on
+
+    def correct_clock(self) -> None:
+        """The machine has heard the time from somewhere."""
+        self._behind = timedelta()
+
+    def stop(self, *, images: dict[str, bytes] | None = None) -> dict[str, bytes]:
+        """Off, and the disk as it is then, or as given. Returns what is on it."""
+        if self.disk.dead is None:
+            self.disk.end_now(Ends.KILL)
+        found = self.disk.images()
+        self._let_go()
+        self.disk.put_back(found if images is None else images)
+        return found
+
+    def close(self) -> None:
+        """End it in good order."""
+        self._let_go()
+        self.disk.close()
+
+    def _put_together(self) -> None:
+        identity, key = self.enrolled.identity, self.enrolled.key
+        self.changes = Changes()
+        self.surroundings = Surroundings(self.changes)
+        self.clock = ShopClock(self._wall, self._monotonic_ms)
+        sealer = Sealer(identity=identity, key=key, boot_id=f"{self.name}-{self.boots}")
+        self.store = SqliteStore(self.disk.folder / DATABASE_FILE, sealer)
+        wire = Wire(self.name, self._network, self._meanwhile)
+        link = HttpLink(HOST, key, identity.terminal, self.clock, wire)
+        self.link = PoolLink(
+            link,
+            terminal=identity.terminal,
+            ask_timeout_s=PATIENCE_S,
+            breaker=Breaker(BREAKER_OPEN_S, lambda: self._world.since_start_s),
+            note_server=lambda _answered: None,
+        )
+        self._put_till_together()
+        root_key = read_public_key(identity.root_key)
+        self.sync = SyncRound(
+            store=self.store,
+            outbox=Outbox(self.store),
+            link=self.link,
+            clock=self.clock,
+            changes=self.changes,
+            root_key=root_key,
+            tag=pool_tag(root_key),
+            stop_selling=self.till.stop_selling,
+        )
+        self.printing = PrintRound(
+            spool=Spool(self.store),
+            printer=self.paper,
+            changes=self.changes,
+            surroundings=self.surroundings,
+        )
+        last_time = self.store.last_time()
+        if last_time is not None:
+            self.clock.not_before(last_time)
+        for document in (self.store.documents().policy, self.store.documents().directory):
+            if document is not None:
+                self.clock.not_before(document.made_at)
+        Spool(self.store).lose_interrupted()
+        self.till.start(VERSION)
+
+    def _put_till_together(self) -> None:
+        identity = self.enrolled.identity
+        receipts = ReceiptComposer(CHINESE, english_units=False)
+        self.till = Till(
+            identity=identity,
+            store=self.store,
+            pool=self.link,
+            receipts=receipts,
+            clock=self.clock,
+            ids=self._ids,
+            changes=self.changes,
+            wake_workers=lambda: None,
+        )
+        self.after_sale = AfterSale(
+            identity=identity,
+            store=self.store,
+            receipts=receipts,
+            clock=self.clock,
+            ids=self._ids,
+            wake_workers=lambda: None,
+            is_stopped=self.till.is_stopped,
+        )
+        self.page = Page(
+            identity=identity,
+            till=self.till,
+            store=self.store,
+            clock=self.clock,
+            changes=self.changes,
+            surroundings=self.surroundings,
+        )
+
+    def _let_go(self) -> None:
+        self.is_on = False
+        if hasattr(self, "store"):
+            self.link.close()
+            self.store.close()
+        gc.collect()  # a store that refused its file is held by nothing but its own fault
+
+    def _wall(self) -> datetime:
+        return self._world() - self._behind
+
+    def _monotonic_ms(self) -> int:
+        return int((self._world() - self._booted_at).total_seconds() * 1000) + 1000
+
+    def _meanwhile(self, path: str) -> bool:
+        if path.endswith("/authorise"):
+            self.asks_meanwhile()
+        return self.disk.dead is None
+
+

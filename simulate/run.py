@@ -1,0 +1,288 @@
+"""One run: a seed, and everything that follows from it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from simulate.cashier import Cashier
+from simulate.clockwork import WorldClock
+from simulate.device import Device
+from simulate.disk import DiskTrouble, Ends
+from simulate.network import Network
+from simulate.pool import RESIDENTS, RULES, Enrolled, PoolServer, Template
+from simulate.verdict import Wrong, judge
+from simulate.witness import Witness
+from terminal.domain.notice import NoticeCode
+from terminal.domain.ports import StoreFaultError
+
+STEPS: Final = 90
+REPLAY_EVERY: Final = 10
+QUIET_ROUNDS: Final = 12
+HOLDS_END_S: Final = 400.0
+"""Longer than the pool holds points for a sale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to."""
+
+    seed: int
+    sales: int
+    faults: int
+    wrong: tuple[Wrong, ...]
+
+
+@dataclass(slots=True)
+class _Copy:
+    """A disk as it was, and the sales that its page had shown by then."""
+
+    images: dict[str, bytes]
+    shown: set[object]
+
+
+@dataclass(slots=True)
+class _Place:
+    """A device, who stands at it, and the copies that somebody has made of its card."""
+
+    device: Device
+    cashier: Cashier
+    copies: list[_Copy] = field(default_factory=list)
+
+
+class Simulation:
+    """A pool, some shops and everything that can go wrong between them."""
+
+    def __init__(self, template: Template, folder: Path, seed: int) -> None:
+        self._chance = Random(seed)  # noqa: S311 - a simulation repeats itself
+        self._seed = seed
+        self._folder = folder
+        self._clock = WorldClock()
+        self._server = template.copy(folder / "server", self._clock, self._chance)
+        for account in RESIDENTS:
+            for rule in self._chance.sample(RULES, self._chance.randint(0, 3)):
+                self._server.award(account, rule)
+        self._network = Network(self._server, self._clock, self._chance)
+        self._witness = Witness()
+        self._faults = 0
+        self._wrong: list[Wrong] = []
+        self._step = 0
+        terminals = self._chance.choice((1, 2, 2, 3))
+        self._places = [self._open(each) for each in template.enrolled[:terminals]]
+        self._does: tuple[tuple[Callable[[], None], float], ...] = (
+            (self._sell, 60),
+            (self._synchronise, 14),
+            (self._print, 4),
+            (self._let_time_pass, 8),
+            (self._let_late_arrive, 4),
+            (self._change_network, 2),
+            (self._plan_an_end, 4),
+            (self._pull_the_plug, 1),
+            (self._spoil_the_disk, 2),
+            (self._stop_the_server, 1.5),
+            (self._operate, 2),
+            (self._roll_back, 0.6),
+            (self._clone, 0.3),
+        )
+
+    def play(self) -> Outcome:
+        """Let it all happen, then let it all come to rest, and judge."""
+        actions, weights = zip(*self._does, strict=True)
+        for place in self._places:
+            self._boot(place)
+            self._guarded(place, place.device.sync)
+        for self._step in range(1, STEPS + 1):
+            (action,) = self._chance.choices(actions, weights)
+            action()
+            self._network.deliver_late()
+            self._see_what_died()
+        self._come_to_rest()
+        wrong = self._wrong + judge(
+            self._server,
+            [place.device for place in self._places],
+            self._witness,
+            with_replay=self._seed % REPLAY_EVERY == 0,
+        )
+        counts = self._network.counts
+        faults = self._faults + counts.lost + counts.late + counts.repeated
+        faults += sum(place.device.disk.counts.troubles for place in self._places)
+        return Outcome(self._seed, len(self._witness.completed), faults, tuple(wrong))
+
+    def close(self) -> None:
+        """Leave no file open and no folder behind."""
+        for place in self._places:
+            place.device.close()
+        self._server.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _open(self, enrolled: Enrolled, name: str = "") -> _Place:
+        name = name or enrolled.identity.terminal
+        device = Device(
+            name, self._folder / name, enrolled, self._network, self._clock, self._chance
+        )
+        return _Place(device, Cashier(device, self._server, self._witness, self._chance))
+
+    def _boot(self, place: _Place) -> None:
+        device = place.device
+        behind = timedelta()
+        if self._chance.random() < 0.15:  # noqa: PLR2004 - a machine without a clock of its own
+            behind = timedelta(minutes=self._chance.uniform(1, 300))
+        if device.boot(behind=behind):
+            self._check_first_page(place)
+
+    def _check_first_page(self, place: _Place) -> None:
+        """After a start the page must not say of the last sale what is not so."""
+        notice = place.device.page.view().notice
+        doubtful = [
+            each.row.sale_id
+            for each in place.device.store.recent_sales(3)
+            if each.row.sale_id in self._witness.in_doubt
+            and each.row.sale_id not in self._witness.completed
+        ]
+        says = notice.code if notice is not None else ""
+        if doubtful and says == NoticeCode.INTERRUPTED:
+            self._wrong.append(
+                Wrong("first page", f"{place.device.name} says interrupted, {doubtful} is done")
+            )
+
+    def _sell(self) -> None:
+        place = self._chance.choice(self._places)
+        if place.device.is_on:
+            self._clock.pass_s(self._chance.uniform(0, 8))
+            place.cashier.act(self._step)
+        elif self._chance.random() < 0.3:  # noqa: PLR2004 - somebody switches it on again soon
+            self._boot(place)
+
+    def _synchronise(self) -> None:
+        place = self._chance.choice(self._places)
+        self._guarded(place, place.device.sync if place.device.is_on else _nothing)
+
+    def _print(self) -> None:
+        place = self._chance.choice(self._places)
+        self._guarded(place, place.device.printing if place.device.is_on else _nothing)
+
+    @staticmethod
+    def _guarded(place: _Place, round_: Callable[[], float]) -> None:
+        """As the worker's loop does: a round that failed is tried again later."""
+        try:
+            round_()
+        except StoreFaultError:
+            if place.device.disk.dead is None and place.device.disk.counts.troubles == 0:
+                raise
+
+    def _let_time_pass(self) -> None:
+        longest = self._chance.choice((20, 120, 600, 6 * 3600))
+        self._clock.pass_s(self._chance.uniform(0, longest))
+        for place in self._places:
+            if self._chance.random() < 0.3:  # noqa: PLR2004 - the network's time reaches some
+                place.device.correct_clock()
+
+    def _let_late_arrive(self) -> None:
+        self._clock.pass_s(self._chance.uniform(0, 60))
+        self._network.deliver_late()
+
+    def _change_network(self) -> None:
+        name = self._chance.choice(self._places).device.name
+        self._network.cut_off ^= {name}
+        self._faults += 1
+
+    def _plan_an_end(self) -> None:
+        place = self._chance.choice(self._places)
+        if place.device.is_on:
+            place.device.disk.end_at(self._chance.choice(list(Ends)), self._chance.randint(1, 16))
+            self._faults += 1
+
+    def _pull_the_plug(self) -> None:
+        place = self._chance.choice(self._places)
+        if place.device.is_on:
+            place.device.disk.end_now(self._chance.choice(list(Ends)))
+            self._faults += 1
+
+    def _spoil_the_disk(self) -> None:
+        place = self._chance.choice(self._places)
+        if place.device.is_on:
+            trouble = self._chance.choice(list(DiskTrouble))
+            place.device.disk.trouble_at(trouble, self._chance.randint(1, 8))
+
+    def _stop_the_server(self) -> None:
+        self._faults += 1
+        if self._chance.random() < 0.5:  # noqa: PLR2004 - in the middle of something, or between
+            ends = self._chance.choice(list(Ends))
+            self._server.disk.end_at(ends, self._chance.randint(1, 40))
+        else:
+            self._server.restart()
+
+    def _operate(self) -> None:
+        if self._server.disk.dead is None:
+            self._server.disk.calm_down()  # what the operator does is not what is tried here
+            self._server.award(self._chance.choice(RESIDENTS), self._chance.choice(RULES))
+
+    def _roll_back(self) -> None:
+        """Somebody puts an older copy of the card in."""
+        place = self._chance.choice(self._places)
+        if not place.copies:
+            return
+        copy = self._chance.choice(place.copies)
+        self._faults += 1
+        place.device.stop(images=copy.images)
+        now = {shown.sale_id for shown in self._witness.of_device(place.device.name)}
+        self._witness.may_be_lost |= {each for each in now if each not in copy.shown}
+        self._boot(place)
+
+    def _clone(self) -> None:
+        """Somebody puts a copy of the card into a second machine."""
+        place = self._chance.choice(self._places)
+        if not place.copies or len(self._places) > 3:  # noqa: PLR2004 - one copy is enough
+            return
+        self._faults += 1
+        copy = self._chance.choice(place.copies)
+        twin = self._open(place.device.enrolled, f"{place.device.name}-copy{self._step}")
+        twin.device.stop(images=copy.images)
+        self._places.append(twin)
+        self._boot(twin)
+
+    def _see_what_died(self) -> None:
+        for place in self._places:
+            device = place.device
+            if device.disk.dead is not None:
+                images = device.stop()
+                if self._chance.random() < 0.5:  # noqa: PLR2004 - somebody copies the card
+                    shown = {each.sale_id for each in self._witness.of_device(device.name)}
+                    place.copies.append(_Copy(images, set(shown)))
+        if self._server.disk.dead is not None:
+            self._server.restart()
+
+    def _come_to_rest(self) -> None:
+        """The network is whole again, everything is on, and there is time to tell."""
+        self._network.calm = True
+        self._server.disk.calm_down()
+        self._network.deliver_late(all_of_them=True)
+        for place in self._places:
+            place.device.disk.calm_down()
+            place.device.correct_clock()
+            if place.device.is_on:
+                place.device.stop()
+            if not place.device.boot():
+                self._wrong.append(Wrong("boot", f"{place.device.name}: {place.device.refused}"))
+        self._clock.pass_s(HOLDS_END_S)
+        for _ in range(QUIET_ROUNDS):
+            for place in self._places:
+                if place.device.is_on:
+                    place.device.sync()
+            self._clock.pass_s(60)
+
+
+def _nothing() -> float:
+    return 0.0
+
+
+def run(template: Template, folder: Path, seed: int) -> Outcome:
+    """One seed from its beginning to its judgement."""
+    simulation = Simulation(template, folder, seed)
+    try:
+        return simulation.play()
+    finally:
+        simulation.close()

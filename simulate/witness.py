@@ -1,0 +1,41 @@
+"""What the pages have shown to the people in the shops: the promises that the books must keep."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A sale that a page showed as completed."""
+
+    device: str
+    sale_id: UUID
+    receipt_no: str
+    points: int
+    cash_fen: int
+    waived_fen: int
+    total_fen: int
+    step: int
+
+
+@dataclass(slots=True)
+class Witness:
+    """Everything that was promised in a run.
+
+    Attributes:
+        completed: by sale.
+        called_off: sales that a page said had not happened, and why.
+        returned: sales whose goods a page said had come back.
+        in_doubt: sales whose button was pressed and no page came back.
+        may_be_lost: sales that a rolled-back card has forgotten before the server heard.
+    """
+
+    completed: dict[UUID, Shown] = field(default_factory=dict)
+    called_off: dict[UUID, str] = field(default_factory=dict)
+    returned: dict[UUID, str] = field(default_factory=dict)
+    in_doubt: set[UUID] = field(default_factory=set)
+    may_be_lost: set[UUID] = field(default_factory=set)
+
+    def of_device(self, device: str) -> list[Shown]:
+        """What a device's page showed as completed, in order."""
+        return [shown for shown in self.completed.values() if shown.device == device]
