@@ -22,7 +22,9 @@ NOT_COUNTED: Final = frozenset({NoticeCode.STORE_FAULT.value, NoticeCode.BASKET_
 class Cashier:
     """One person at one device. What the page shows goes to the witness."""
 
-    def __init__(self, device: Device, server: PoolServer, witness: Witness, chance: Random) -> None:
+    def __init__(
+        self, device: Device, server: PoolServer, witness: Witness, chance: Random
+    ) -> None:
         self._device = device
         self._server = server
         self._witness = witness
@@ -63,14 +65,14 @@ class Cashier:
         elif kind == 1:
             weight = chance.randrange(50, 3000)
             self._press(lambda: till.add_item(chance.choice(WEIGHED), weight))
-        elif kind == 2:  # noqa: PLR2004 - the third of four ways
+        elif kind == 2:
             self._press(lambda: till.add_item(chance.choice(SINGLE)))
         else:
             self._press(lambda: till.scan(chance.choice(BARCODES)))
 
     def _show_code(self, view: TillView) -> None:
         chance = self._chance
-        if chance.random() < 0.4:  # noqa: PLR2004 - fewer cards than phones
+        if chance.random() < 0.4:
             text = self._server.card_text(chance.choice(CARDS)[0])
         else:
             text = self._server.slot_text(chance.choice(RESIDENTS))
@@ -132,7 +134,7 @@ class Cashier:
             said = device.after_sale.refund(receipt_no, "不要了")
         except StoreFaultError:
             return
-        if said is NoticeCode.REFUNDED and device.disk.dead is None:
+        if said is NoticeCode.REFUNDED and not device.disk.is_off():
             self._witness.returned[UUID(view.sale_id)] = receipt_no
 
     def _called_off(self, sale_id: UUID, after: TillView) -> None:
@@ -148,17 +150,17 @@ class Cashier:
 
     def _look(self) -> TillView | None:
         """The page, if there is still a machine to show one."""
-        if self._device.disk.dead is not None:
+        if self._device.disk.is_off():
             return None
         try:
             view = self._device.page.view()
         except StoreFaultError:
             return None
-        return view if self._device.disk.dead is None else None
+        return view if not self._device.disk.is_off() else None
 
     def _get_impatient(self) -> None:
         """While the pool is asked, somebody may press 取消."""
-        if self._chance.random() < 0.03:  # noqa: PLR2004 - now and then
+        if self._chance.random() < 0.03:
             sale, _ = self._device.till.snapshot()
             self._device.till.clear()
             after = self._look()

@@ -1,8 +1,6 @@
 """A terminal in this process: the programs' own till, store, outbox and page, put together."""
 
-import gc
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -64,11 +62,11 @@ class PaperRoll:
     ) -> PrintOutcome:
         del on_waiting
         luck = self._chance.random()
-        if luck < 0.1:  # noqa: PLR2004 - one job in ten finds no paper
+        if luck < 0.1:
             return PrintOutcome(PrintResult.FAILED, PrinterTrouble.PAPER_OUT)
         on_sending()
         self.printed.append(document_to_json(document))
-        if luck < 0.2:  # noqa: PLR2004 - one in ten loses its connection
+        if luck < 0.2:
             return PrintOutcome(PrintResult.UNKNOWN, PrinterTrouble.OFFLINE, bytes_sent=1)
         return PrintOutcome(PrintResult.CONFIRMED, bytes_sent=1)
 
@@ -92,6 +90,7 @@ class Device:
         self,
         name: str,
         folder: Path,
+        *,
         enrolled: Enrolled,
         network: Network,
         clock: WorldClock,
@@ -129,7 +128,7 @@ class Device:
             self._let_go()
             return False
         self.refused = ""
-        self.is_on = self.disk.dead is None
+        self.is_on = not self.disk.is_off()
         return self.is_on
 
     def correct_clock(self) -> None:
@@ -138,7 +137,7 @@ class Device:
 
     def stop(self, *, images: dict[str, bytes] | None = None) -> dict[str, bytes]:
         """Off, and the disk as it is then, or as given. Returns what is on it."""
-        if self.disk.dead is None:
+        if not self.disk.is_off():
             self.disk.end_now(Ends.KILL)
         found = self.disk.images()
         self._let_go()
@@ -229,7 +228,6 @@ class Device:
         if hasattr(self, "store"):
             self.link.close()
             self.store.close()
-        gc.collect()  # a store that refused its file is held by nothing but its own fault
 
     def _wall(self) -> datetime:
         return self._world() - self._behind
@@ -240,6 +238,4 @@ class Device:
     def _meanwhile(self, path: str) -> bool:
         if path.endswith("/authorise"):
             self.asks_meanwhile()
-        return self.disk.dead is None
-
-
+        return not self.disk.is_off()

@@ -95,7 +95,13 @@ class Disk:
         self._trouble: tuple[DiskTrouble, int] | None = None
         self.lies = False
         self.counts = DiskCounts()
+        self._files: dict[Path, _File] = {}
+        self.dead: Ends | None = None
         self._begin_life({})
+
+    def is_off(self) -> bool:
+        """Whether the machine is off, or was stopped under its program just now."""
+        return self.dead is not None
 
     def close(self) -> None:
         """Nothing is opened here any more."""
@@ -125,30 +131,29 @@ class Disk:
 
     def write(self, file: _File, offset: int, data: bytes, forward: Callable[[], int]) -> int:
         self.counts.writes += 1
-        if self.dead is not None:
+        if self.is_off():
             return IO_WRITE
-        if self._is_the_end():
-            if self.dead is Ends.POWER:
+        if (ended := self._ended()) is not None:
+            if ended is Ends.POWER:
                 file.since.append((offset, data))  # some of it may be on the disk
             return IO_WRITE
-        if self._fails({DiskTrouble.WRITE_ERROR, DiskTrouble.FULL}) is DiskTrouble.FULL:
-            return FULL
-        if self._failed:
-            return IO_WRITE
+        trouble = self._troubled({DiskTrouble.WRITE_ERROR, DiskTrouble.FULL})
+        if trouble is not None:
+            return FULL if trouble is DiskTrouble.FULL else IO_WRITE
         file.since.append((offset, data))
         return forward()
 
     def truncate(self, file: _File, size: int, forward: Callable[[], int]) -> int:
-        if self.dead is not None:
+        if self.is_off():
             return IO_WRITE
         file.since.append((size, None))
         return forward()
 
     def sync(self, file: _File) -> int:
         self.counts.syncs += 1
-        if self.dead is not None or self._is_the_end():
+        if self.is_off() or self._ended() is not None:
             return IO_SYNC
-        trouble = self._fails({DiskTrouble.SYNC_ERROR, DiskTrouble.SYNC_ERROR_KEPT})
+        trouble = self._troubled({DiskTrouble.SYNC_ERROR, DiskTrouble.SYNC_ERROR_KEPT})
         if trouble is DiskTrouble.SYNC_ERROR:
             return IO_SYNC
         if not self.lies:
@@ -162,9 +167,7 @@ class Disk:
         if self.dead is not Ends.POWER:
             return {path.name: path.read_bytes() for path in there}
         kept_share = self._chance.choice((0.0, 0.1, 0.5, 0.9, 1.0))
-        return {
-            path.name: self._after_power_cut(file, kept_share) for path, file in there.items()
-        }
+        return {path.name: self._after_power_cut(file, kept_share) for path, file in there.items()}
 
     def put_back(self, images: dict[str, bytes]) -> None:
         """Begin a life with these files."""
@@ -180,8 +183,8 @@ class Disk:
         self.folder.mkdir(parents=True)
         for name, content in images.items():
             (self.folder / name).write_bytes(content)
-        self._files: dict[Path, _File] = {}
-        self.dead: Ends | None = None
+        self._files = {}
+        self.dead = None
         self.calm_down()
         layer().mount(self.folder, self)
 
@@ -198,36 +201,41 @@ class Disk:
         _apply(image, kept)
         return bytes(image)
 
-    def _is_the_end(self) -> bool:
+    def _ended(self) -> Ends | None:
+        """How the machine was stopped by this operation; None where it goes on."""
         if self._ends is None:
-            return False
+            return None
         how, left = self._ends
-        self._ends = (how, left - 1) if left > 1 else None
         if left > 1:
-            return False
-        self.dead = how
-        return True
+            self._ends = how, left - 1
+            return None
+        self._ends, self.dead = None, how
+        return how
 
-    _failed = False
-
-    def _fails(self, troubles: set[DiskTrouble]) -> DiskTrouble | None:
-        self._failed = False
+    def _troubled(self, troubles: set[DiskTrouble]) -> DiskTrouble | None:
         if self._trouble is None or self._trouble[0] not in troubles:
             return None
         trouble, left = self._trouble
-        self._trouble = (trouble, left - 1) if left > 1 else None
         if left > 1:
+            self._trouble = trouble, left - 1
             return None
-        self._failed = True
+        self._trouble = None
         self.counts.troubles += 1
         return trouble
 
 
 def _sectors(offset: int, data: bytes) -> list[tuple[int, bytes]]:
     """A write, cut where sectors of the disk begin."""
-    cuts = [offset, *range(offset // SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES, offset + len(data), SECTOR_BYTES)]
+    cuts = [
+        offset,
+        *range(
+            offset // SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES, offset + len(data), SECTOR_BYTES
+        ),
+    ]
     ends = [*cuts[1:], offset + len(data)]
-    return [(start, data[start - offset : end - offset]) for start, end in zip(cuts, ends, strict=True)]
+    return [
+        (start, data[start - offset : end - offset]) for start, end in zip(cuts, ends, strict=True)
+    ]
 
 
 def _apply(image: bytearray, writes: list[tuple[int, bytes | None]]) -> None:

@@ -73,7 +73,9 @@ class Network:
         self.calm = False
         self.counts = NetworkCounts()
 
-    def send(self, device: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes] | None:
+    def send(
+        self, device: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, bytes] | None:
         """One request; None where no answer came back in time."""
         self.counts.requests += 1
         if self.calm:

@@ -106,7 +106,7 @@ class PoolServer:
     def restart(self) -> None:
         """Off and on again: what is on the disk is all that there is."""
         self.restarts += 1
-        if self.disk.dead is None:
+        if not self.disk.is_off():
             self.disk.end_now(Ends.KILL)
         images = self.disk.images()
         self.engine.dispose()
@@ -120,12 +120,12 @@ class PoolServer:
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes] | None:
         """A terminal's request, and its answer; None where the server ended under it."""
-        if self.disk.dead is not None:
+        if self.disk.is_off():
             return None
         answer = self.client.post(path, base_url=HOST, data=body, headers=headers)
         content = answer.get_data()
         answer.close()
-        return None if self.disk.dead is not None else (answer.status_code, content)
+        return None if self.disk.is_off() else (answer.status_code, content)
 
     def do(self, command: Struct) -> Outcome:
         """The operator enters something that must succeed."""
@@ -182,7 +182,7 @@ class Template:
     """A furnished pool that every run begins with a copy of; made once, from its own seed."""
 
     def __init__(self, folder: Path) -> None:
-        chance = Random("template")  # noqa: S311 - a simulation repeats itself
+        chance = Random("template")
         preset = load_pool(POOL)
         self.keys = make_keys(folder / "keys" / POOL, chance.randbytes)
         server = PoolServer(folder / "server", self.keys, WorldClock(), chance)

@@ -13,13 +13,13 @@ from simulate.clockwork import WorldClock
 from simulate.device import Device
 from simulate.disk import DiskTrouble, Ends
 from simulate.network import Network
-from simulate.pool import RESIDENTS, RULES, Enrolled, PoolServer, Template
+from simulate.pool import RESIDENTS, RULES, Enrolled, Template
 from simulate.verdict import Wrong, judge
 from simulate.witness import Witness
 from terminal.domain.notice import NoticeCode
 from terminal.domain.ports import StoreFaultError
 
-STEPS: Final = 90
+STEPS: Final = 60
 REPLAY_EVERY: Final = 10
 QUIET_ROUNDS: Final = 12
 HOLDS_END_S: Final = 400.0
@@ -57,7 +57,7 @@ class Simulation:
     """A pool, some shops and everything that can go wrong between them."""
 
     def __init__(self, template: Template, folder: Path, seed: int) -> None:
-        self._chance = Random(seed)  # noqa: S311 - a simulation repeats itself
+        self._chance = Random(seed)
         self._seed = seed
         self._folder = folder
         self._clock = WorldClock()
@@ -84,6 +84,7 @@ class Simulation:
             (self._spoil_the_disk, 2),
             (self._stop_the_server, 1.5),
             (self._operate, 2),
+            (self._tell_twice, 0.7),
             (self._roll_back, 0.6),
             (self._clone, 0.3),
         )
@@ -121,14 +122,19 @@ class Simulation:
     def _open(self, enrolled: Enrolled, name: str = "") -> _Place:
         name = name or enrolled.identity.terminal
         device = Device(
-            name, self._folder / name, enrolled, self._network, self._clock, self._chance
+            name,
+            self._folder / name,
+            enrolled=enrolled,
+            network=self._network,
+            clock=self._clock,
+            chance=self._chance,
         )
         return _Place(device, Cashier(device, self._server, self._witness, self._chance))
 
     def _boot(self, place: _Place) -> None:
         device = place.device
         behind = timedelta()
-        if self._chance.random() < 0.15:  # noqa: PLR2004 - a machine without a clock of its own
+        if self._chance.random() < 0.15:
             behind = timedelta(minutes=self._chance.uniform(1, 300))
         if device.boot(behind=behind):
             self._check_first_page(place)
@@ -151,9 +157,12 @@ class Simulation:
     def _sell(self) -> None:
         place = self._chance.choice(self._places)
         if place.device.is_on:
-            self._clock.pass_s(self._chance.uniform(0, 8))
-            place.cashier.act(self._step)
-        elif self._chance.random() < 0.3:  # noqa: PLR2004 - somebody switches it on again soon
+            for _ in range(self._chance.randint(1, 4)):
+                self._clock.pass_s(self._chance.uniform(0, 8))
+                place.cashier.act(self._step)
+                if place.device.disk.is_off():
+                    return
+        elif self._chance.random() < 0.3:
             self._boot(place)
 
     def _synchronise(self) -> None:
@@ -170,14 +179,14 @@ class Simulation:
         try:
             round_()
         except StoreFaultError:
-            if place.device.disk.dead is None and place.device.disk.counts.troubles == 0:
+            if not place.device.disk.is_off() and place.device.disk.counts.troubles == 0:
                 raise
 
     def _let_time_pass(self) -> None:
         longest = self._chance.choice((20, 120, 600, 6 * 3600))
         self._clock.pass_s(self._chance.uniform(0, longest))
         for place in self._places:
-            if self._chance.random() < 0.3:  # noqa: PLR2004 - the network's time reaches some
+            if self._chance.random() < 0.3:
                 place.device.correct_clock()
 
     def _let_late_arrive(self) -> None:
@@ -209,16 +218,31 @@ class Simulation:
 
     def _stop_the_server(self) -> None:
         self._faults += 1
-        if self._chance.random() < 0.5:  # noqa: PLR2004 - in the middle of something, or between
+        if self._chance.random() < 0.5:
             ends = self._chance.choice(list(Ends))
             self._server.disk.end_at(ends, self._chance.randint(1, 40))
         else:
             self._server.restart()
 
     def _operate(self) -> None:
-        if self._server.disk.dead is None:
+        if not self._server.disk.is_off():
             self._server.disk.calm_down()  # what the operator does is not what is tried here
             self._server.award(self._chance.choice(RESIDENTS), self._chance.choice(RULES))
+
+    def _tell_twice(self) -> None:
+        """A sale goes into the journal a second time, as when a device is restored by hand."""
+        place = self._chance.choice(self._places)
+        device = place.device
+        shown = self._witness.of_device(device.name)
+        if not device.is_on or not shown:
+            return
+        try:
+            found = device.store.captured(self._chance.choice(shown).receipt_no)
+            if found is not None and not device.till.is_stopped():
+                with device.store.working() as work:
+                    work.journal(found[1], device.clock.moment())
+        except StoreFaultError:
+            return
 
     def _roll_back(self) -> None:
         """Somebody puts an older copy of the card in."""
@@ -227,6 +251,7 @@ class Simulation:
             return
         copy = self._chance.choice(place.copies)
         self._faults += 1
+        self._witness.copied.add(place.device.enrolled.identity.terminal)
         place.device.stop(images=copy.images)
         now = {shown.sale_id for shown in self._witness.of_device(place.device.name)}
         self._witness.may_be_lost |= {each for each in now if each not in copy.shown}
@@ -235,9 +260,10 @@ class Simulation:
     def _clone(self) -> None:
         """Somebody puts a copy of the card into a second machine."""
         place = self._chance.choice(self._places)
-        if not place.copies or len(self._places) > 3:  # noqa: PLR2004 - one copy is enough
+        if not place.copies or len(self._places) > 3:
             return
         self._faults += 1
+        self._witness.copied.add(place.device.enrolled.identity.terminal)
         copy = self._chance.choice(place.copies)
         twin = self._open(place.device.enrolled, f"{place.device.name}-copy{self._step}")
         twin.device.stop(images=copy.images)
@@ -247,12 +273,12 @@ class Simulation:
     def _see_what_died(self) -> None:
         for place in self._places:
             device = place.device
-            if device.disk.dead is not None:
+            if device.disk.is_off():
                 images = device.stop()
-                if self._chance.random() < 0.5:  # noqa: PLR2004 - somebody copies the card
+                if self._chance.random() < 0.5:
                     shown = {each.sale_id for each in self._witness.of_device(device.name)}
                     place.copies.append(_Copy(images, set(shown)))
-        if self._server.disk.dead is not None:
+        if self._server.disk.is_off():
             self._server.restart()
 
     def _come_to_rest(self) -> None:
@@ -268,10 +294,15 @@ class Simulation:
             if not place.device.boot():
                 self._wrong.append(Wrong("boot", f"{place.device.name}: {place.device.refused}"))
         self._clock.pass_s(HOLDS_END_S)
+        for place in self._places:
+            if place.device.is_on:
+                self._tell_everything(place.device)
+
+    def _tell_everything(self, device: Device) -> None:
         for _ in range(QUIET_ROUNDS):
-            for place in self._places:
-                if place.device.is_on:
-                    place.device.sync()
+            device.sync()
+            if device.till.is_stopped() or device.store.untold() == 0:
+                return
             self._clock.pass_s(60)
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, select
 from server.bootstrap.desk import make_desk
 from server.commands.audit import INVARIANTS, run_audit
 from server.db import reading
-from server.ledger import Asset, balance
+from server.ledger import Asset, HoldState, balance, hold_of
 from server.ledger.live import live_holds_sum
+from server.redemption.authorise import hold_key
 from server.redemption.queries import Sale, sale_of
 from server.redemption.states import SaleState
 from server.redemption.tables import refund as refund_table
@@ -49,7 +50,7 @@ def judge(
             found += [Wrong(finding.invariant, str(each)) for each in finding.violations]
         found += _promises(tx, devices, witness)
         found += _nothing_invented(tx, witness)
-        found += _holds(tx, server.clock())
+        found += _holds(tx, witness, server.clock())
         for device in devices:
             found += _pages(tx, device, witness)
     return found
@@ -63,16 +64,16 @@ def _promises(tx: Connection, devices: Sequence[Device], witness: Witness) -> It
             if shown.sale_id in witness.may_be_lost or shown.device in stopped:
                 continue
             state = sale.state.value if sale else "unknown"
-            yield Wrong("acknowledged", f"{shown} was shown as completed, the server has it {state}")
+            yield Wrong(
+                "acknowledged", f"{shown} was shown as completed, the server has it {state}"
+            )
         elif not _same_figures(shown, sale):
             yield Wrong("figures", f"the page showed {shown}, the books have {sale}")
     for sale_id, why in witness.called_off.items():
         sale = sale_of(tx, POOL, sale_id)
         if sale is not None and sale.state is SaleState.CAPTURED:
             yield Wrong("called off", f"{sale_id} was called off ({why}), and is in the books")
-    refunded = {
-        row.sale_id for row in tx.execute(select(refund_table.c.sale_id))
-    }
+    refunded = {row.sale_id for row in tx.execute(select(refund_table.c.sale_id))}
     for sale_id in witness.returned:
         shown_sale = witness.completed.get(sale_id)
         excused = shown_sale is not None and (
@@ -100,7 +101,21 @@ def _nothing_invented(tx: Connection, witness: Witness) -> Iterator[Wrong]:
             yield Wrong("invented", f"{sale_id} is in the books, and no page knows of it")
 
 
-def _holds(tx: Connection, now: datetime) -> Iterator[Wrong]:
+def _holds(tx: Connection, witness: Witness, now: datetime) -> Iterator[Wrong]:
+    """A sale that has its outcome holds nothing, and nothing of it is left to expire."""
+    decided = select(sale_table.c.sale_id, sale_table.c.state).where(
+        sale_table.c.state.in_([SaleState.CAPTURED.value, SaleState.REVERSED.value])
+    )
+    for row in tx.execute(decided).all():
+        own = hold_of(tx, POOL, hold_key(UUID(row.sale_id)))
+        if own is not None and own.state is HoldState.HELD:
+            yield Wrong("holds", f"{row.sale_id} is {row.state}, and its points are held")
+    asked = select(sale_table.c.sale_id, sale_table.c.terminal).where(
+        sale_table.c.state == SaleState.AUTHORISED.value
+    )
+    for row in tx.execute(asked).all():
+        if row.terminal not in witness.copied:
+            yield Wrong("undecided", f"{row.sale_id} was asked for and called off, and is open")
     for account in RESIDENTS:
         held = live_holds_sum(tx, POOL, f"resident:{account}", Asset.POINTS, now)
         if held:
@@ -126,6 +141,8 @@ def _pages(tx: Connection, device: Device, witness: Witness) -> Iterator[Wrong]:
     for each in listed.values():
         yield from _told_is_true(tx, device, each)
     if device.till.is_stopped():
+        if device.enrolled.identity.terminal not in witness.copied:
+            yield Wrong("stopped", f"{device.name} sells no more, and nobody copied its card")
         return
     if device.store.untold():
         yield Wrong("untold", f"{device.name} has {device.store.untold()} records nobody took")

@@ -6,13 +6,12 @@ functions of ours, all others stay as they are. So the programs under test open 
 as always, and the disk below them can be made to fail.
 """
 
+import _sqlite3
 import ctypes
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
-
-import _sqlite3
 
 OK: Final = sqlite3.SQLITE_OK
 NAME: Final = b"huidian-simulation"
@@ -124,7 +123,9 @@ class Layer:
         self, _vfs: int, name: int | None, file: int, flags: int, flags_out: int | None
     ) -> int:
         # SQLite keeps the name where it is: handed on as an address, never as a copy.
-        code = self._open_below(ctypes.addressof(self._below.contents), name, file, flags, flags_out)
+        code = self._open_below(
+            ctypes.addressof(self._below.contents), name, file, flags, flags_out
+        )
         if code != OK or name is None:
             return int(code)
         path = Path(ctypes.string_at(name).decode())

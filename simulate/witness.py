@@ -28,6 +28,7 @@ class Witness:
         returned: sales whose goods a page said had come back.
         in_doubt: sales whose button was pressed and no page came back.
         may_be_lost: sales that a rolled-back card has forgotten before the server heard.
+        copied: terminals of whose card a copy was used; they may be stopped.
     """
 
     completed: dict[UUID, Shown] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Witness:
     returned: dict[UUID, str] = field(default_factory=dict)
     in_doubt: set[UUID] = field(default_factory=set)
     may_be_lost: set[UUID] = field(default_factory=set)
+    copied: set[str] = field(default_factory=set)
 
     def of_device(self, device: str) -> list[Shown]:
         """What a device's page showed as completed, in order."""

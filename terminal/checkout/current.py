@@ -1,7 +1,7 @@
 """The sale on the page, and what its receipt says beside it."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from protocol.codes import ResidentCode
@@ -42,6 +42,17 @@ def tender_of(sale: CurrentSale, policy: Policy) -> Tender | None:
     points = Points(min(sale.points_chosen, wanted.required + wanted.optional))
     answer = tender(due, terms, points)
     return None if isinstance(answer, TenderProblem) else answer
+
+
+def is_too_old(sale: CurrentSale, policy: Policy, now: datetime) -> bool:
+    """Whether the yes to a code was so long ago that the pool holds its points no more.
+
+    What the terminal answered by itself lasts no longer: past that time the pool does not
+    believe that a code of a few minutes was there, and the shop would not be paid.
+    """
+    return sale.approved_at is not None and now - sale.approved_at > timedelta(
+        seconds=policy.hold_s
+    )
 
 
 def completed_sale(

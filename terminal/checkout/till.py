@@ -34,6 +34,7 @@ from terminal.checkout.asking import Asking, is_answer_to, terms_of
 from terminal.checkout.current import (
     CurrentSale,
     completed_sale,
+    is_too_old,
     receipt_facts,
     sale_row,
     tender_of,
@@ -328,6 +329,10 @@ class Till:
             payment = tender_of(sale, policy) if policy else None
             if policy is None or payment is None:
                 self._say(NoticeCode.CODE_NEEDED, NoticeLevel.REFUSED)
+            elif is_too_old(sale, policy, self._clock.moment().at):
+                if self._reverse():
+                    self._sale = self._new_sale(sale.basket)
+                    self._say(NoticeCode.APPROVAL_TOO_OLD, NoticeLevel.ASK)
             elif points_shown not in {None, payment.points} or (
                 cash_shown_fen not in {None, payment.cash_fen}
             ):

@@ -48,6 +48,8 @@ class NoticeCode(StrEnum):
     LIMITED_NEEDS_CODE = "limited_needs_code"
     """There are goods with a limit for each person, and nobody has shown a code."""
     ASKING = "asking"
+    APPROVAL_TOO_OLD = "approval_too_old"
+    """The code was shown so long ago that its points are held no more; the basket stays."""
     POINTS_OUT_OF_RANGE = "points_out_of_range"
     POINTS_TOO_FEW = "points_too_few"
     """Fewer than a sale takes at least, and more than none."""

@@ -83,6 +83,10 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.CODE_NOT_NEEDED: Words(later("这一单不用居民码。"), later("请直接完成这一单。")),
     NoticeCode.CODE_NEEDED: Words(later("这些商品要用{unit}换。"), later("请居民出示居民码。")),
     NoticeCode.ASKING: Words(later("正在询问…"), later("请稍等几秒。")),
+    NoticeCode.APPROVAL_TOO_OLD: Words(
+        later("出示居民码以后等得太久，预留的{unit}已经退回。"),
+        later("这一单还没有完成：请居民再出示一次居民码。"),
+    ),
     NoticeCode.POINTS_OUT_OF_RANGE: Words(
         later("这一单只能用 {lowest} 到 {highest} {unit}。"), later("请重新输入。")
     ),

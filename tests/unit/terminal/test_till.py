@@ -238,6 +238,25 @@ def test_fewer_points_may_be_taken_than_were_approved(shop: Shop) -> None:
     assert (done.points, done.cash_fen, done.balance_after_points) == (50, 210, 50)
 
 
+@pytest.mark.parametrize("online", [True, False])
+def test_an_approval_lasts_as_long_as_the_pool_holds_points(shop: Shop, online: bool) -> None:
+    """Past it the pool does not believe a code of a few minutes, and the shop is not paid."""
+    for waited_s, says in ((300, NoticeCode.COMPLETED), (301, NoticeCode.APPROVAL_TOO_OLD)):
+        buns_and_greens(shop)
+        if online:
+            shop.pool.approve(71, 100)
+        shop.till.scan(slot_text(starts_at=shop.wall.at))
+        asked = sale_id(shop)
+        shop.wall.at += timedelta(seconds=waited_s)
+        shop.till.complete(asked)
+        assert notice(shop) == says
+    view = shop.page.view()
+    assert (view.state, view.due_fen, view.payment and view.payment.points) == ("open", 710, 0)
+    reversed_sale = happenings(shop)[-1]
+    assert isinstance(reversed_sale, SaleReversed)
+    assert reversed_sale.sale_id == asked
+
+
 def test_a_double_press_completes_once(shop: Shop) -> None:
     shop.till.add_item("bun")
     pressed = sale_id(shop)
