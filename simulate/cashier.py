@@ -16,6 +16,7 @@ from terminal.domain.sale import SaleState
 BARCODES: Final = ("6999990000012", "6999990000029", "6999990000036", "6999990000043")
 WEIGHED: Final = ("greens", "seasonal-greens")
 SINGLE: Final = ("bun", "massage", "blood-pressure")
+RETURNED: Final = frozenset({NoticeCode.REFUNDED, NoticeCode.VOIDED})
 NOT_COUNTED: Final = frozenset({NoticeCode.STORE_FAULT.value, NoticeCode.BASKET_TOO_LARGE.value})
 
 
@@ -131,10 +132,10 @@ class Cashier:
             if self._chance.random() < 0.5:
                 device.after_sale.reprint(receipt_no)
                 return
-            said = device.after_sale.refund(receipt_no, "不要了")
+            said = device.returns.refund(receipt_no, "不要了").code
         except StoreFaultError:
             return
-        if said is NoticeCode.REFUNDED and not device.disk.is_off():
+        if said in RETURNED and not device.disk.is_off():
             self._witness.returned[UUID(view.sale_id)] = receipt_no
 
     def _called_off(self, sale_id: UUID, after: TillView) -> None:

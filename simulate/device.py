@@ -19,21 +19,25 @@ from simulate.clockwork import SeededIds, WorldClock
 from simulate.disk import Disk, Ends
 from simulate.network import Network, Wire
 from simulate.pool import HOST, Enrolled
-from terminal.bootstrap import DATABASE_FILE
+from terminal.bootstrap import DATABASE_FILE, StoppedError, sound_store
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.page import Page
+from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import StoreFaultError
+from terminal.domain.stopped import Stop, StopCause
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import HttpLink, PoolLink
 from terminal.receipts.composer import ReceiptComposer
-from terminal.receipts.words import CHINESE
+from terminal.store.chain_check import ChainCheck
 from terminal.store.outbox import Outbox
+from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import Sealer
 from terminal.store.spool import Spool
 from terminal.store.sqlite import SqliteStore
+from terminal.workers.chain import ChainRound
 from terminal.workers.printing import PrintRound
 from terminal.workers.sync import SyncRound
 
@@ -73,6 +77,9 @@ class PaperRoll:
     def status(self) -> PrinterStatus:
         return PrinterStatus(None)
 
+    def find_level(self) -> PrinterStatus:
+        return self.status()
+
     def close(self) -> None:
         pass
 
@@ -103,7 +110,10 @@ class Device:
         self.paper = PaperRoll(chance)
         self.is_on = False
         self.refused = ""
+        self.quarantine = Quarantine(folder)
         self.boots = 0
+        self.store: SqliteStore
+        self.till: Till
         self.asks_meanwhile: Callable[[], None] = lambda: None
         self._network = network
         self._world = clock
@@ -123,6 +133,10 @@ class Device:
         self._booted_at = self._world()
         try:
             self._put_together()
+        except StoppedError as stopped:
+            self.refused = f"{stopped.stop.cause.value}: {stopped.stop.detail}"
+            self._let_go()
+            return False
         except StoreFaultError as fault:
             self.refused = str(fault)
             self._let_go()
@@ -130,6 +144,22 @@ class Device:
         self.refused = ""
         self.is_on = not self.disk.is_off()
         return self.is_on
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it sells nothing until somebody has looked."""
+        return self.quarantine.read() is not None
+
+    def look_inside(self) -> SqliteStore:
+        """The journal of a machine that is stopped, as a technician opens it.
+
+        Raises:
+            StoreFaultError: it cannot be opened.
+        """
+        if self.is_on:
+            return self.store
+        self.store = SqliteStore(self.disk.folder / DATABASE_FILE, self._sealer())
+        return self.store
 
     def correct_clock(self) -> None:
         """The machine has heard the time from somewhere."""
@@ -154,8 +184,8 @@ class Device:
         self.changes = Changes()
         self.surroundings = Surroundings(self.changes)
         self.clock = ShopClock(self._wall, self._monotonic_ms)
-        sealer = Sealer(identity=identity, key=key, boot_id=f"{self.name}-{self.boots}")
-        self.store = SqliteStore(self.disk.folder / DATABASE_FILE, sealer)
+        path = self.disk.folder / DATABASE_FILE
+        self.store = sound_store(path, self._sealer(), self.quarantine)
         wire = Wire(self.name, self._network, self._meanwhile)
         link = HttpLink(HOST, key, identity.terminal, self.clock, wire)
         self.link = PoolLink(
@@ -175,8 +205,10 @@ class Device:
             changes=self.changes,
             root_key=root_key,
             tag=pool_tag(root_key),
-            stop_selling=self.till.stop_selling,
+            stop_selling=lambda says: self._stop(Stop(StopCause.FORKED, says)),
         )
+        chain = ChainCheck(self.store, key.public_key(), identity.terminal)
+        self.chain = ChainRound(chain, self._stop)
         self.printing = PrintRound(
             spool=Spool(self.store),
             printer=self.paper,
@@ -192,9 +224,14 @@ class Device:
         Spool(self.store).lose_interrupted()
         self.till.start(VERSION)
 
+    def _sealer(self) -> Sealer:
+        enrolled = self.enrolled
+        boot_id = f"{self.name}-{self.boots}"
+        return Sealer(identity=enrolled.identity, key=enrolled.key, boot_id=boot_id)
+
     def _put_till_together(self) -> None:
         identity = self.enrolled.identity
-        receipts = ReceiptComposer(CHINESE, english_units=False)
+        receipts = ReceiptComposer()
         self.till = Till(
             identity=identity,
             store=self.store,
@@ -209,6 +246,13 @@ class Device:
             identity=identity,
             store=self.store,
             receipts=receipts,
+            wake_workers=lambda: None,
+        )
+        self.returns = Returns(
+            identity=identity,
+            store=self.store,
+            pool=self.link,
+            receipts=receipts,
             clock=self.clock,
             ids=self._ids,
             wake_workers=lambda: None,
@@ -222,6 +266,10 @@ class Device:
             changes=self.changes,
             surroundings=self.surroundings,
         )
+
+    def _stop(self, stop: Stop) -> None:
+        self.quarantine.enter(stop)
+        self.till.stop_selling()
 
     def _let_go(self) -> None:
         self.is_on = False

@@ -172,6 +172,7 @@ class Simulation:
     def _print(self) -> None:
         place = self._chance.choice(self._places)
         self._guarded(place, place.device.printing if place.device.is_on else _nothing)
+        self._guarded(place, place.device.chain if place.device.is_on else _nothing)
 
     @staticmethod
     def _guarded(place: _Place, round_: Callable[[], float]) -> None:
@@ -238,7 +239,7 @@ class Simulation:
             return
         try:
             found = device.store.captured(self._chance.choice(shown).receipt_no)
-            if found is not None and not device.till.is_stopped():
+            if found is not None and not device.is_stopped:
                 with device.store.working() as work:
                     work.journal(found[1], device.clock.moment())
         except StoreFaultError:
@@ -253,6 +254,7 @@ class Simulation:
         self._faults += 1
         self._witness.copied.add(place.device.enrolled.identity.terminal)
         place.device.stop(images=copy.images)
+        place.device.quarantine.lift()
         now = {shown.sale_id for shown in self._witness.of_device(place.device.name)}
         self._witness.may_be_lost |= {each for each in now if each not in copy.shown}
         self._boot(place)
@@ -291,7 +293,7 @@ class Simulation:
             place.device.correct_clock()
             if place.device.is_on:
                 place.device.stop()
-            if not place.device.boot():
+            if not place.device.boot() and not place.device.is_stopped:
                 self._wrong.append(Wrong("boot", f"{place.device.name}: {place.device.refused}"))
         self._clock.pass_s(HOLDS_END_S)
         for place in self._places:
@@ -301,7 +303,7 @@ class Simulation:
     def _tell_everything(self, device: Device) -> None:
         for _ in range(QUIET_ROUNDS):
             device.sync()
-            if device.till.is_stopped() or device.store.untold() == 0:
+            if device.is_stopped or device.store.untold() == 0:
                 return
             self._clock.pass_s(60)
 

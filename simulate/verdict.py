@@ -1,6 +1,6 @@
 """What must hold after a run: the books, and what the pages had promised."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,7 @@ from server.redemption.tables import sale as sale_table
 from simulate.device import Device
 from simulate.pool import POOL, RESIDENTS, PoolServer
 from simulate.witness import Shown, Witness
-from terminal.domain.ports import SaleSummary
+from terminal.domain.ports import SaleSummary, StoreFaultError
 from terminal.domain.sale import SaleState as TillState
 
 REPLAY = "I10"
@@ -57,7 +57,7 @@ def judge(
 
 
 def _promises(tx: Connection, devices: Sequence[Device], witness: Witness) -> Iterator[Wrong]:
-    stopped = {device.name for device in devices if device.till.is_stopped()}
+    stopped = {device.name for device in devices if device.is_stopped}
     for shown in witness.completed.values():
         sale = sale_of(tx, POOL, shown.sale_id)
         if sale is None or sale.state is not SaleState.CAPTURED:
@@ -126,7 +126,28 @@ def _holds(tx: Connection, witness: Witness, now: datetime) -> Iterator[Wrong]:
 
 def _pages(tx: Connection, device: Device, witness: Witness) -> Iterator[Wrong]:
     """What a device's own list of sales says is what it had shown, and what the server has."""
-    listed = {each.row.sale_id: each for each in device.store.recent_sales(ALL_SALES)}
+    try:
+        store = device.look_inside()
+        listed = {each.row.sale_id: each for each in store.recent_sales(ALL_SALES)}
+    except StoreFaultError as fault:
+        yield Wrong("storage", f"{device.name} cannot be read: {fault}")
+        return
+    yield from _listed(device, listed, witness)
+    for each in listed.values():
+        yield from _told_is_true(tx, device, each)
+    if device.is_stopped:
+        if device.enrolled.identity.terminal not in witness.copied:
+            yield Wrong("stopped", f"{device.name} sells no more, and nobody copied its card")
+        return
+    if store.untold():
+        yield Wrong("untold", f"{device.name} has {store.untold()} records nobody took")
+    if store.unfinished():
+        yield Wrong("undecided", f"{device.name} has sales that are neither done nor undone")
+
+
+def _listed(
+    device: Device, listed: Mapping[UUID, SaleSummary], witness: Witness
+) -> Iterator[Wrong]:
     for shown in witness.of_device(device.name):
         mine = listed.get(shown.sale_id)
         if mine is None:
@@ -138,16 +159,6 @@ def _pages(tx: Connection, device: Device, witness: Witness) -> Iterator[Wrong]:
             shown.cash_fen,
         ):
             yield Wrong("list", f"{device.name} lists {mine}, it had shown {shown}")
-    for each in listed.values():
-        yield from _told_is_true(tx, device, each)
-    if device.till.is_stopped():
-        if device.enrolled.identity.terminal not in witness.copied:
-            yield Wrong("stopped", f"{device.name} sells no more, and nobody copied its card")
-        return
-    if device.store.untold():
-        yield Wrong("untold", f"{device.name} has {device.store.untold()} records nobody took")
-    if device.store.unfinished():
-        yield Wrong("undecided", f"{device.name} has sales that are neither done nor undone")
 
 
 def _told_is_true(tx: Connection, device: Device, listed: SaleSummary) -> Iterator[Wrong]:

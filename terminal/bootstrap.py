@@ -98,7 +98,7 @@ class StoppedError(Exception):
         self.stop = stop
 
 
-def _sound_store(path: Path, sealer: Sealer, quarantine: Quarantine) -> SqliteStore:
+def sound_store(path: Path, sealer: Sealer, quarantine: Quarantine) -> SqliteStore:
     """The journal, opened and found in order.
 
     Raises:
@@ -137,7 +137,7 @@ class Terminal:
         boot_id = BOOT_ID_FILE.read_text().strip() if BOOT_ID_FILE.exists() else "unknown"
         sealer = Sealer(identity=identity, key=key, boot_id=boot_id)
         try:
-            self.store = _sound_store(settings.data_dir / DATABASE_FILE, sealer, self._quarantine)
+            self.store = sound_store(settings.data_dir / DATABASE_FILE, sealer, self._quarantine)
         except StoppedError:
             listener.close()
             raise

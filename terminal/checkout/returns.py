@@ -115,10 +115,24 @@ class Returns:
 
     def look(self, receipt_no: str) -> Returnable | Notice:
         """The sale of a receipt and what can still come back of it, or why it cannot."""
-        receipt_no = receipt_no.strip().upper()[:MAX_RECEIPT_NO_CHARS]
+        receipt_no = self._spelled(receipt_no.strip()[:MAX_RECEIPT_NO_CHARS])
         if self._store.refund_by_receipt(receipt_no) is not None:
             return _refused(NoticeCode.REFUND_OF_REFUND)
         return self._merged(receipt_no, self._pool.look_up_sale(receipt_no))
+
+    def _spelled(self, typed: str) -> str:
+        """A receipt's number as it stands on the paper, whatever case it was typed in.
+
+        A terminal's name is in it, and the pool gives names in small letters only.
+        """
+        spellings = (typed, typed.lower(), typed.upper())
+        known = (
+            each
+            for each in spellings
+            if self._store.captured(each) is not None
+            or self._store.refund_by_receipt(each) is not None
+        )
+        return next(known, typed.lower())
 
     def refund(
         self,

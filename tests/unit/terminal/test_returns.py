@@ -1,13 +1,16 @@
 """Goods come back by line and quantity: never more than was sold, points first, then money."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.document import document_from_json, to_plain_text
+from protocol.documents import Catalogue
 from protocol.messages import NoSale, SaleBack, SaleFound, SaleNotFound
 from protocol.money import QUANTITY_ONE_MILLI, Points, price_of
 from protocol.redemption import FenRemainder, RedemptionTerms, Tender, due_of, tender
@@ -24,7 +27,7 @@ from protocol.sales import Payment, RefundLine, SaleLine
 from terminal.checkout.returns import Returnable
 from terminal.domain.notice import Notice, NoticeCode
 from terminal.domain.print_job import JobEvent
-from tests.support.shop import NOON, ZHANG, Shop, slot_text
+from tests.support.shop import ITEMS, NOON, ZHANG, Shop, directory, policy, slot_text
 
 
 def sell(shop: Shop, *items: str, points: int = 0) -> str:
@@ -103,6 +106,22 @@ def test_what_cannot_come_back_is_refused_and_nothing_is_written(
     untold = shop.store.untold()
     assert shop.returns.refund(receipt_no, "", wanted).code is code
     assert shop.store.untold() == untold
+
+
+@pytest.mark.parametrize("terminal", ["T0001", "store-1"])
+def test_a_receipts_number_is_found_in_whatever_case_it_is_typed(
+    tmp_path: Path, terminal: str
+) -> None:
+    """The pool gives terminals names in small letters; a phone's keyboard likes capitals."""
+    shop = Shop(tmp_path)
+    shop.identity = replace(shop.identity, terminal=terminal)
+    shop.store.close()
+    shop.open()
+    shop.take(policy(), Catalogue(version=1, made_at=NOON, items=ITEMS), directory())
+    shop.till.start("test")
+    receipt_no = sell(shop, "bun")
+    for typed in (receipt_no, receipt_no.lower(), receipt_no.upper(), f" {receipt_no} "):
+        assert found(shop, typed).sale.receipt_no == receipt_no
 
 
 def test_a_refund_is_not_refunded(shop: Shop) -> None:
