@@ -151,7 +151,7 @@ def test_a_sale_of_another_terminal_comes_back_while_the_server_answers(shop: Sh
     other = at_server(shop, sell(shop, "bun", "bun"))
     foreign = SaleFound(
         sale_id=shop.ids.new(NOON),
-        receipt_no="T0002-000007",
+        receipt_no="t0002-000007",
         business_date=other.business_date,
         occurred_at=NOON,
         lines=other.lines,
@@ -160,16 +160,16 @@ def test_a_sale_of_another_terminal_comes_back_while_the_server_answers(shop: Sh
         backs=(),
     )
     assert shop.returns.look("t0002-000007 ").code is NoticeCode.REFUND_NEEDS_NETWORK  # type: ignore[union-attr] # a notice, or the test fails here
-    shop.pool.sales["T0002-000007"] = foreign
-    notice = shop.returns.refund("T0002-000007", "坏了", {1: 1_000})
+    shop.pool.sales["t0002-000007"] = foreign
+    notice = shop.returns.refund("t0002-000007", "坏了", {1: 1_000})
     assert (notice.code, notice.figures["cash_fen"]) == (NoticeCode.REFUNDED, 50)
     # The server has not been told yet; this terminal knows by itself.
-    assert found(shop, "T0002-000007").left == {1: 1_000}
-    again = shop.returns.refund("T0002-000007", "坏了", {1: 2_000})
+    assert found(shop, "t0002-000007").left == {1: 1_000}
+    again = shop.returns.refund("t0002-000007", "坏了", {1: 2_000})
     assert again.code is NoticeCode.MORE_THAN_SOLD
     shop.after_sale.reprint(str(notice.figures["receipt_no"]))
     shop.power_cut()
-    assert found(shop, "T0002-000007").left == {1: 1_000}
+    assert found(shop, "t0002-000007").left == {1: 1_000}
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_a_sale_of_another_terminal_comes_back_while_the_server_answers(shop: Sh
 def test_what_the_server_does_not_give_out_does_not_come_back(
     shop: Shop, reason: NoSale, code: NoticeCode
 ) -> None:
-    shop.pool.sales["T0009-000001"] = SaleNotFound(reason=reason)
-    assert shop.returns.refund("T0009-000001", "").code is code
+    shop.pool.sales["t0009-000001"] = SaleNotFound(reason=reason)
+    assert shop.returns.refund("t0009-000001", "").code is code
 
 
 def test_what_came_back_at_another_terminal_does_not_come_back_here(shop: Shop) -> None:

@@ -593,7 +593,7 @@ def test_a_refund_gives_back_what_was_paid_once(shop: Shop) -> None:
     assert isinstance(refund, SaleRefunded)
     assert (refund.payment.points, refund.payment.cash_fen, refund.account) == (60, 110, ZHANG)
     assert shop.returns.refund(done.receipt_no, "").code is NoticeCode.ALREADY_REFUNDED
-    shop.pool.sales["T0001-000999"] = SaleNotFound(reason=NoSale.UNKNOWN)
+    shop.pool.sales["t0001-000999"] = SaleNotFound(reason=NoSale.UNKNOWN)
     assert shop.returns.refund("T0001-000999", "").code is NoticeCode.RECEIPT_UNKNOWN
     assert shop.store.recent_sales(1)[0].refunded
 
