@@ -34,6 +34,8 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     printer: DeviceUrl = "none://"
     scanner: DeviceUrl = "none://"
     display: DeviceUrl = "none://"
+    # A cash drawer on the printer's own socket.
+    drawer: bool = False
     # None: as `language`.
     receipt_language: Literal["zh", "en", "both"] | None = None
     receipt_header: ShopLines = ()

@@ -101,7 +101,8 @@ class Printer(Protocol):
         """Print a document and say what is known of the paper; blocks until then.
 
         Before anything else the printer is asked for its state: no connection, no paper, cover
-        open give FAILED and not one byte of the job is sent. Then `on_sending` is called, exactly
+        open give FAILED and not one byte of the job is sent (except where it is nothing but the
+        drawer: the cashier must give change, paper or not). Then `on_sending` is called, exactly
         once, before the first byte: make "sending" durable there. If it raises, nothing is sent
         and the exception goes through to the caller.
         Paper out or cover open after the first byte: `on_waiting` is called when this is seen,

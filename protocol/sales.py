@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
+from protocol.drawer import DrawerOpened
 from protocol.evidence import Evidence, ProofGrade
 
 
@@ -182,5 +183,11 @@ class OrderFulfilled(Struct, frozen=True, kw_only=True, tag="order_fulfilled"):
 
 
 Happening = (
-    SaleCaptured | SaleReversed | SaleRefunded | TerminalStarted | TakingsDeclared | OrderFulfilled
+    SaleCaptured
+    | SaleReversed
+    | SaleRefunded
+    | TerminalStarted
+    | TakingsDeclared
+    | OrderFulfilled
+    | DrawerOpened
 )

@@ -22,6 +22,7 @@ from protocol.ids import uuid7
 from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.drawer import CashDrawer
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
@@ -218,7 +219,9 @@ class Terminal:
             ShopLines(settings.receipt_header, settings.receipt_footer),
         )
         ids = SystemIds()
+        drawer = CashDrawer(fitted=settings.drawer)
         till = Till(
+            drawer=drawer,
             identity=identity,
             store=self.store,
             pool=self.link,
@@ -244,6 +247,7 @@ class Terminal:
             ids=ids,
             wake_workers=self._wake,
             is_stopped=till.is_stopped,
+            drawer=drawer,
         )
         page = Page(
             identity=identity,

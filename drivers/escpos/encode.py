@@ -51,11 +51,15 @@ PainterSource = Callable[[], Painter | None]
 
 @dataclass(frozen=True, slots=True)
 class EncodedJob:
-    """One job's bytes. `replaced_chars` characters are □ for want of a Chinese font to draw."""
+    """One job's bytes. `replaced_chars` characters are □ for want of a Chinese font to draw.
+
+    `only_pulses` is how often the drawer opens in a job that does nothing else, otherwise 0.
+    """
 
     data: bytes
     raster_lines: int = 0
     replaced_chars: int = 0
+    only_pulses: int = 0
 
 
 @dataclass(slots=True)
@@ -103,7 +107,10 @@ def encode_document(
     printing.set_align(Align.LEFT)
     printing.set_style(Size.NORMAL, bold=False)
     printing.out += INITIALISE
-    return EncodedJob(bytes(printing.out), printing.raster_lines, printing.replaced_chars)
+    pulses = len(document.elements)
+    if not all(isinstance(element, Drawer) for element in document.elements):
+        pulses = 0
+    return EncodedJob(bytes(printing.out), printing.raster_lines, printing.replaced_chars, pulses)
 
 
 def _print_block(printing: _Printing, block: Block) -> None:

@@ -26,6 +26,7 @@ from drivers.transport.link import Connect, LinkDownError
 _log = logging.getLogger(__name__)
 
 _ASK_PAPER_IN_ORDER: Final = b"\x1dr\x01"
+_OPEN_DRAWER_NOW: Final = b"\x10\x14\x01\x00\x01"  # real time, pin 2, 100 ms
 _CONFIRMED_FINISH_S: Final = 1.0
 _DEFAULT_TIMING: Final = Timing()
 _WAITS_FOR_A_PERSON: Final = frozenset(
@@ -149,6 +150,9 @@ class EscposPrinter:
         talk = Conversation(link, self._timing, self._monotonic)
         try:
             trouble = self._look(talk).trouble
+            if trouble in _WAITS_FOR_A_PERSON and job.only_pulses:
+                on_sending()
+                return self._pulse(talk, job.only_pulses)
             if trouble is not None:
                 return _failed(trouble)
             on_sending()
@@ -159,6 +163,15 @@ class EscposPrinter:
             return _unknown(PrinterTrouble.LINK_LOST, talk)
         finally:
             link.close()
+
+    def _pulse(self, talk: Conversation, pulses: int) -> PrintOutcome:
+        """Open the drawer of a printer that does not print now, by the command that overtakes."""
+        talk.command(_OPEN_DRAWER_NOW * pulses)
+        delivered, _ = talk.finish(_is_in_order, self._timing.finish_timeout_s)
+        sent = len(_OPEN_DRAWER_NOW) * pulses
+        if delivered:
+            return PrintOutcome(PrintResult.SENT, bytes_sent=sent)
+        return PrintOutcome(PrintResult.UNKNOWN, PrinterTrouble.NO_ANSWER, bytes_sent=sent)
 
     def _look(self, talk: Conversation) -> PrinterStatus:
         """See whether a job may be sent, learning the level on the way."""

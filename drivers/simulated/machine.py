@@ -19,6 +19,7 @@ from drivers.simulated.render import PaperPainter
 from drivers.simulated.roll import Roll
 
 BUFFER_BYTES: Final = 4096
+_CLEAR_BUFFER: Final = b"\x08\x01\x03\x14\x01\x06\x02\x08"
 _KEPT_PAPERS: Final = 100
 _REALTIME: Final = frozenset({"DLE 04", "DLE 05", "DLE 14"})
 _LEVELS_ANSWERING_IN_ORDER: Final = frozenset({StatusLevel.PROCESS_ID, StatusLevel.IN_ORDER})
@@ -239,6 +240,8 @@ class PrinterMachine:
             session.answer(answer)
 
     def _answer_realtime(self, session: Session, command: Command) -> None:
+        if command.name == "DLE 14":
+            self._act_at_once(command.parameters)
         if command.name != "DLE 04":
             return
         with self._changed:
@@ -251,6 +254,16 @@ class PrinterMachine:
             }.get(command.parameters[0])
             if bits is not None and self._powered:
                 self._say(session, bytes([0x12 | bits]))
+
+    def _act_at_once(self, parameters: bytes) -> None:
+        """Apply `DLE DC4`: the drawer's pulse, or throwing away what is not printed yet."""
+        with self._changed:
+            if parameters[:1] == b"\x01" and self._powered:
+                self._roll.drawer_pulses += 1
+            elif parameters == _CLEAR_BUFFER:
+                self._queue = collections.deque(kept for kept in self._queue if kept[1] is None)
+                self._queued_bytes = 0
+                self._changed.notify_all()
 
     def _answer_in_order(self, session: Session, command: Command) -> None:
         parameters = command.parameters

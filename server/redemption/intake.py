@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from protocol.drawer import DrawerOpened
 from protocol.evidence import CardEvidence
 from protocol.journal import (
     UNREADABLE,
@@ -191,7 +192,7 @@ def _book(tx: Connection, told: Told) -> Booking:
         return book_declared(tx, told, happening)
     if isinstance(happening, OrderFulfilled):
         return book_fulfilled(tx, told, happening)
-    if isinstance(happening, TerminalStarted):
+    if isinstance(happening, TerminalStarted | DrawerOpened):
         return Booked()
     return Parked("服务器还不认识这类记录 / a kind of record that this server does not know yet")
 

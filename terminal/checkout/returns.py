@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from protocol.business_day import business_date
 from protocol.documents import Policy
+from protocol.drawer import DrawerReason
 from protocol.messages import NoSale, SaleAnswer, SaleFound, SaleNotFound
 from protocol.refunds import (
     NOTHING_RETURNED,
@@ -25,6 +26,7 @@ from protocol.refunds import (
 )
 from protocol.sales import Payment, RefundLine, SaleCaptured, SaleRefunded
 from terminal.checkout.current import receipt_facts
+from terminal.checkout.drawer import NO_DRAWER, CashDrawer
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import (
     Clock,
@@ -102,7 +104,9 @@ class Returns:
         ids: Ids,
         wake_workers: Callable[[], None],
         is_stopped: Callable[[], bool],
+        drawer: CashDrawer = NO_DRAWER,
     ) -> None:
+        self._drawer = drawer
         self._identity = identity
         self._store = store
         self._pool = pool
@@ -190,6 +194,15 @@ class Returns:
             )
             work.journal(refund, moment)
             work.save_refund(refund, found.sale, whole=whole)
+            self._drawer.open_for(
+                work,
+                moment,
+                reason=DrawerReason.REFUND,
+                sale_id=found.sale.sale_id,
+                receipt_no=refund.receipt_no,
+                cash_fen=payment.cash_fen,
+                cashier=cashier,
+            )
             facts = receipt_facts(
                 self._identity, policy, occurred_at=moment.at, balance_before_points=None
             )

@@ -14,6 +14,7 @@ from uuid import UUID
 from protocol.business_day import business_date
 from protocol.codes import ResidentCode
 from protocol.documents import Item, Policy
+from protocol.drawer import DrawerReason
 from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
 from protocol.reasons import Declined
@@ -39,6 +40,7 @@ from terminal.checkout.current import (
     sale_row,
     tender_of,
 )
+from terminal.checkout.drawer import NO_DRAWER, CashDrawer
 from terminal.checkout.starting import settle_last_run
 from terminal.domain.basket import Basket, fits, sold_at_till
 from terminal.domain.changes import Changes
@@ -92,7 +94,9 @@ class Till:
         changes: Changes,
         wake_workers: Callable[[], None],
         refuses_uncopied: bool = False,
+        drawer: CashDrawer = NO_DRAWER,
     ) -> None:
+        self._drawer = drawer
         self._refuses_uncopied = refuses_uncopied
         self._identity = identity
         self._store = store
@@ -367,6 +371,14 @@ class Till:
                         points=payment.points,
                         cash_fen=payment.cash_fen,
                     )
+                )
+                self._drawer.open_for(
+                    work,
+                    moment,
+                    reason=DrawerReason.SALE,
+                    sale_id=captured.sale_id,
+                    receipt_no=captured.receipt_no,
+                    cash_fen=payment.cash_fen,
                 )
                 facts = receipt_facts(
                     self._identity, policy, occurred_at=moment.at, balance_before_points=before

@@ -64,6 +64,8 @@ class JobKind(StrEnum):
 
     SALE = "sale"
     REFUND = "refund"
+    DRAWER = "drawer"
+    """No paper: the drawer's pulse, sent once or never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Row, case, func, select
 from sqlalchemy.sql.functions import Function
 
-from terminal.domain.print_job import JobState, PaperCount
+from terminal.domain.print_job import JobKind, JobState, PaperCount
 from terminal.store.tables import print_job, sale
 
 _ON_PAPER = JobState.CONFIRMED.value
@@ -26,6 +26,7 @@ _COUNTS = (
         _count(*_WAITING).label("waiting"),
         func.max(print_job.c.copy_no).label("copies"),
     )
+    .where(print_job.c.kind != JobKind.DRAWER.value)
     .group_by(print_job.c.receipt_no)
     .order_by(func.min(print_job.c.job_no))
 )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from terminal.domain.print_job import JobEvent, JobState, PrintJob
+from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob
 from terminal.store.sqlite import SqliteStore, move_job, print_job_of
 from terminal.store.tables import print_job
 
@@ -30,8 +30,19 @@ class Spool:
             move_job(connection, job_no, event, trouble)
 
     def lose_interrupted(self) -> int:
-        """After a stop: a job that was being sent may be on paper or not. Returns how many."""
+        """After a stop: a job that was being sent may be on paper or not. Returns how many.
+
+        A drawer that was not opened in time is not opened now: nobody stands before it.
+        """
         with self._store.writing() as connection:
+            late = connection.execute(
+                select(print_job.c.job_no).where(
+                    print_job.c.state == JobState.QUEUED.value,
+                    print_job.c.kind == JobKind.DRAWER.value,
+                )
+            ).scalars()
+            for job_no in late.all():
+                move_job(connection, job_no, JobEvent.REFUSED, "late")
             numbers = (
                 connection.execute(
                     select(print_job.c.job_no).where(print_job.c.state == JobState.SENDING.value)

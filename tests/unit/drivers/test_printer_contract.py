@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from drivers.document import Document
+from drivers.document import Document, Drawer
 from drivers.ports import (
     PaperState,
     Printer,
@@ -298,3 +298,26 @@ def test_a_cover_opened_in_mid_job_is_waited_for(rig: Rig, slip: Document) -> No
     outcome = rig.printer.print_document(slip, on_waiting=open_then_close)
     assert waited == [PrinterTrouble.PAPER_OUT, PrinterTrouble.COVER_OPEN]
     assert outcome.result is PrintResult.CONFIRMED
+
+
+DRAWER = Document((Drawer(),))
+
+
+def test_the_drawer_opens_with_and_without_paper(rig: Rig) -> None:
+    assert rig.printer.print_document(DRAWER).result is PrintResult.CONFIRMED
+    assert rig.simulated.drawer_pulses() == 1
+    rig.simulated.set_paper_out(out=True)
+    assert rig.printer.print_document(DRAWER).result is PrintResult.SENT
+    assert rig.simulated.drawer_pulses() == 2
+    rig.simulated.set_paper_out(out=False)
+    assert rig.simulated.wait_for_paper(NO_PAPER_WAIT_S) is None
+    assert rig.simulated.drawer_pulses() == 2
+
+
+def test_a_printer_that_is_off_opens_no_drawer_later(rig: Rig) -> None:
+    rig.simulated.set_power(on=False)
+    assert rig.printer.print_document(DRAWER).result is PrintResult.FAILED
+    rig.simulated.set_power(on=True)
+    rig.plug_in()
+    assert rig.printer.status().trouble is None
+    assert rig.simulated.drawer_pulses() == 0

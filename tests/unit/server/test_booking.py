@@ -321,7 +321,7 @@ def test_goods_priced_in_points_must_stand_in_the_pools_catalogue(counter: World
 
 
 def test_a_happening_of_an_unknown_kind_is_parked(world: World, till: Till) -> None:
-    outcome = till.outcome(msgspec.Raw(b'{"type":"drawer_opened","why":"change"}'))
+    outcome = till.outcome(msgspec.Raw(b'{"type":"scale_moved","why":"cleaning"}'))
     assert outcome.outcome is OutcomeKind.PARKED
     assert till.outcome(TerminalStarted(version="0.1.0")).outcome is POSTED
 
