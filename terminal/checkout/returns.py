@@ -13,7 +13,6 @@ from msgspec import UNSET
 
 from protocol.business_day import business_date
 from protocol.documents import Policy
-from protocol.drawer import DrawerReason
 from protocol.messages import NoSale, SaleAnswer, SaleFound, SaleNotFound
 from protocol.refunds import (
     NOTHING_RETURNED,
@@ -194,15 +193,7 @@ class Returns:
             )
             work.journal(refund, moment)
             work.save_refund(refund, found.sale, whole=whole)
-            self._drawer.open_for(
-                work,
-                moment,
-                reason=DrawerReason.REFUND,
-                sale_id=found.sale.sale_id,
-                receipt_no=refund.receipt_no,
-                cash_fen=payment.cash_fen,
-                cashier=cashier,
-            )
+            self._drawer.open_for(work, moment, refund)
             facts = receipt_facts(
                 self._identity, policy, occurred_at=moment.at, balance_before_points=None
             )

@@ -14,7 +14,6 @@ from uuid import UUID
 from protocol.business_day import business_date
 from protocol.codes import ResidentCode
 from protocol.documents import Item, Policy
-from protocol.drawer import DrawerReason
 from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
 from protocol.reasons import Declined
@@ -372,14 +371,7 @@ class Till:
                         cash_fen=payment.cash_fen,
                     )
                 )
-                self._drawer.open_for(
-                    work,
-                    moment,
-                    reason=DrawerReason.SALE,
-                    sale_id=captured.sale_id,
-                    receipt_no=captured.receipt_no,
-                    cash_fen=payment.cash_fen,
-                )
+                self._drawer.open_for(work, moment, captured)
                 facts = receipt_facts(
                     self._identity, policy, occurred_at=moment.at, balance_before_points=before
                 )
