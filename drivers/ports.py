@@ -143,7 +143,14 @@ class ScanOverflow:
     at: datetime
 
 
-ScanEvent: TypeAlias = Scan | ScanOverflow
+@dataclass(frozen=True, slots=True)
+class ScanDamaged:
+    """Something was scanned and a part of it got lost on the way; all of it was thrown away."""
+
+    at: datetime
+
+
+ScanEvent: TypeAlias = Scan | ScanOverflow | ScanDamaged
 
 
 class ScannerState(enum.StrEnum):
@@ -163,6 +170,7 @@ class Scanner(Protocol):
 
         A device that vanishes is opened again by itself, with a growing pause between attempts;
         what was half read is thrown away, and so is what was scanned while nobody was reading.
+        The same text again within a third of a second is a nervous trigger, and is left out.
         Never raises for anything that a device does.
         """
 

@@ -4,12 +4,14 @@
     escpos+usb:///dev/usb/lp0                  a USB printer
     escpos+serial:///dev/ttyUSB0?baud=19200    a serial printer
     scanner+serial:///dev/ttyACM0              a scanner in serial mode
+    scanner+hid:///dev/input/by-id/…-event-kbd a scanner in keyboard mode
     display+serial:///dev/ttyUSB1?kind=led8    a customer display: led8, cd5220, vfd
     none://                                    no such device
 
 Printer options: columns (32, 48, …), dots, encoding (gbk, utf8, raster), qr (native, image), cutter (yes,
 no), status (auto, process_id, in_order, realtime, mute). Serial options: baud, parity (none, even,
-odd), flow (none, xonxoff, rtscts). Display options: kind, lamps (esc, stx), and those of a line.
+odd), flow (none, xonxoff, rtscts). Option of a
+keyboard scanner: layout (us, de, fr). Display options: kind, lamps (esc, stx), and those of a line.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,6 +25,8 @@ from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile, usual_dots
 from drivers.heavy import open_serial_port, painter_or_none
 from drivers.ports import CustomerDisplay, Printer, Scanner, StatusLevel
+from drivers.scanner.hid_port import HidPort
+from drivers.scanner.key_events import KeyLayout
 from drivers.scanner.serial_scanner import SerialScanner
 from drivers.transport.device_file import device_file_connector
 from drivers.transport.lines import ALLOWED_BAUD, FlowControl, LineSettings, Parity
@@ -35,7 +39,7 @@ DEFAULT_TCP_PORT: Final = 9100
 Value = TypeVar("Value")
 
 _PRINTER_SCHEMES: Final = ("escpos+tcp", "escpos+usb", "escpos+serial", "none")
-_SCANNER_SCHEMES: Final = ("scanner+serial", "none")
+_SCANNER_SCHEMES: Final = ("scanner+serial", "scanner+hid", "none")
 _PRINTER_OPTIONS: Final = ("columns", "dots", "encoding", "qr", "cutter", "status")
 _DISPLAY_SCHEMES: Final = ("display+serial", "none")
 _USUAL_DISPLAY_BAUD: Final = {
@@ -105,6 +109,8 @@ def open_scanner(url: str, *, utc_now: Callable[[], datetime]) -> Scanner | None
     parts = _split(url, _SCANNER_SCHEMES)
     if parts.scheme == "none":
         return None
+    if parts.scheme == "scanner+hid":
+        return _keyboard_scanner(url, parts, utc_now)
     options = _options(url, parts, _LINE_OPTIONS)
     return SerialScanner(
         _path(url, parts),
@@ -112,6 +118,19 @@ def open_scanner(url: str, *, utc_now: Callable[[], datetime]) -> Scanner | None
         open_port=open_serial_port,
         utc_now=utc_now,
     )
+
+
+def _keyboard_scanner(
+    url: str, parts: SplitResult, utc_now: Callable[[], datetime]
+) -> SerialScanner:
+    options = _options(url, parts, ("layout",))
+    layouts = {layout.value: layout for layout in KeyLayout}
+    layout = _choice(url, options, "layout", "us", layouts)
+
+    def open_port(path: str, _settings: LineSettings) -> HidPort:
+        return HidPort(path, layout)
+
+    return SerialScanner(_path(url, parts), LineSettings(), open_port=open_port, utc_now=utc_now)
 
 
 def open_display(url: str) -> CustomerDisplay | None:

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from drivers.ports import MAX_SCAN_CHARS
 
 IDLE_END_S: Final = 0.08
+_CANCEL: Final = 0x18  # what a driver puts in place of bytes that were lost
 _SUFFIX: Final = frozenset(b"\r\n")
 # Symbology identifiers (AIM): off in most scanners, never required, dropped where they come.
 _AIM_PREFIX: Final = re.compile(r"\][A-Za-z][0-9A-Za-z]")
@@ -30,7 +31,12 @@ class Overflowed:
     length_bytes: int
 
 
-Frame: TypeAlias = Framed | Overflowed
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A scan that lost a part on its way, thrown away whole."""
+
+
+Frame: TypeAlias = Framed | Overflowed | Damaged
 
 
 class ScanFramer:
@@ -40,6 +46,7 @@ class ScanFramer:
         """Begin between two scans."""
         self._bytes = bytearray()
         self._overflow_bytes = 0
+        self._damaged = False
         self._last_byte_s = 0.0
 
     def feed(self, data: bytes, now_s: float) -> list[Frame]:
@@ -48,6 +55,8 @@ class ScanFramer:
         for byte in data:
             if byte in _SUFFIX:
                 frames.extend(self._end())
+            elif byte == _CANCEL:
+                self._damaged = True
             elif self._overflow_bytes or len(self._bytes) == MAX_SCAN_CHARS:
                 self._overflow_bytes = self._overflow_bytes or len(self._bytes)
                 self._overflow_bytes += 1
@@ -66,17 +75,21 @@ class ScanFramer:
     @property
     def is_inside_scan(self) -> bool:
         """Whether a scan has begun and not ended."""
-        return bool(self._bytes)
+        return bool(self._bytes) or self._damaged
 
     def forget(self) -> None:
         """Throw away what was half read."""
         self._bytes.clear()
         self._overflow_bytes = 0
+        self._damaged = False
 
     def _end(self) -> list[Frame]:
         length_bytes = self._overflow_bytes
+        damaged = self._damaged
         text = self._bytes.decode("utf-8", errors="replace")
         self.forget()
+        if damaged:
+            return [Damaged()]
         if length_bytes:
             return [Overflowed(length_bytes)]
         if _AIM_PREFIX.match(text):

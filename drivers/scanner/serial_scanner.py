@@ -1,4 +1,4 @@
-"""A scanner on a serial line: USB-CDC, RS-232, or a pseudo-terminal."""
+"""A scanner on a line of bytes: USB-CDC, RS-232, a pseudo-terminal, or keys turned into bytes."""
 
 import collections
 import logging
@@ -8,13 +8,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from drivers.ports import PrinterTrouble, Scan, ScanEvent, ScannerState, ScanOverflow
-from drivers.scanner.framing import IDLE_END_S, Frame, Framed, ScanFramer
+from drivers.ports import PrinterTrouble, Scan, ScanDamaged, ScanEvent, ScannerState, ScanOverflow
+from drivers.scanner.framing import IDLE_END_S, Damaged, Frame, Framed, ScanFramer
 from drivers.transport.lines import LineSettings, SerialPort
 from drivers.transport.link import LinkDownError
 
 _log = logging.getLogger(__name__)
 
+DEBOUNCE_S: Final = 0.3
 _SLICE_S: Final = 0.1  # how long close() may have to wait for the reader
 _MAX_OVERRUN_S: Final = 1.0  # past the caller's time limit, to see the end of a scan that began
 _FIRST_PAUSE_S: Final = 0.2
@@ -43,6 +44,8 @@ class SerialScanner:
         self._utc_now = utc_now
         self._monotonic = monotonic
         self._framer = ScanFramer()
+        self._last_frame: Frame | None = None
+        self._last_frame_s = 0.0
         self._scans: collections.deque[ScanEvent] = collections.deque(maxlen=_MAX_PENDING_SCANS)
         self._port: SerialPort | None = None
         self._state = ScannerState.ABSENT
@@ -89,7 +92,13 @@ class SerialScanner:
             return
         now_s = self._monotonic()
         frames = self._framer.feed(data, now_s) if data else self._framer.idle(now_s)
-        self._scans.extend(self._event(frame) for frame in frames)
+        self._scans.extend(self._event(frame) for frame in frames if self._is_new(frame, now_s))
+
+    def _is_new(self, frame: Frame, now_s: float) -> bool:
+        """A trigger that reads the same code twice at once means it once."""
+        again = frame == self._last_frame and now_s - self._last_frame_s < DEBOUNCE_S
+        self._last_frame, self._last_frame_s = frame, now_s
+        return not again
 
     def _open(self, wait_s: float) -> SerialPort | None:
         pause_s = self._try_again_s - self._monotonic()
@@ -120,4 +129,6 @@ class SerialScanner:
     def _event(self, frame: Frame) -> ScanEvent:
         if isinstance(frame, Framed):
             return Scan(frame.text, self._utc_now())
+        if isinstance(frame, Damaged):
+            return ScanDamaged(self._utc_now())
         return ScanOverflow(frame.length_bytes, self._utc_now())

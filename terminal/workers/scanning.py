@@ -1,6 +1,6 @@
 """Takes scans from the scanner to the till, one after the other."""
 
-from drivers.ports import Scan, Scanner, ScannerState, ScanOverflow
+from drivers.ports import Scan, ScanDamaged, Scanner, ScannerState, ScanOverflow
 from terminal.checkout.till import Till
 from terminal.domain.changes import Surroundings
 from terminal.domain.notice import NoticeCode, NoticeLevel
@@ -26,6 +26,8 @@ class ScanRound:
                 self._till.scan(text)
             case ScanOverflow():
                 self._till.say(NoticeCode.SCAN_TOO_LONG, NoticeLevel.REFUSED)
+            case ScanDamaged():
+                self._till.say(NoticeCode.DAMAGED_CODE, NoticeLevel.REFUSED)
             case None:
                 pass
         return 0.0

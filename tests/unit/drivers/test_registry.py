@@ -90,7 +90,7 @@ def test_a_wrong_url_is_told_by_its_part_and_what_may_be_there(
 def test_a_printer_is_no_scanner() -> None:
     with pytest.raises(DeviceUrlError) as wrong:
         open_scanner("escpos+tcp://127.0.0.1", utc_now=utc_now)
-    assert wrong.value.allowed == "scanner+serial://, none://"
+    assert wrong.value.allowed == "scanner+serial://, scanner+hid://, none://"
 
 
 def test_opening_a_printer_loads_no_library_that_it_may_not_need() -> None:

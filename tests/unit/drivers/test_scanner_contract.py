@@ -10,7 +10,7 @@ import pytest
 from drivers.heavy import open_serial_port
 from drivers.ports import MAX_SCAN_CHARS, Scan, ScannerState, ScanOverflow
 from drivers.registry import open_scanner
-from drivers.scanner.serial_scanner import SerialScanner
+from drivers.scanner.serial_scanner import DEBOUNCE_S, SerialScanner
 from drivers.simulated.scanner import SimulatedScanner, SimulatedScannerError
 from drivers.transport.lines import LineSettings
 from tests.unit.drivers.conftest import utc_now
@@ -77,7 +77,7 @@ def test_something_much_too_long_is_thrown_away_whole_and_said(desk: Desk) -> No
 
 
 def test_a_scanner_that_vanishes_is_found_again_by_its_name(desk: Desk) -> None:
-    for round_number in range(3):
+    for round_number in range(10):  # as often as in a bad minute
         desk.simulated.send(b"HALF A CODE")
         desk.simulated.unplug()
         while desk.scanner.state() is ScannerState.READY:
@@ -135,3 +135,20 @@ def test_an_unplugged_simulated_scanner_cannot_scan(tmp_path: Path) -> None:
     assert not simulated.path.is_symlink()
     with pytest.raises(SimulatedScannerError, match="unplugged"):
         simulated.scan("HD1:ABC")
+
+
+def test_four_kilobytes_at_once_are_one_scan(desk: Desk) -> None:
+    text = "7" * MAX_SCAN_CHARS
+    sender = threading.Thread(target=desk.simulated.scan, args=(text,))
+    sender.start()
+    assert desk.scanner.read_scan(WAIT_S) == Scan(text, utc_now())
+    sender.join()
+
+
+def test_the_same_code_at_once_is_one_scan_and_later_is_another(desk: Desk) -> None:
+    desk.simulated.scan("6900000000014")
+    desk.simulated.scan("6900000000014")
+    assert desk.scanner.read_scan(WAIT_S) == Scan("6900000000014", utc_now())
+    assert desk.scanner.read_scan(DEBOUNCE_S + NOTHING_S) is None
+    desk.simulated.scan("6900000000014")
+    assert desk.scanner.read_scan(WAIT_S) == Scan("6900000000014", utc_now())
