@@ -1,5 +1,6 @@
 """Whether a sale may ask or be completed now; if not, what the cashier is told."""
 
+from protocol.money import AmountProblem
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import PointsWanted, refusal
 from terminal.checkout.current import CurrentSale
@@ -7,6 +8,14 @@ from terminal.domain.basket import Basket
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState
+
+AMOUNT_NOTICES = {
+    AmountProblem.NOT_A_NUMBER: NoticeCode.AMOUNT_NOT_A_NUMBER,
+    AmountProblem.ZERO: NoticeCode.AMOUNT_ZERO,
+    AmountProblem.NEGATIVE: NoticeCode.AMOUNT_NEGATIVE,
+    AmountProblem.TOO_MANY_DECIMALS: NoticeCode.AMOUNT_TOO_MANY_DECIMALS,
+    AmountProblem.TOO_LARGE: NoticeCode.AMOUNT_TOO_LARGE,
+}
 
 
 def selling_notice(copy: CopyState, *, stopped: bool, needs_copy: bool) -> Notice | None:

@@ -24,6 +24,7 @@ from protocol.sales import (
     SaleReversed,
 )
 from terminal.checkout.allowed import (
+    AMOUNT_NOTICES,
     asking_notice,
     completed_notice,
     completing_notice,
@@ -68,14 +69,6 @@ from terminal.domain.scan import (
 )
 
 TYPED_AMOUNT_CATEGORY = "amount"
-
-_AMOUNT_NOTICES = {
-    AmountProblem.NOT_A_NUMBER: NoticeCode.AMOUNT_NOT_A_NUMBER,
-    AmountProblem.ZERO: NoticeCode.AMOUNT_ZERO,
-    AmountProblem.NEGATIVE: NoticeCode.AMOUNT_NEGATIVE,
-    AmountProblem.TOO_MANY_DECIMALS: NoticeCode.AMOUNT_TOO_MANY_DECIMALS,
-    AmountProblem.TOO_LARGE: NoticeCode.AMOUNT_TOO_LARGE,
-}
 
 
 class Till:
@@ -152,7 +145,7 @@ class Till:
         with self._lock:
             amount = parse_yuan(text)
             if isinstance(amount, AmountProblem):
-                self._say(_AMOUNT_NOTICES[amount], NoticeLevel.REFUSED)
+                self._say(AMOUNT_NOTICES[amount], NoticeLevel.REFUSED)
             elif self._may_edit():
                 basket = self._sale.basket.with_amount(amount, name, TYPED_AMOUNT_CATEGORY)
                 self._put(basket)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from drivers.ports import PrinterTrouble, ScannerState
 from protocol.money import AmountProblem, Points
 from protocol.reasons import Declined, DeclineReason
-from terminal.checkout.till import _AMOUNT_NOTICES
+from terminal.checkout.allowed import AMOUNT_NOTICES
 from terminal.checkout.view import NoticeView, TillView
 from terminal.domain.notice import NoticeCode
 from terminal.domain.print_job import JobState
@@ -118,7 +118,7 @@ def test_no_enumeration_has_grown_past_its_words() -> None:
     assert set(PRINTER_TROUBLES) == set(PrinterTrouble)
     assert set(SCANNER_TROUBLES) == set(ScannerState) - {ScannerState.READY}
     assert set(PRINT_STATES) == set(PRINT_LEVELS) == set(JobState)
-    assert {_AMOUNT_NOTICES[one] for one in AmountProblem} <= set(NOTICES)
+    assert {AMOUNT_NOTICES[one] for one in AmountProblem} <= set(NOTICES)
 
 
 @LANGUAGES
