@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 
 from protocol.keys import read_public_key
 from server.db import reading
+from server.db.bulk import among, ask_all
 from server.directory import Terminal, TerminalState, terminal_of
 from server.directory import tables as t
 
@@ -73,8 +74,8 @@ def _may_ask(terminal: Terminal) -> bool:
 
 _KEYS_IN_USE = select(t.terminal.c.terminal, t.terminal.c.public_key, t.terminal.c.epoch).where(
     t.terminal.c.pool == bindparam("of_pool"),
-    t.terminal.c.terminal.in_(bindparam("asking", expanding=True)),
-    t.terminal.c.state == TerminalState.ACTIVE.value,
+    among(t.terminal.c.terminal, "asking"),
+    t.terminal.c.state == bindparam("in_state"),
 )
 
 
@@ -87,6 +88,7 @@ def standing_as(tx: Connection, pool: str, asking: Iterable[Terminal]) -> set[Te
     if not wanted:
         return set()
     names = sorted({each.terminal for each in wanted})
-    rows = tx.execute(_KEYS_IN_USE, {"of_pool": pool, "asking": names})
-    in_use = {tuple(row) for row in rows}
+    given = {"of_pool": pool, "asking": names, "in_state": TerminalState.ACTIVE.value}
+    (rows,) = ask_all(tx, [(_KEYS_IN_USE, given)])
+    in_use = {(row["terminal"], row["public_key"], row["epoch"]) for row in rows}
     return {each for each in wanted if (each.terminal, each.public_key, each.epoch) in in_use}

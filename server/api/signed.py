@@ -12,7 +12,7 @@ from protocol.keys import KeyTextError, public_key_text, read_public_key
 from protocol.messages import ProblemKind
 from server.api.replies import NotDealt
 from server.api.tables import used_nonce
-from server.db.dialect import insert_new
+from server.db.bulk import add_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def use_nonces(tx: Connection, pool: str, signatures: Sequence[Signature]) -> li
         {"pool": pool, "key_id": key_id, "nonce": nonce, "seen_at": first[key_id, nonce].seen_at}
         for key_id, nonce in sorted(first)
     ]
-    new = insert_new(tx, used_nonce, rows)
+    new = add_new(tx, used_nonce, rows)
     return [
         first[each.key_id, each.nonce] is each and (pool, each.key_id, each.nonce) in new
         for each in signatures

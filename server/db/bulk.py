@@ -37,7 +37,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from server.db import dialect
+from server.db import dialect, straight
 from server.db.metadata import UtcDateTime
 
 Row = Mapping[str, Any]
@@ -114,16 +114,22 @@ class Savepoint:
     def __init__(self, tx: Connection, name: str) -> None:
         self._tx = tx
         self._name = name
-        tx.exec_driver_sql(f"SAVEPOINT {name}")
+        self._do("SAVEPOINT")
 
     def release(self) -> None:
         """What was done since belongs to whatever is around it."""
-        self._tx.exec_driver_sql(f"RELEASE SAVEPOINT {self._name}")
+        self._do("RELEASE SAVEPOINT")
 
     def take_back(self) -> None:
         """Nothing was done since."""
-        self._tx.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {self._name}")
+        self._do("ROLLBACK TO SAVEPOINT")
         self.release()
+
+    def _do(self, what: str) -> None:
+        if self._tx.dialect.name == "postgresql":
+            straight.do(self._tx, f"{what} {self._name}")
+        else:
+            self._tx.exec_driver_sql(f"{what} {self._name}")
 
 
 def among(column: Column[Any], parameter: str) -> ColumnElement[bool]:
@@ -151,7 +157,7 @@ def ask_all(tx: Connection, questions: Sequence[Question]) -> list[list[Row]]:
         for name, value in each.items()
     }
     answers: list[list[Row]] = [[] for _ in questions]
-    for number, row in tx.exec_driver_sql(_all_in_one(asked), given):
+    for number, row in straight.ask(tx, _all_in_one(asked), given):
         read = msgspec.json.decode(row)
         for name, parse in _parsers(asked[number]):
             if read[name] is not None:
@@ -179,7 +185,7 @@ def write_rows(
         given = {
             f"w{number}": msgspec.json.encode(each).decode() for number, each in enumerate(rows)
         }
-        tx.exec_driver_sql(_write_all(tuple(new), tuple(old), columns), given)
+        straight.do(tx, _write_all(tuple(new), tuple(old), columns), given)
         return
     for table in new:
         names = [column.name for column in table.columns]
@@ -189,6 +195,17 @@ def write_rows(
         wanted = (*(column.name for column in table.primary_key), *changes)
         values = [{f"new_{name}": row.get(name) for name in wanted} for row in given_rows]
         tx.execute(_update_each(table, changes), values)
+
+
+def add_new(tx: Connection, table: Table, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
+    """As :func:`server.db.dialect.insert_new`, and in one statement on PostgreSQL. A row has
+    every column.
+    """
+    if tx.dialect.name != "postgresql":
+        return dialect.insert_new(tx, table, rows)
+    if not rows:
+        return set()
+    return set(straight.ask(tx, _insert_new(table), {"rows": msgspec.json.encode(rows).decode()}))
 
 
 def kept_locked(statement: Select[Any]) -> Select[Any]:
@@ -220,7 +237,7 @@ def _update_each(table: Table, names: tuple[str, ...]) -> Update:
 def _ask_one(tx: Connection, statement: Select[Any], given: Mapping[str, Any]) -> list[Row]:
     text, names, moments = _by_itself(statement)
     rows: list[Row] = []
-    for row in tx.exec_driver_sql(text, given):
+    for row in straight.ask(tx, text, given):
         read = dict(zip(names, row, strict=True))
         for name in moments:
             if read[name] is not None:
@@ -290,6 +307,12 @@ def _insert(table: Table) -> str:
     names = [column.name for column in table.columns]
     columns = ", ".join(f'"{name}"' for name in names)
     return f'INSERT INTO "{table.name}" ({columns}) SELECT {_given(table, names)}'
+
+
+@lru_cache(maxsize=64)
+def _insert_new(table: Table) -> str:
+    key = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    return f"{_insert(table)} ON CONFLICT DO NOTHING RETURNING {key}"
 
 
 def _update(table: Table, names: tuple[str, ...]) -> str:
