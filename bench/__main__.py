@@ -1,4 +1,4 @@
-"""``./run bench [terminal|redemption|ledger|settlement]``: speed as ratios to a limit measured in the same run.
+"""``./run bench [terminal|redemption|ledger|settlement|receipts]``: speed as ratios to a limit measured in the same run.
 
 Figures in milliseconds belong to the machine that is named above them; a ratio can be
 compared from one machine to the next. Everything happens on 127.0.0.1 and in a folder of
@@ -20,6 +20,7 @@ from msgspec import Struct
 from bench import (
     ledger,
     ledger_printed,
+    receipts,
     redemption,
     settlement,
     settlement_printed,
@@ -31,7 +32,7 @@ from bench.ledger_history import LEAST_TRANSFERS
 MOST_TRANSFERS = 100_000_000
 LEAST_LINES, MOST_LINES = 4_000, 10_000_000
 MOST_MERCHANTS = 10_000
-NAMES = ("terminal", "redemption", "ledger", "settlement")
+NAMES = ("terminal", "redemption", "ledger", "settlement", "receipts")
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -43,6 +44,7 @@ class Report(Struct, frozen=True, kw_only=True):
     redemption: list[redemption.RedemptionReport] | None
     ledger: ledger.LedgerReport | None
     settlement: settlement.SettlementReport | None
+    receipts: receipts.ReceiptsReport | None
 
 
 def say(text: str) -> None:
@@ -165,6 +167,10 @@ def run(
         settlement_report = settlement.measure(folder / "settlement", month, say)
         if settlement_report is not None:
             settlement_printed.print_settlement(settlement_report, say)
+    receipts_report = None
+    if "receipts" in names:
+        receipts_report = receipts.run_receipts(quick=quick)
+        receipts.print_receipts(receipts_report, say)
     return Report(
         quick=quick,
         machine=facts,
@@ -172,6 +178,7 @@ def run(
         redemption=redemption_reports,
         ledger=ledger_report,
         settlement=settlement_report,
+        receipts=receipts_report,
     )
 
 

@@ -18,6 +18,7 @@ from server.commands import (
 )
 from server.commands.codes import card, code
 from server.commands.importing import import_commands
+from server.commands.labels import price_labels
 from server.commands.paying import payment
 from server.commands.people import sign_in
 from server.commands.phones import phone
@@ -42,6 +43,7 @@ def register_all(group: click.Group) -> None:
     group.add_command(report)
     stock.register(group)
     group.add_command(orders.order)
+    group.add_command(price_labels)
     fund.register(group)
     terms.register(group)
     sanctions.register(group)

@@ -76,7 +76,7 @@ class Paper(FPDF):
         self.set_margins(MARGIN_MM, MARGIN_MM)
         self.set_auto_page_break(auto=False)
         self.add_font(_FONT, fname=font.path, collection_font_number=font.face)
-        _drop_bitmaps(self)
+        drop_bitmaps(self)
         self.size(TEXT_PT)
         self.add_page()
 
@@ -259,7 +259,8 @@ class Paper(FPDF):
         self.set_y(top_mm - 0.5)
 
 
-def _drop_bitmaps(paper: FPDF) -> None:
+def drop_bitmaps(paper: FPDF) -> None:
+    """Leave out of a document's fonts what cannot be made smaller."""
     for font in paper.fonts.values():
         tables = getattr(font, "ttfont", {})
         if _BITMAPS in tables:

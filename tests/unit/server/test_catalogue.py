@@ -318,3 +318,20 @@ def test_an_import_file_may_say_all_of_it() -> None:
     }
     decoded = msgspec_json.decode(json.dumps(line), type=ImportedCommand)
     assert decoded == CountStock(count_id="n", item_id="rice", counted_milli=1, reason="x")
+
+
+def test_labels_and_poster_are_printed_for_a_day(counter: World, tmp_path: Path) -> None:
+    counter.do(dearer_rice())
+    out = tmp_path / "labels.pdf"
+    tomorrow = ("--on", TOMORROW.isoformat())
+    for arguments in (("--poster", *tomorrow), ("--category", "食品"), ()):
+        told = run(counter, "price-labels", "--out", str(out), *arguments)
+        assert told.exit_code == 0, told.output
+        assert out.read_bytes().startswith(b"%PDF")
+        out.unlink()
+    nothing = run(counter, "price-labels", "--out", str(out), "--category", "没有")
+    assert nothing.exit_code == 1
+    assert "没有这样的商品" in nothing.output
+    assert not out.exists()
+    nowhere = run(counter, "price-labels", "--out", str(tmp_path / "no" / "x.pdf"))
+    assert "写不进去" in nowhere.output
