@@ -156,6 +156,13 @@ class StandIn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     per_terminal_hard_points: Whole
     directory_fresh_h: Positive = 24
     directory_max_age_h: Positive = 72
+    # By card at most this much of one resident; older than this, cards are not taken.
+    card_per_resident_points: Whole | None = None
+    card_max_age_h: Positive | None = None
+    # Sales of one resident at one terminal: what one may take is halved, then nothing is redeemed.
+    velocity_soft_sales: Positive = 3
+    velocity_hard_sales: Positive = 5
+    mode: Literal["snapshot", "cap", "escrow"] = "snapshot"
     # A directory entry says the largest of these that the balance covers, so it is no balance.
     allowance_buckets_points: tuple[Whole, ...]
 
@@ -165,7 +172,14 @@ class StandIn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ("per_sale_points", "per_resident_points"),
             ("per_terminal_soft_points", "per_terminal_hard_points"),
             ("directory_fresh_h", "directory_max_age_h"),
+            ("velocity_soft_sales", "velocity_hard_sales"),
         )
+        if self.mode != "snapshot":
+            raise SettingRefusedError(
+                "mode",
+                zh=f"“{self.mode}”还不提供，请用 snapshot",
+                en=f"{self.mode} is not offered yet; use snapshot",
+            )
         buckets = self.allowance_buckets_points
         if not buckets or buckets[0] != 0 or list(buckets) != sorted(set(buckets)):
             raise SettingRefusedError(

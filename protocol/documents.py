@@ -27,10 +27,31 @@ class DocumentKind(StrEnum):
     DIRECTORY = "directory"
 
 
+class StandInMode(StrEnum):
+    """How a terminal knows, by itself, what a resident may spend."""
+
+    SNAPSHOT = "snapshot"
+    """Up to the allowance in the newest directory, less what was taken here since."""
+    CAP = "cap"
+    """Up to the limits alone. Not offered yet."""
+    ESCROW = "escrow"
+    """Only what the pool holds for this terminal. Not offered yet."""
+
+
 class StandInLimits(Struct, frozen=True, kw_only=True):
     """Up to how much a terminal may answer by itself while the server is out of reach.
 
-    All in points of the pool; each counts what has not been told to the server yet.
+    All points are the pool's own; each counts what has not been told to the server yet. A limit
+    that is None, as in a document from before there was such a limit, is none.
+
+    Attributes:
+        per_resident_points: of one resident at one terminal; ``card_per_resident_points`` by
+            card.
+        per_terminal_soft_points: from here on the cashier is warned; ``hard`` refuses.
+        velocity_soft_sales: of one resident at one terminal; from here on what a sale may take
+            is halved; ``hard`` refuses.
+        directory_fresh_h: a list of residents older than this halves what a sale may take.
+        card_max_age_h: older than this, cards are not taken; ``directory_max_age_h``: nothing.
     """
 
     per_sale_points: int
@@ -38,6 +59,12 @@ class StandInLimits(Struct, frozen=True, kw_only=True):
     per_terminal_soft_points: int
     per_terminal_hard_points: int
     directory_max_age_h: int
+    card_per_resident_points: int | None = None
+    velocity_soft_sales: int | None = None
+    velocity_hard_sales: int | None = None
+    directory_fresh_h: int | None = None
+    card_max_age_h: int | None = None
+    mode: StandInMode = StandInMode.SNAPSHOT
 
 
 class IssuerKey(Struct, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from terminal.diagnostics.storage import diagnose_command
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import StoreFaultError, TerminalIdentity
+from terminal.domain.stand_in import ImageTrust
 from terminal.domain.stopped import Stop, StopCause
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
@@ -135,6 +136,7 @@ class Terminal:
         self.changes = Changes()
         self.surroundings = Surroundings(self.changes)
         self.clock = make_clock(settings)
+        self.trust = ImageTrust()
         boot_id = BOOT_ID_FILE.read_text().strip() if BOOT_ID_FILE.exists() else "unknown"
         sealer = Sealer(identity=identity, key=key, boot_id=boot_id)
         try:
@@ -231,6 +233,7 @@ class Terminal:
             changes=self.changes,
             wake_workers=self._wake,
             refuses_uncopied=settings.second_medium_failed == "refuse",
+            trust=self.trust,
         )
         after_sale = AfterSale(
             identity=identity,
@@ -270,6 +273,7 @@ class Terminal:
             self.store,
             limit_s=settings.second_medium_limit_s,
             note=lambda _state: self.changes.note(),
+            confirmed=self.trust.confirm,
             differing=lambda says: self._stop(Stop(StopCause.COPY_DIFFERS, says)),
         )
         self._second.copy()
@@ -285,6 +289,7 @@ class Terminal:
             changes=self.changes,
             root_key=root_key,
             tag=pool_tag(root_key),
+            trust=self.trust,
             stop_selling=lambda says: self._stop(Stop(StopCause.FORKED, says)),
         )
         self._workers.append(Worker("sync", sync))

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from config.pool import PoolPreset
-from protocol.documents import IssuerKey, Item, StandInLimits
+from protocol.documents import IssuerKey, Item, StandInLimits, StandInMode
 from protocol.redemption import FenRemainder, LimitPeriod, Limits
 from protocol.sales import Fulfilment
 from server.directory import tables as t
@@ -16,6 +16,17 @@ from server.directory.terms import ALWAYS, put_period
 from server.directory.values import Answer, DirectoryProblem, Done, Refused
 
 FIRST_ITEM_VERSION = 1
+
+
+MORE_LIMITS = (
+    "card_per_resident_points",
+    "velocity_soft_sales",
+    "velocity_hard_sales",
+    "card_max_age_h",
+    "mode",
+)
+NO_MORE = (None, None, None, None, StandInMode.SNAPSHOT)
+"""Limits of a pool from before there were these."""
 
 
 def adoption_of(
@@ -43,6 +54,11 @@ def adoption_of(
             per_terminal_soft_points=preset.standin.per_terminal_soft_points,
             per_terminal_hard_points=preset.standin.per_terminal_hard_points,
             directory_max_age_h=preset.standin.directory_max_age_h,
+            card_per_resident_points=preset.standin.card_per_resident_points,
+            velocity_soft_sales=preset.standin.velocity_soft_sales,
+            velocity_hard_sales=preset.standin.velocity_hard_sales,
+            card_max_age_h=preset.standin.card_max_age_h,
+            mode=StandInMode(preset.standin.mode),
         ),
         directory_fresh_h=preset.standin.directory_fresh_h,
         allowance_buckets_points=preset.standin.allowance_buckets_points,
@@ -120,6 +136,13 @@ def adopt_pool(tx: Connection, pool: str, command: AdoptPool, at: datetime) -> A
             f"积分池 {pool} 已经建立，没有改动 / pool {pool} is there already; nothing was changed",
         )
     limits = msgspec.structs.asdict(command.stand_in)
+    more = {name: limits.pop(name) for name in MORE_LIMITS}
+    limits.pop("directory_fresh_h")  # the pool's own, below
+    kept = (
+        msgspec.json.encode(more, order="deterministic").decode()
+        if any(value != default for value, default in zip(more.values(), NO_MORE, strict=True))
+        else None
+    )
     tx.execute(
         insert(t.pool).values(
             pool=pool,
@@ -138,6 +161,7 @@ def adopt_pool(tx: Connection, pool: str, command: AdoptPool, at: datetime) -> A
             slot_cap_points=command.slot_cap_points,
             slot_minutes=command.slot_minutes,
             **limits,
+            stand_in_more=kept,
             directory_fresh_h=command.directory_fresh_h,
             allowance_buckets_points=msgspec.json.encode(command.allowance_buckets_points).decode(),
             points_expire_after_days=command.points_expire_after_days,

@@ -1,6 +1,7 @@
 """Reading the directory. Every function is bounded by the pool that it is given."""
 
 from datetime import date
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -99,6 +100,8 @@ def pool_terms(tx: Connection, pool: str) -> PoolTerms:
             per_terminal_soft_points=row.per_terminal_soft_points,
             per_terminal_hard_points=row.per_terminal_hard_points,
             directory_max_age_h=row.directory_max_age_h,
+            directory_fresh_h=row.directory_fresh_h,
+            **_more_limits(row.stand_in_more),
         ),
         directory_fresh_h=row.directory_fresh_h,
         allowance_buckets_points=msgspec.json.decode(
@@ -113,6 +116,11 @@ def pool_terms(tx: Connection, pool: str) -> PoolTerms:
         ),
         points_expire_after_days=row.points_expire_after_days,
     )
+
+
+def _more_limits(kept: str | None) -> dict[str, Any]:
+    """Those stand-in limits that have no column of their own."""
+    return msgspec.json.decode(kept, type=dict[str, Any]) if kept is not None else {}
 
 
 def cut_off_hour(tx: Connection, pool: str) -> int:

@@ -56,6 +56,8 @@ pool = Table(
     Column("per_terminal_soft_points", BigInteger, nullable=False),
     Column("per_terminal_hard_points", BigInteger, nullable=False),
     Column("directory_fresh_h", Integer, nullable=False),
+    # Limits that came later, as a JSON object; NULL in a pool from before there were any.
+    Column("stand_in_more", Text, nullable=True),
     Column("directory_max_age_h", Integer, nullable=False),
     # A JSON array of whole numbers that rises from 0.
     Column("allowance_buckets_points", Text, nullable=False),

@@ -13,7 +13,7 @@ from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import PointsWanted, RedemptionTerms, refusal
 from terminal.domain.ports import Clock, PoolDocuments, Store, TerminalIdentity
-from terminal.domain.stand_in import stand_in
+from terminal.domain.stand_in import ImageTrust, stand_in
 from terminal.domain.taken import looked_back_to, no_more_of, used_on
 
 
@@ -40,7 +40,10 @@ def is_answer_to(request: AuthoriseRequest, answer: Approved | Declined) -> bool
 class Asking:
     """Makes questions about codes, and answers them where the server cannot."""
 
-    def __init__(self, identity: TerminalIdentity, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, identity: TerminalIdentity, store: Store, clock: Clock, trust: ImageTrust
+    ) -> None:
+        self._trust = trust
         self._terminal = identity.terminal
         self._tag = pool_tag(read_public_key(identity.root_key))
         self._store = store
@@ -109,6 +112,8 @@ class Asking:
             now=now,
             used=used_on(day, sales),
             goods_alone=bool(request.limited_items),
+            by_card=isinstance(code, CardCode),
+            trusted=self._trust.is_confirmed,
         )
 
     def evidence(self, sale_id: UUID, code: ResidentCode, points: int) -> Evidence:

@@ -67,6 +67,7 @@ from terminal.domain.scan import (
     TwoCodesScan,
     classify,
 )
+from terminal.domain.stand_in import ImageTrust
 
 TYPED_AMOUNT_CATEGORY = "amount"
 
@@ -87,12 +88,13 @@ class Till:
         wake_workers: Callable[[], None],
         refuses_uncopied: bool = False,
         drawer: CashDrawer = NO_DRAWER,
+        trust: ImageTrust | None = None,
     ) -> None:
         self._drawer = drawer
         self._refuses_uncopied = refuses_uncopied
         self._identity = identity
         self._store = store
-        self._asking = Asking(identity, store, clock)
+        self._asking = Asking(identity, store, clock, trust or ImageTrust(confirmed=True))
         self._pool = pool
         self._receipts = receipts
         self._clock = clock

@@ -276,7 +276,13 @@ class SqliteStore(RefundReads):
             terminal = connection.execute(
                 points.join_from(outbox, sale, and_(*here)).where(sale.c.stood_in == 1)
             ).scalar_one()
-        return Exposure(resident_points=resident, terminal_points=terminal)
+            sales = connection.execute(
+                select(func.count())
+                .select_from(outbox)
+                .join(sale, and_(*here))
+                .where(sale.c.stood_in == 1, sale.c.account == account)
+            ).scalar_one()
+        return Exposure(resident_points=resident, terminal_points=terminal, resident_sales=sales)
 
     def sales_since(self, account: str, since: datetime) -> Sequence[SaleCaptured]:
         here = and_(journal.c.epoch == sale.c.epoch, journal.c.seq == sale.c.seq)

@@ -80,6 +80,7 @@ sale = Table(
     ),
     Index("sales_of_an_account", "account", "captured_at"),
     Index("sales_by_state", "state"),
+    Index("sales_by_record", "epoch", "seq"),
 )
 
 refund = Table(

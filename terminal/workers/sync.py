@@ -15,6 +15,7 @@ from protocol.messages import (
 from terminal.domain.changes import Changes
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import Unreachable
+from terminal.domain.stand_in import ImageTrust
 from terminal.pool.link import PoolLink, ServerProblem
 from terminal.store.outbox import Outbox, UntoldRecord
 from terminal.store.sqlite import SqliteStore
@@ -45,7 +46,9 @@ class SyncRound:
         root_key: Ed25519PublicKey,
         tag: bytes,
         stop_selling: Callable[[str], None],
+        trust: ImageTrust | None = None,
     ) -> None:
+        self._trust = trust or ImageTrust()
         self._store = store
         self._outbox = outbox
         self._link = link
@@ -77,6 +80,7 @@ class SyncRound:
                 return False
             else:
                 self._outbox.mark_told(answer.outcomes, self._clock.moment().at)
+                self._trust.confirm()  # the chain goes on where the server's ends
                 self._changes.note()
         return True
 

@@ -10,12 +10,18 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from terminal.store.steps import s0001_first_sale, s0002_refunds, s0003_chain_marks
+from terminal.store.steps import (
+    s0001_first_sale,
+    s0002_refunds,
+    s0003_chain_marks,
+    s0004_sales_by_record,
+)
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
     s0001_first_sale.take,
     s0002_refunds.take,
     s0003_chain_marks.take,
+    s0004_sales_by_record.take,
 )
 
 SCHEMA_VERSION = len(STEPS)
