@@ -4,6 +4,7 @@
     POST /v1/terminals/<terminal>/authorise     AuthoriseRequest -> AuthoriseAnswer
     POST /v1/terminals/<terminal>/journal       JournalBatch     -> JournalAnswer
     POST /v1/terminals/<terminal>/documents     DocumentsRequest -> DocumentsAnswer
+    POST /v1/terminals/<terminal>/boot          BootRequest      -> BootAnswer
     POST /v1/terminals/<terminal>/sale          SaleRequest      -> SaleAnswer
 
 Every request is signed with the terminal's key (:mod:`protocol.http_signing`). What is
@@ -44,6 +45,8 @@ class ProblemKind(StrEnum):
     """``expected_seq`` says which record the server needs next."""
     FORK = "fork"
     """A different record stands at this place already: the terminal must stop."""
+    EPOCH_CLOSED = "epoch_closed"
+    """The terminal has started since: it asks for its new epoch, and tells the record there."""
     CONFLICT = "conflict"
     """The same id was used before for another question."""
     TRY_AGAIN = "try_again"
@@ -163,6 +166,36 @@ class JournalAnswer(Struct, frozen=True, kw_only=True):
     head_epoch: int
     head_seq: int
     head_hash: str
+
+
+class BootRequest(Struct, frozen=True, kw_only=True):
+    """A terminal has started: the epoch that it comes from and where its chain ends there.
+
+    ``head_seq`` 0 and the genesis hash before the first record. All records up to there are told
+    already. ``differing`` is a record of its own that was refused as a fork.
+    """
+
+    boot_id: str
+    epoch: int
+    head_seq: int
+    head_hash: str
+    differing: SignedRecord | None = None
+
+
+class BootAnswer(Struct, frozen=True, kw_only=True):
+    """The epoch to write in from now on, and where the one before it ends at the server.
+
+    ``closed_hash`` must be that of the terminal's own record there; records behind it that the
+    terminal still has are told again in the new epoch. ``anew``: the chain was found to differ,
+    a person has looked, and the terminal goes on with what it has.
+    """
+
+    epoch: int
+    closed_epoch: int
+    closed_seq: int
+    closed_hash: str
+    server_time: datetime
+    anew: bool = False
 
 
 class DocumentsRequest(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,8 @@ from protocol.journal import (
 from protocol.messages import (
     Approved,
     AuthoriseRequest,
+    BootAnswer,
+    BootRequest,
     DocumentsAnswer,
     DocumentsRequest,
     EnrolAnswer,
@@ -54,12 +56,20 @@ from server.redemption import (
     AuthoriseProblem,
     BadRecord,
     ChainHead,
+    DifferenceKnown,
+    EpochDiffers,
+    EpochOpened,
+    EpochStands,
     Fork,
+    ForkReason,
     Gap,
     JournalRecord,
+    OpenEpoch,
     StandsAlready,
+    TellFirst,
     chain_head,
 )
+from server.redemption.chain_tables import BOOT_ID_MAX
 from server.redemption.evidence import card_proof_holds
 from server.redemption.intake import record_proof_holds
 from server.redemption.opening import opened
@@ -69,6 +79,14 @@ WRONG_CODE = NotDealt(
     "注册码不对或已失效，请向街道办要一个新的"
     " / the code is wrong, used up or too old; ask the street office for a new one",
 )
+
+
+EPOCH_CLOSED = NotDealt(
+    ProblemKind.EPOCH_CLOSED,
+    "终端已重新启动过，请用新的流水期 / the terminal has started since: its new epoch takes this",
+)
+
+_HASH_HEX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +257,8 @@ def _taken_in(
             says = f"缺少第 {outcome.expected_seq} 条起的记录 / records are missing"
             return _gap(outcome.expected_seq, says)
         if isinstance(outcome, Fork):
-            return _fork(outcome.seq)
+            closed = outcome.reason is ForkReason.CLOSED_EPOCH
+            return EPOCH_CLOSED if closed else _fork(outcome.seq)
         if isinstance(outcome, BadRecord):
             return _bad_record(outcome.problem)
         if isinstance(outcome, StandsAlready):
@@ -251,12 +270,47 @@ def _taken_in(
         # What was taken in just now is the newest there is.
         head = ChainHead(told[-1].epoch, told[-1].seq, records[-1].hash_hex)
     else:
-        head = chain_head(tx, pool, terminal.terminal, terminal.epoch)
+        epoch = told[-1].epoch if told else terminal.epoch
+        head = chain_head(tx, pool, terminal.terminal, epoch)
     return JournalAnswer(
         outcomes=tuple(told),
         head_epoch=head.epoch,
         head_seq=head.seq,
         head_hash=head.hash_hex,
+    )
+
+
+def boot_job(_services: ApiServices, asker: Asker, message: BootRequest) -> Job:
+    """A terminal has started: close its epoch and give it the next, if its chain is ours."""
+    command = OpenEpoch(
+        terminal=asker.terminal.terminal,
+        boot_id=message.boot_id[:BOOT_ID_MAX],
+        epoch=message.epoch,
+        head_seq=message.head_seq,
+        head_hash=message.head_hash[:_HASH_HEX],
+        differing=message.differing,
+    )
+    return asker.job(lambda _tx, outcomes: _booted(asker.signature.seen_at, outcomes), command)
+
+
+def _booted(now: datetime, outcomes: Sequence[Outcome]) -> Answer:
+    (outcome,) = outcomes
+    if isinstance(outcome, EpochStands):
+        outcome = outcome.opened
+    if isinstance(outcome, TellFirst):
+        return _gap(outcome.expected_seq, "先上传这些记录 / these records are to be told first")
+    if isinstance(outcome, EpochDiffers | DifferenceKnown):
+        return _fork(outcome.seq)
+    if isinstance(outcome, Refused):
+        return NotDealt(ProblemKind.BAD_REQUEST, outcome.says)
+    assert isinstance(outcome, EpochOpened), outcome
+    return BootAnswer(
+        epoch=outcome.epoch,
+        closed_epoch=outcome.closed_epoch,
+        closed_seq=outcome.closed_seq,
+        closed_hash=outcome.closed_hash,
+        server_time=now,
+        anew=outcome.anew,
     )
 
 

@@ -30,6 +30,7 @@ _STATUS = {
     ProblemKind.WRONG_CODE: 403,
     ProblemKind.GAP: 409,
     ProblemKind.FORK: 409,
+    ProblemKind.EPOCH_CLOSED: 409,
     ProblemKind.CONFLICT: 409,
     ProblemKind.TRY_AGAIN: 503,
     ProblemKind.NOT_FOUND: 404,

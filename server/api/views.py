@@ -12,6 +12,7 @@ from protocol.keys import read_public_key
 from protocol.messages import (
     MAX_BODY_BYTES,
     AuthoriseRequest,
+    BootRequest,
     DocumentsRequest,
     EnrolRequest,
     JournalBatch,
@@ -24,6 +25,7 @@ from server.api.answers import (
     answer_documents,
     answer_enrol,
     authorise_job,
+    boot_job,
     enrolment_of,
     journal_job,
 )
@@ -90,7 +92,16 @@ def create_blueprint(services: ApiServices) -> Blueprint:
 
         return response(_deal(services, terminal, what_was_asked(), SaleRequest, job))
 
+    _add_boot(api, services)
     return api
+
+
+def _add_boot(api: Blueprint, services: ApiServices) -> None:
+    @api.post("/terminals/<terminal>/boot")
+    def boot(terminal: str) -> Response:
+        answer = _deal(services, terminal, what_was_asked(), BootRequest, boot_job)
+        services.terminals.forget(terminal)  # its epoch may be another one now
+        return response(answer)
 
 
 def _enrol(services: ApiServices) -> Response:

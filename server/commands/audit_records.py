@@ -18,6 +18,7 @@ from server.db.violation import Violation
 from server.directory import terminal_of
 from server.facts.tables import fact as fact_table
 from server.ledger.tables import entry as entry_table
+from server.redemption.chain_tables import parked_booking
 from server.redemption.intake import JournalRecord
 from server.redemption.tables import journal_record, refund, sale
 
@@ -62,8 +63,11 @@ def _records(tx: Connection, pool: str) -> Iterator[_Placed]:
         fact_table.c.body,
         sale.c.sale_id.label("sale_here"),
         refund.c.refund_id.label("refund_here"),
+        # Booked by a person after it was parked: then that is what became of it.
+        func.coalesce(parked_booking.c.outcome, journal_record.c.outcome).label("became"),
     ).select_from(
         journal_record.join(fact_table, at_its_fact)
+        .outerjoin(parked_booking, _same_place(parked_booking))
         .outerjoin(sale, and_(_same_place(sale), sale.c.state == "captured"))
         .outerjoin(refund, _same_place(refund))
     )
@@ -75,7 +79,7 @@ def _records(tx: Connection, pool: str) -> Iterator[_Placed]:
             seq=row.seq,
             hash_hex=row.hash,
             prev_hash=row.prev_hash,
-            outcome=row.outcome,
+            outcome=row.became,
             sale_here=row.sale_here,
             refund_here=row.refund_here,
             command=decode(row.body),

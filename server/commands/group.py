@@ -16,6 +16,7 @@ from server.commands import (
     stock,
     terms,
 )
+from server.commands.chains import parked, terminal_group
 from server.commands.codes import card, code
 from server.commands.importing import import_commands
 from server.commands.labels import price_labels
@@ -52,3 +53,5 @@ def register_all(group: click.Group) -> None:
     group.add_command(phone)
     group.add_command(bearer.issue)
     group.add_command(bearer.bearer_card)
+    group.add_command(parked)
+    group.add_command(terminal_group)

@@ -113,6 +113,11 @@ def enrolled_keys(tx: Connection, pool: str) -> dict[str, str]:
     return {row.terminal: row.public_key for row in rows}
 
 
+def give_epoch(tx: Connection, pool: str, terminal: str, epoch: int) -> None:
+    """From now on the terminal writes in this epoch."""
+    _update(tx, pool, terminal, epoch=epoch)
+
+
 def _wrong_code() -> Refused:
     return Refused(
         DirectoryProblem.WRONG_CODE,

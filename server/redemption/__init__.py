@@ -2,10 +2,22 @@
 
 from server.facts import FactDesk
 from server.redemption.authorise import Authorise, AuthoriseProblem, authorise
+from server.redemption.epochs import (
+    DifferenceKnown,
+    EpochDiffers,
+    EpochOpened,
+    EpochStands,
+    OpenEpoch,
+    ReopenTerminal,
+    TellFirst,
+    open_epoch,
+    reopen_terminal,
+)
 from server.redemption.fulfilling import cancel_order, fulfil_order
 from server.redemption.intake import (
     BadRecord,
     Fork,
+    ForkReason,
     Gap,
     JournalRecord,
     StandsAlready,
@@ -13,6 +25,7 @@ from server.redemption.intake import (
 )
 from server.redemption.order_days import expire_orders, set_voucher_days
 from server.redemption.order_values import CancelOrder, ExpireOrders, FulfilOrder, SetVoucherDays
+from server.redemption.parked import BookParked, book_parked
 from server.redemption.queries import ChainHead, Refund, Sale, chain_head, refunds_of, sale_of
 from server.redemption.reading_ahead import read_ahead
 from server.redemption.states import SaleState
@@ -22,20 +35,29 @@ __all__ = [
     "Authorise",
     "AuthoriseProblem",
     "BadRecord",
+    "BookParked",
     "CancelOrder",
     "ChainHead",
     "CountStock",
+    "DifferenceKnown",
+    "EpochDiffers",
+    "EpochOpened",
+    "EpochStands",
     "ExpireOrders",
     "Fork",
+    "ForkReason",
     "FulfilOrder",
     "Gap",
     "JournalRecord",
+    "OpenEpoch",
     "ReceiveStock",
     "Refund",
+    "ReopenTerminal",
     "Sale",
     "SaleState",
     "SetVoucherDays",
     "StandsAlready",
+    "TellFirst",
     "authorise",
     "book_record",
     "chain_head",
@@ -57,3 +79,6 @@ def register(desk: FactDesk) -> None:
     desk.register("cancel_order", CancelOrder, cancel_order)
     desk.register("expire_orders", ExpireOrders, expire_orders)
     desk.register("set_voucher_days", SetVoucherDays, set_voucher_days)
+    desk.register("open_epoch", OpenEpoch, open_epoch)
+    desk.register("reopen_terminal", ReopenTerminal, reopen_terminal)
+    desk.register("book_parked", BookParked, book_parked)

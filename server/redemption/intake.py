@@ -75,6 +75,8 @@ class ForkReason(StrEnum):
     OTHER_RECORD = "other_record"
     OTHER_PAST = "other_past"
     OTHER_EPOCH = "other_epoch"
+    CLOSED_EPOCH = "closed_epoch"
+    """The terminal has started since, here: it asks for its new epoch and tells it there."""
 
 
 class Fork(Struct, Refusal, frozen=True):
@@ -140,7 +142,7 @@ def book_record(tx: Connection, stamp: FactStamp, command: JournalRecord) -> Int
     if misplaced is not None:
         return misplaced
     told = Told(stamp, pool_terms(tx, stamp.pool), terminal, envelope, command.proof_holds)
-    outcome = _outcome(envelope, _book(tx, told))
+    outcome = _outcome(envelope, book_happening(tx, told))
     link = {
         "pool": stamp.pool,
         "terminal": terminal.terminal,
@@ -163,7 +165,7 @@ def book_record(tx: Connection, stamp: FactStamp, command: JournalRecord) -> Int
 def _misplaced(
     tx: Connection, pool: str, terminal: Terminal, envelope: Envelope, hash_hex: str
 ) -> StandsAlready | Gap | Fork | None:
-    if envelope.epoch != terminal.epoch or envelope.seq < 1:
+    if envelope.epoch > terminal.epoch or min(envelope.epoch, envelope.seq) < 1:
         return Fork(envelope.seq, ForkReason.OTHER_EPOCH)
     head = chain_head(tx, pool, terminal.terminal, envelope.epoch)
     if envelope.seq <= head.seq:
@@ -171,6 +173,8 @@ def _misplaced(
         if there is not None and there.hash_hex == hash_hex:
             return StandsAlready(there.outcome)
         return Fork(envelope.seq, ForkReason.OTHER_RECORD)
+    if envelope.epoch != terminal.epoch:
+        return Fork(envelope.seq, ForkReason.CLOSED_EPOCH)
     if envelope.seq != head.seq + 1:
         return Gap(head.seq + 1)
     if envelope.prev_hash != head.hash_hex:
@@ -178,7 +182,8 @@ def _misplaced(
     return None
 
 
-def _book(tx: Connection, told: Told) -> Booking:
+def book_happening(tx: Connection, told: Told) -> Booking:
+    """Book what a record tells, or say why it must wait for a person."""
     if _NUL_IN_JSON in bytes(told.envelope.happening):  # PostgreSQL keeps no text with NUL
         return Parked("记录含有不可用的字符 / the record holds characters that cannot be kept")
     happening = decode_happening(told.envelope.happening)

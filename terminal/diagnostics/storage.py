@@ -30,9 +30,9 @@ WHAT_TO_DO: dict[StopCause, str] = {
         " Keep a copy of the whole data folder, and take it and the backup stick to the office."
     ),
     StopCause.FORKED: (
-        "请街道办用 huidian-server terminal differences 核对，再用 terminal reopen 放行；"
+        "请街道办用 huidian-server terminal differs 核对，再用 terminal reopen 放行；"
         "然后在这里运行 huidian-terminal rejoin。"
-        " The office looks with `terminal differences` and lets it go on with `terminal reopen`;"
+        " The office looks with `terminal differs` and lets it go on with `terminal reopen`;"
         " then run huidian-terminal rejoin here."
     ),
     StopCause.COPY_DIFFERS: (

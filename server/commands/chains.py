@@ -1,0 +1,129 @@
+"""``parked`` and ``terminal``: records that wait for a person, and chains that differ."""
+
+import json
+from datetime import datetime
+
+import click
+
+from protocol.business_day import SHANGHAI
+from server.commands.context import CommandContext, pass_context
+from server.commands.submitting import submit
+from server.db import reading
+from server.redemption.epochs import EpochOpened, ReopenTerminal, differences
+from server.redemption.parked import BookParked, ParkedBooked, parked_records
+
+WAITING = 1
+"""The exit status where somebody should look."""
+
+
+@click.group()
+def parked() -> None:
+    """不能入账、等人处理的记录 / Records that could not be booked and wait for a person."""
+
+
+@parked.command("list")
+@click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
+@pass_context
+def parked_list(context: CommandContext, *, as_json: bool) -> None:
+    """列出等人处理的记录 / What waits. The exit status is 1 where something does."""
+    with reading(context.engine) as tx:
+        found = parked_records(tx, context.pool)
+    for each in found:
+        if as_json:
+            row = {
+                "terminal": each.terminal,
+                "shop": each.shop,
+                "epoch": each.epoch,
+                "seq": each.seq,
+                "kind": each.kind,
+                "sale_id": each.sale_id,
+                "occurred_at": each.occurred_at.isoformat(),
+                "recorded_at": each.recorded_at.isoformat(),
+                "says": each.says,
+            }
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            click.echo(
+                f"{each.terminal} {each.epoch}/{each.seq}\t{_when(each.occurred_at)}\t"
+                f"{each.kind}\t{each.says}"
+            )
+    if not as_json:
+        click.echo(f"共 {len(found)} 条待处理 / waiting")
+    if found:
+        raise SystemExit(WAITING)
+
+
+@parked.command("book")
+@click.argument("terminal")
+@click.argument("place", metavar="EPOCH/SEQ")
+@click.option("--reason", required=True, help="已处理了什么 / what was done about it")
+@pass_context
+def parked_book(context: CommandContext, terminal: str, place: str, reason: str) -> None:
+    """原因已排除，补记入账 / Book it now that its cause is gone; by the rules of its own day."""
+    epoch, _, seq = place.partition("/")
+    if not (epoch.isdigit() and seq.isdigit()):
+        raise click.BadParameter("应像 1/57 / such as 1/57", param_hint="EPOCH/SEQ")
+    outcome = submit(
+        context,
+        BookParked(terminal=terminal, epoch=int(epoch), seq=int(seq), reason=reason[:200]),
+    )
+    assert isinstance(outcome, ParkedBooked), outcome
+    more = f"，透支 {outcome.overdraft_points}" if outcome.overdraft_points else ""
+    click.echo(f"已入账 {terminal} {place}：{outcome.outcome.value}{more} / booked")
+
+
+@click.group("terminal")
+def terminal_group() -> None:
+    """终端的流水对不上时 / Terminals whose records are not ours."""
+
+
+@terminal_group.command("differs")
+@click.argument("terminal", required=False)
+@click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
+@pass_context
+def differs(context: CommandContext, terminal: str | None, *, as_json: bool) -> None:
+    """列出两边不同的流水 / What differed. The exit status is 1 where a terminal is stopped."""
+    with reading(context.engine) as tx:
+        found = differences(tx, context.pool, terminal)
+    for each in found:
+        if as_json:
+            row = {
+                "terminal": each.terminal,
+                "epoch": each.epoch,
+                "seq": each.seq,
+                "here_hash": each.here_hash,
+                "there_hash": each.there_hash,
+                "there": each.there_body.decode(errors="replace") if each.there_body else None,
+                "found_at": each.found_at.isoformat(),
+                "open": each.open,
+                "says": each.says,
+            }
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            state = "已停用 stopped" if each.open else "已放行 reopened"
+            click.echo(
+                f"{each.terminal} {each.epoch}/{each.seq}\t{_when(each.found_at)}\t{state}\t"
+                f"{each.says}"
+            )
+    if not as_json:
+        click.echo(f"共 {len(found)} 处不同 / differences")
+    if any(each.open for each in found):
+        raise SystemExit(WAITING)
+
+
+@terminal_group.command("reopen")
+@click.argument("terminal")
+@click.option("--reason", required=True, help="查明了什么 / what was found out")
+@pass_context
+def reopen(context: CommandContext, terminal: str, reason: str) -> None:
+    """核对后放行，给新的流水期 / Let it go on, in a new epoch; nothing is booked twice."""
+    outcome = submit(context, ReopenTerminal(terminal=terminal, reason=reason[:200]))
+    assert isinstance(outcome, EpochOpened), outcome
+    click.echo(
+        f"{terminal} 可以用第 {outcome.epoch} 流水期继续；请在终端上运行 huidian-terminal rejoin"
+        f" / it may go on in epoch {outcome.epoch}; run huidian-terminal rejoin on it"
+    )
+
+
+def _when(at: datetime) -> str:
+    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
