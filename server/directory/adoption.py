@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, insert, select
 
-from config.pool import PoolPreset
+from config.pool import PoolPreset, StandIn
 from protocol.documents import IssuerKey, Item, StandInLimits, StandInMode
 from protocol.redemption import FenRemainder, LimitPeriod, Limits
 from protocol.sales import Fulfilment
@@ -48,18 +48,7 @@ def adoption_of(
         card_valid_days=preset.codes.card_valid_days,
         slot_cap_points=preset.codes.slot_cap_points,
         slot_minutes=preset.codes.slot_minutes,
-        stand_in=StandInLimits(
-            per_sale_points=preset.standin.per_sale_points,
-            per_resident_points=preset.standin.per_resident_points,
-            per_terminal_soft_points=preset.standin.per_terminal_soft_points,
-            per_terminal_hard_points=preset.standin.per_terminal_hard_points,
-            directory_max_age_h=preset.standin.directory_max_age_h,
-            card_per_resident_points=preset.standin.card_per_resident_points,
-            velocity_soft_sales=preset.standin.velocity_soft_sales,
-            velocity_hard_sales=preset.standin.velocity_hard_sales,
-            card_max_age_h=preset.standin.card_max_age_h,
-            mode=StandInMode(preset.standin.mode),
-        ),
+        stand_in=_stand_in_of(preset.standin),
         directory_fresh_h=preset.standin.directory_fresh_h,
         allowance_buckets_points=preset.standin.allowance_buckets_points,
         root_key=root_key,
@@ -125,6 +114,21 @@ def _items(preset: PoolPreset) -> tuple[Item, ...]:
             limit_period=LimitPeriod(each.limit_period),
         )
         for each in preset.catalogue
+    )
+
+
+def _stand_in_of(limits: StandIn) -> StandInLimits:
+    return StandInLimits(
+        per_sale_points=limits.per_sale_points,
+        per_resident_points=limits.per_resident_points,
+        per_terminal_soft_points=limits.per_terminal_soft_points,
+        per_terminal_hard_points=limits.per_terminal_hard_points,
+        directory_max_age_h=limits.directory_max_age_h,
+        card_per_resident_points=limits.card_per_resident_points,
+        velocity_soft_sales=limits.velocity_soft_sales,
+        velocity_hard_sales=limits.velocity_hard_sales,
+        card_max_age_h=limits.card_max_age_h,
+        mode=StandInMode(limits.mode),
     )
 
 

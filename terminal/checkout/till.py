@@ -18,11 +18,7 @@ from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
 from protocol.reasons import Declined
 from protocol.redemption import PointsWanted, Tender, is_enough, points_wanted
-from protocol.sales import (
-    AnsweredBy,
-    ReversalReason,
-    SaleReversed,
-)
+from protocol.sales import AnsweredBy, ReversalReason, SaleReversed
 from terminal.checkout.allowed import (
     AMOUNT_NOTICES,
     asking_notice,
