@@ -120,6 +120,8 @@ class Cashier:
                 step=step,
             )
             self._witness.called_off.pop(sale_id, None)
+        elif after.notice is not None and after.notice.code == NoticeCode.STORE_UNSURE:
+            self._witness.in_doubt.add(sale_id)  # the page said that nobody can know yet
         elif after.notice is not None and after.notice.code in NOT_COUNTED:
             self._called_off(sale_id, after)
 

@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from protocol.sales import ReversalReason, SaleReversed, TerminalStarted
-from terminal.domain.notice import NoticeCode
+from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Moment, Store
 from terminal.domain.sale import SaleEvent, advance
 
-JUST_BEFORE = timedelta(minutes=10)
+JUST_BEFORE = timedelta(hours=12)
 """A sale this short a time before a start is one that the cashier may be unsure of."""
 
 
-def settle_last_run(store: Store, clock: Clock, version: str) -> NoticeCode | None:
+def settle_last_run(store: Store, clock: Clock, version: str) -> Notice | None:
     """Reverse what was being asked when the terminal stopped, and journal the start.
 
     Returns what the cashier must know: a sale that was cut off, or that the last one was
@@ -30,12 +30,15 @@ def settle_last_run(store: Store, clock: Clock, version: str) -> NoticeCode | No
             work.journal(reversal, moment)
             work.save_sale(replace(row, state=advance(row.state, SaleEvent.CANCEL)))
     if unfinished:
-        return NoticeCode.INTERRUPTED
-    return NoticeCode.LAST_COMPLETED if _sold_just_before(store, moment) else None
+        return Notice(NoticeCode.INTERRUPTED, NoticeLevel.ASK)
+    receipt_no = _sold_just_before(store, moment)
+    if receipt_no is None:
+        return None
+    return Notice(NoticeCode.LAST_COMPLETED, NoticeLevel.ASK, {"receipt_no": receipt_no})
 
 
-def _sold_just_before(store: Store, moment: Moment) -> bool:
+def _sold_just_before(store: Store, moment: Moment) -> str | None:
     newest = store.recent_sales(1)
     receipt_no = newest[0].row.receipt_no if newest else None
     found = store.captured(receipt_no) if receipt_no else None
-    return found is not None and moment.at - found[2] < JUST_BEFORE
+    return receipt_no if found is not None and moment.at - found[2] < JUST_BEFORE else None

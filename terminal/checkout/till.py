@@ -49,6 +49,7 @@ from terminal.domain.ports import (
     RecordTooLargeError,
     Store,
     StoreFaultError,
+    StoreUnsureError,
     TerminalIdentity,
     Unreachable,
 )
@@ -116,7 +117,8 @@ class Till:
         with self._lock:
             ended = settle_last_run(self._store, self._clock, version)
             if ended is not None:
-                self._say(ended, NoticeLevel.ASK)
+                self._notice = ended
+                self._changes.note()
             self._wake_workers()
 
     def stop_selling(self) -> None:
@@ -370,6 +372,9 @@ class Till:
                 work.queue_print(JobKind.SALE, captured.receipt_no, document, 0)
         except RecordTooLargeError:
             self._say(NoticeCode.BASKET_TOO_LARGE, NoticeLevel.REFUSED)
+            return
+        except StoreUnsureError:
+            self._say(NoticeCode.STORE_UNSURE, NoticeLevel.ALARM)
             return
         except StoreFaultError:
             self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)

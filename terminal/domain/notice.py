@@ -80,6 +80,8 @@ class NoticeCode(StrEnum):
     REPRINT_QUEUED = "reprint_queued"
     NOT_READY = "not_ready"
     """No policy or catalogue from the pool yet."""
+    STORE_UNSURE = "store_unsure"
+    """The disk failed at the end of a step: whether it counts shows after the next start."""
     STORE_FAULT = "store_fault"
     """The disk did not take the sale: nothing is acknowledged."""
     STOPPED = "stopped"

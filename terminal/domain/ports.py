@@ -223,6 +223,14 @@ class StoreFaultError(Exception):
     """The disk failed: full, read-only, broken. Nothing of the step counts."""
 
 
+class StoreUnsureError(StoreFaultError):
+    """The disk failed at the very end of a step, when everything was written.
+
+    Nothing of it is to be seen now, and the next step that succeeds makes that final. But if
+    the power goes first, all of it may be there again after the start: nobody can say yet.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiptFacts:
     """What a receipt says beside the sale itself. Points are the resident's, None if unknown.

@@ -1,5 +1,6 @@
 """The terminal's store on SQLite: one writer at a time, readers beside it."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from terminal.domain.ports import (
     SaleRow,
     SaleSummary,
     StoreFaultError,
+    StoreUnsureError,
 )
 from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob, advance_job
 from terminal.domain.sale import SaleState
@@ -35,6 +37,9 @@ from terminal.store.sealer import ChainHead, Sealer
 from terminal.store.tables import counter, document, journal, outbox, print_job, refund, sale
 
 RECEIPT_COUNTER = "receipt"
+_CERTAINLY_NOT_WRITTEN = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_WRITE}
+)
 MAX_SALES_BACK = 1_000
 
 # Made once: a statement that is built anew for each row costs more than SQLite takes to run it.
@@ -72,6 +77,22 @@ def disk_faults() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise StoreFaultError(str(getattr(error, "orig", None) or error)) from error
+
+
+@contextmanager
+def _commit_faults() -> Iterator[None]:
+    """Tell a commit that failed from one whose end nobody knows.
+
+    Where a write failed, its last page is not there. Else all of it may be on the disk,
+    and only the sync has failed.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        origin = getattr(error, "orig", None)
+        if getattr(origin, "sqlite_errorcode", None) in _CERTAINLY_NOT_WRITTEN:
+            raise
+        raise StoreUnsureError(str(origin or error)) from error
 
 
 class SqliteWork:
@@ -198,8 +219,15 @@ class SqliteStore(RefundReads):
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction, durable when it ends. One at a time in this process."""
-        with self._lock, disk_faults(), self._writing_engine.begin() as connection:
+        with (
+            self._lock,
+            disk_faults(),
+            self._writing_engine.connect() as connection,
+            connection.begin() as transaction,
+        ):
             yield connection
+            with _commit_faults():
+                transaction.commit()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -31,7 +31,7 @@ from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.notice import NoticeCode, NoticeLevel
-from terminal.domain.ports import Clock, Store, StoreFaultError
+from terminal.domain.ports import Clock, Store, StoreFaultError, StoreUnsureError
 from terminal.web.answers import Problem, json_answer, problem
 from terminal.web.bodies import (
     AmountBody,
@@ -206,9 +206,11 @@ class TillRoutes:
         self._desk.till.say(code, AFTER_SALE_LEVELS.get(code, NoticeLevel.REFUSED))
         return self.answer()
 
-    def on_store_fault(self, _error: StoreFaultError) -> Response:
+    def on_store_fault(self, error: StoreFaultError) -> Response:
         """The disk failed: say so on the page, on every page if it can still be made."""
-        self._desk.till.say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
+        unsure = isinstance(error, StoreUnsureError)
+        code = NoticeCode.STORE_UNSURE if unsure else NoticeCode.STORE_FAULT
+        self._desk.till.say(code, NoticeLevel.ALARM)
         try:
             return self.answer()
         except StoreFaultError:

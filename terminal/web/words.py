@@ -112,7 +112,8 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("请问清居民，重新录入那一单。"),
     ),
     NoticeCode.LAST_COMPLETED: Words(
-        later("上次停机前的最后一单已经成交。"), later("请不要重复收款；要小票，按“最近交易”补打。")
+        later("上次停机前的最后一单（小票 {receipt_no}）已经成交。"),
+        later("请不要重复收款；要小票，按“最近交易”补打。"),
     ),
     NoticeCode.OTHER_SALE: Words(
         later("页面刚刚变了，这一下没有算数。"), later("请看清现在的金额，再按一次。")
@@ -153,6 +154,13 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.NOT_READY: Words(
         later("终端还没有收到积分池的规则和商品。"),
         later("请看网络，稍等一分钟；还不行，请联系技术员。"),
+    ),
+    NoticeCode.STORE_UNSURE: Words(
+        later("终端存储出错，不能确定这一步有没有存上。"),
+        later(
+            "先不要收钱、不要交货，再按一次；还不行，请重新开机，"
+            "看“最近交易”里有没有这一单，并联系技术员。"
+        ),
     ),
     NoticeCode.STORE_FAULT: Words(
         later("终端存储出错，这一步没有算数。"),

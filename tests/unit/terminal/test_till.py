@@ -339,7 +339,7 @@ def test_a_power_cut_after_completing_loses_nothing(shop: Shop) -> None:
     assert job is not None
     assert job.state is JobState.QUEUED
     assert notice(shop) == NoticeCode.LAST_COMPLETED
-    shop.wall.at = NOON + timedelta(hours=1)
+    shop.wall.at = NOON + timedelta(hours=13)
     shop.power_cut()
     assert notice(shop) is None
 
