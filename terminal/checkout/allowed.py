@@ -6,6 +6,7 @@ from protocol.redemption import PointsWanted, refusal
 from terminal.checkout.current import CurrentSale
 from terminal.domain.basket import Basket
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
+from terminal.domain.ports import StoreFaultError, StoreUnsureError
 from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState
 
@@ -66,3 +67,9 @@ def declined_notice(basket: Basket, declined: Declined) -> Notice:
     needs_points = int(basket.due().goods_points > 0)
     figures: dict[str, str | int] = {"needs_points": needs_points}
     return Notice(NoticeCode.DECLINED, NoticeLevel.REFUSED, figures, declined)
+
+
+def fault_code(fault: StoreFaultError) -> NoticeCode:
+    """What is said of a step that the disk did not take, or of which nobody can know yet."""
+    unsure = isinstance(fault, StoreUnsureError)
+    return NoticeCode.STORE_UNSURE if unsure else NoticeCode.STORE_FAULT

@@ -25,6 +25,7 @@ from terminal.checkout.allowed import (
     completed_notice,
     completing_notice,
     declined_notice,
+    fault_code,
     selling_notice,
 )
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
@@ -49,7 +50,6 @@ from terminal.domain.ports import (
     RecordTooLargeError,
     Store,
     StoreFaultError,
-    StoreUnsureError,
     TerminalIdentity,
     Unreachable,
 )
@@ -373,11 +373,8 @@ class Till:
         except RecordTooLargeError:
             self._say(NoticeCode.BASKET_TOO_LARGE, NoticeLevel.REFUSED)
             return
-        except StoreUnsureError:
-            self._say(NoticeCode.STORE_UNSURE, NoticeLevel.ALARM)
-            return
-        except StoreFaultError:
-            self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
+        except StoreFaultError as fault:
+            self._say(fault_code(fault), NoticeLevel.ALARM)
             return
         self._sale = replace(sale, state=state, captured=captured, code=None)
         self._notice = completed_notice(self._store.second_copy())

@@ -26,12 +26,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from drivers.ports import MAX_SCAN_CHARS
 from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.allowed import fault_code
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.notice import NoticeCode, NoticeLevel
-from terminal.domain.ports import Clock, Store, StoreFaultError, StoreUnsureError
+from terminal.domain.ports import Clock, Store, StoreFaultError
 from terminal.web.answers import Problem, json_answer, problem
 from terminal.web.bodies import (
     AmountBody,
@@ -208,9 +209,7 @@ class TillRoutes:
 
     def on_store_fault(self, error: StoreFaultError) -> Response:
         """The disk failed: say so on the page, on every page if it can still be made."""
-        unsure = isinstance(error, StoreUnsureError)
-        code = NoticeCode.STORE_UNSURE if unsure else NoticeCode.STORE_FAULT
-        self._desk.till.say(code, NoticeLevel.ALARM)
+        self._desk.till.say(fault_code(error), NoticeLevel.ALARM)
         try:
             return self.answer()
         except StoreFaultError:
