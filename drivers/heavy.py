@@ -1,13 +1,15 @@
 """The one place that imports a library late.
 
 A terminal on a small computer should start quickly and stay small: Pillow and qrcode are needed
-only for a line that the printer's ROM cannot hold, pyserial only where a device URL names a serial
+only for a line that the printer's ROM cannot hold (and then in a process of their own), pyserial only where a device URL names a serial
 line. They are imported when first used, here and nowhere else, and come back typed.
 """
 
 import functools
 import importlib
+from importlib.util import find_spec
 
+from drivers.escpos.painter_process import ProcessPainter
 from drivers.escpos.raster import Painter
 from drivers.fonts import find_cjk_font
 from drivers.transport.lines import LineSettings, SerialPort
@@ -15,16 +17,14 @@ from drivers.transport.lines import LineSettings, SerialPort
 
 @functools.cache
 def painter_or_none() -> Painter | None:
-    """Give what draws Chinese lines and QR codes; None without Pillow or a Chinese font."""
-    font = find_cjk_font()
-    if font is None:
+    """Give what draws Chinese lines and QR codes; None without Pillow or a Chinese font.
+
+    It draws in a process of its own, which starts when something must be drawn and ends soon
+    after: Pillow and a font are five times the size of the terminal's other libraries.
+    """
+    if find_cjk_font() is None or any(find_spec(name) is None for name in ("PIL", "qrcode")):
         return None
-    try:
-        module = importlib.import_module("drivers.escpos.painter")
-    except ImportError:
-        return None
-    painter: Painter = module.PillowPainter(font)
-    return painter
+    return ProcessPainter()
 
 
 def open_serial_port(path: str, settings: LineSettings) -> SerialPort:

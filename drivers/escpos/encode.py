@@ -7,6 +7,7 @@ bytes each and are written here: python-escpos would cost a second of start-up, 
 a temporary directory left behind at each import.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,7 +27,9 @@ from drivers.document import (
     lay_out,
 )
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile
-from drivers.escpos.raster import Painter, raster_command
+from drivers.escpos.raster import Painter, PainterFailedError, Raster, raster_command
+
+_log = logging.getLogger(__name__)
 
 INITIALISE: Final = b"\x1b@"
 CHINESE_MODE: Final = b"\x1c&"
@@ -132,10 +135,12 @@ def _print_block(printing: _Printing, block: Block) -> None:
 def _print_line(printing: _Printing, line: Line) -> None:
     as_raster = printing.profile.encoding is ChineseEncoding.RASTER
     if line.text and (as_raster or not fits_gbk(line.text)):
-        painter = printing.painter()
-        if painter is not None:
+        raster = _drawn(
+            printing.painter(), lambda painter: painter.paint_line(line, printing.profile.columns)
+        )
+        if raster is not None:
             printing.set_align(Align.LEFT)
-            for command in raster_command(painter.paint_line(line, printing.profile.columns)):
+            for command in raster_command(raster):
                 printing.out += command
             printing.raster_lines += 1
             return
@@ -161,13 +166,25 @@ def _text_bytes(printing: _Printing, text: str) -> bytes:
 def _print_qr(printing: _Printing, data: str) -> None:
     printing.set_align(Align.CENTER)
     painter = None if printing.profile.native_qr else printing.painter()
-    if painter is None:
+    raster = _drawn(painter, lambda able: able.paint_qr(data, printing.profile.dots))
+    if raster is None:
         # The printer's own symbol has no quiet zone; an empty line on both sides is one.
         symbol = native_qr(data.encode(), printing.profile.dots)
         printing.out += LINE_FEED + symbol + LINE_FEED
         return
-    for command in raster_command(painter.paint_qr(data, printing.profile.dots)):
+    for command in raster_command(raster):
         printing.out += command
+
+
+def _drawn(painter: Painter | None, draw: Callable[[Painter], Raster]) -> Raster | None:
+    """The picture, or None where nobody can draw it: paper with a □ is better than no paper."""
+    if painter is None:
+        return None
+    try:
+        return draw(painter)
+    except PainterFailedError as error:
+        _log.warning("%s", error)
+        return None
 
 
 def native_qr(data: bytes, dots: int) -> bytes:

@@ -23,8 +23,16 @@ class Raster:
             raise ValueError(f"{len(self.data)} bytes for {self.rows} rows of {self.row_bytes}")
 
 
+class PainterFailedError(Exception):
+    """Nothing could be drawn this time."""
+
+
 class Painter(Protocol):
-    """Draws what a printer has no letters or no command for."""
+    """Draws what a printer has no letters or no command for.
+
+    Raises:
+        PainterFailedError: from both methods; the caller prints without the picture.
+    """
 
     def paint_line(self, line: Line, columns: int) -> Raster:
         """Draw one line as wide as the paper's columns; unknown characters become □."""

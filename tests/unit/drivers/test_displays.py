@@ -13,9 +13,9 @@ from drivers.ports import CustomerDisplay, DeviceState, DisplayContent, Lamp
 from drivers.registry import DeviceUrlError, open_display
 from drivers.simulated.display import MAX_HELD_BYTES, DisplayReader, Shown, SimulatedDisplay
 from drivers.transport.lines import LineSettings
+from tests.support.fuzz import ROUNDS
 
 WAIT_S = 5.0
-FUZZED_STRINGS = 20_000
 TOTAL = DisplayContent(Lamp.TOTAL, 2550, "TOTAL          25.50", "POINTS           255")
 
 
@@ -139,7 +139,7 @@ def test_what_shops_software_really_sends_is_read(data: bytes, shown: Shown) -> 
 def test_random_and_mutated_bytes_crash_nothing_and_hold_little() -> None:
     chance = random.Random(8)
     seeds = [led8(TOTAL), cd5220(TOTAL), vfd(TOTAL), b"\x02L0100\x1bQA12.34"]
-    for _ in range(FUZZED_STRINGS):
+    for _ in range(ROUNDS):
         data = bytearray(chance.choice(seeds))
         for _ in range(chance.randrange(6)):
             data[chance.randrange(len(data))] = chance.randrange(256)

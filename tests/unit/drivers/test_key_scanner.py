@@ -18,11 +18,11 @@ from drivers.scanner.serial_scanner import SerialScanner
 from drivers.simulated.keyboard import DROPPED, REPORT, SimulatedKeyboardScanner, event, key, typed
 from drivers.transport.lines import LineSettings
 from drivers.transport.link import LinkDownError
+from tests.support.fuzz import ROUNDS
 from tests.unit.drivers.conftest import utc_now
 
 WAIT_S = 10.0
 NOTHING_S = 0.05
-FUZZED_STRINGS = 20_000
 CODE = "HD1 A$B%C*D+E-F.G/H:9]"
 # Event records as the kernel lays them out (time 0), scanner set to USA: ]E0, 69, A, Enter.
 RECORDED = bytes.fromhex(
@@ -200,7 +200,7 @@ def test_closing_ends_a_wait(keyboard: Desk) -> None:
 def test_random_and_mutated_events_crash_nothing() -> None:
     chance = random.Random(8)
     seed = typed(CODE) + key(28) + DROPPED
-    for _ in range(FUZZED_STRINGS):
+    for _ in range(ROUNDS):
         data = bytearray(seed[: chance.randrange(len(seed))])
         for _ in range(chance.randrange(8)):
             if data:

@@ -18,9 +18,9 @@ from drivers.simulated.marks import Piece
 from drivers.simulated.printer import SimulatedPrinter
 from drivers.simulated.render import PaperPainter
 from drivers.simulated.roll import MAX_PIECE_DOTS, Roll
+from tests.support.fuzz import ROUNDS
 
 WAIT_S = 10.0
-FUZZED_STRINGS = 20_000
 needs_font = pytest.mark.skipif(
     find_cjk_font() is None, reason="no Chinese font: apt-get install fonts-wqy-zenhei"
 )
@@ -143,7 +143,7 @@ def test_mutated_jobs_and_random_bytes_crash_nothing_and_lose_no_byte(slip: Docu
     traps = b"\x1b$\x38\x01235.00\n\x1dk\x49\x05{B123\x1b*\x21\x02\x00abcdef\x1c2\xfe\xa1\x1d8L\x03"
     painter = PaperPainter(384, find_cjk_font())
     painted = 0
-    for number in range(FUZZED_STRINGS):
+    for number in range(ROUNDS):
         base = dice.choice((job[:90], traps, dice.randbytes(dice.randrange(1, 120))))
         data = mutated(dice, job if number % 50 == 0 else base)
         assert b"".join(event.raw for event in read(data)) == data
