@@ -12,8 +12,10 @@ from flask import Flask, Response
 from waitress import create_server, wasyncore
 from werkzeug.exceptions import HTTPException
 
+from terminal.domain.devices import DeviceDesk
 from terminal.web.answers import problem
 from terminal.web.bodies import MAX_BODY_BYTES
+from terminal.web.devices import create_devices_blueprint
 from terminal.web.display import create_display_blueprint
 from terminal.web.language import set_up_languages
 from terminal.web.routes import WebDesk, create_blueprint
@@ -58,14 +60,19 @@ class PortInUseError(Exception):
         self.port = port
 
 
-def create_app(desk: WebDesk) -> Flask:
-    """The application over one desk. Nothing of it works before a request comes."""
+def create_app(desk: WebDesk, devices: DeviceDesk | None = None) -> Flask:
+    """The application over one desk. Nothing of it works before a request comes.
+
+    ``devices`` adds the page of the printer's self-test.
+    """
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions[_STREAMS] = desk.streams
     set_up_languages(app, desk.default_language)
     app.register_blueprint(create_blueprint(desk))
     app.register_blueprint(create_display_blueprint())
+    if devices is not None:
+        app.register_blueprint(create_devices_blueprint(devices))
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _fault)
     app.after_request(_add_security_headers)

@@ -26,6 +26,7 @@ from terminal.checkout.drawer import CashDrawer
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
+from terminal.diagnostics.desk import PrinterDesk
 from terminal.diagnostics.print_test import print_test_command
 from terminal.diagnostics.prints import prints_command
 from terminal.diagnostics.storage import diagnose_command
@@ -127,7 +128,11 @@ class Terminal:
     """One running terminal. :meth:`run` serves until a signal stops it."""
 
     def __init__(
-        self, settings: TerminalSettings, identity: TerminalIdentity, key: Ed25519PrivateKey
+        self,
+        settings: TerminalSettings,
+        identity: TerminalIdentity,
+        key: Ed25519PrivateKey,
+        settings_file: Path,
     ) -> None:
         listener = bind(settings.listen_host, settings.listen_port)
         self._lock = DataLock(settings.data_dir)
@@ -164,7 +169,8 @@ class Terminal:
             clock=self.clock,
             default_language=settings.language,
         )
-        self.web = WebServer(create_app(desk), listener)
+        devices = PrinterDesk(settings.printer, settings_file, system_wall)
+        self.web = WebServer(create_app(desk, devices), listener)
 
     def run(self) -> None:
         """Recover what a stop left open, start the workers, serve, and stop in good order."""
@@ -349,7 +355,8 @@ def serve_command(settings: TerminalSettings) -> None:
                 f"{settings.data_dir} 里没有终端身份：先用 huidian-terminal enrol --code 入网 · "
                 "not enrolled yet: run huidian-terminal enrol --code first"
             )
-        terminal = Terminal(settings, *loaded)
+        settings_file = click.get_current_context().find_root().params["config"]
+        terminal = Terminal(settings, *loaded, settings_file)
         click.echo(f"收银页面 · the till: http://{terminal.web.host}:{terminal.web.port}/")
         terminal.run()
     except StoppedError as stopped:

@@ -1,0 +1,63 @@
+"""The printer's self-test behind the page."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from config.rewrite import SettingsFileError, set_text
+from drivers.ports import PrinterStatus, PrintOutcome
+from drivers.registry import DeviceUrlError
+from protocol.business_day import SHANGHAI
+from terminal.diagnostics.printer_trial import Choice, PrinterTest
+from terminal.domain.devices import DeviceProblemError, PrinterChoice
+
+
+class PrinterDesk:
+    """See :class:`terminal.domain.devices.DeviceDesk`."""
+
+    def __init__(self, url: str, settings_file: Path, now: Callable[[], datetime]) -> None:
+        self._url = url
+        self._file = settings_file
+        self._now = now
+        self._status = PrinterStatus(None)
+        self._one_at_a_time = threading.Lock()
+
+    def printer_url(self) -> str:
+        return self._url
+
+    def find_level(self) -> PrinterStatus:
+        with self._one_at_a_time:
+            try:
+                self._status = PrinterTest(self._url).find_level()
+            except DeviceUrlError as error:
+                raise DeviceProblemError(str(error)) from error
+            return self._status
+
+    def print_papers(self) -> list[tuple[str, PrintOutcome]]:
+        with self._one_at_a_time:
+            now = self._now().astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+            level = self._status.level.value if self._status.level else "?"
+            try:
+                steps = PrinterTest(self._url).print_papers(now, level)
+            except DeviceUrlError as error:
+                raise DeviceProblemError(str(error)) from error
+            return [(step.name, step.outcome) for step in steps]
+
+    def choose(self, choice: PrinterChoice) -> str:
+        with self._one_at_a_time:
+            options = Choice(
+                encoding=choice.encoding,
+                columns=choice.columns,
+                qr="native" if choice.native_qr else "image",
+                cutter="yes" if choice.cutter else "no",
+            )
+            try:
+                test = PrinterTest(self._url)
+                url = test.chosen_url(options, self._status)
+                test.confirm(url)
+                set_text(self._file, "printer", url)
+            except (DeviceUrlError, SettingsFileError) as error:
+                raise DeviceProblemError(str(error)) from error
+            self._url = url
+            return url

@@ -1,0 +1,44 @@
+"""The printer's self-test as the page asks for it; ``bootstrap`` chooses who does it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from drivers.ports import PrinterStatus, PrintOutcome
+
+
+class DeviceProblemError(Exception):
+    """A step that could not be done; the text is for the technician, Chinese first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterChoice:
+    """What a person saw on the test paper."""
+
+    encoding: str
+    columns: int
+    native_qr: bool
+    cutter: bool
+
+
+class DeviceDesk(Protocol):
+    """The self-test, one step a call; a step that is under way makes others wait.
+
+    Raises:
+        DeviceProblemError: from any method: no printer is set, or its address means nothing.
+    """
+
+    def printer_url(self) -> str:
+        """The printer that is set now."""
+
+    def find_level(self) -> PrinterStatus:
+        """How the printer can confirm; may print a few stray characters."""
+
+    def print_papers(self) -> list[tuple[str, PrintOutcome]]:
+        """Print the test paper; what became of each of its parts, up to one that failed."""
+
+    def choose(self, choice: PrinterChoice) -> str:
+        """Print a paper with the choice and write it into the settings; the new URL.
+
+        Raises:
+            DeviceProblemError: also if the settings file cannot be written.
+        """

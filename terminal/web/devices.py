@@ -1,0 +1,113 @@
+"""The technician's page: find out what the printer can do, look at its paper, keep the choice.
+
+GET  /devices            the page
+POST /devices/level      {}    how the printer confirms
+POST /devices/papers     {}    print the test paper
+POST /devices/choice     {encoding, columns, native_qr, cutter}
+"""
+
+from typing import Final, Literal
+
+from flask import Blueprint, Response, make_response, render_template
+from msgspec import Struct
+
+from drivers.ports import PrintResult, StatusLevel
+from terminal.domain.devices import DeviceDesk, DeviceProblemError, PrinterChoice
+from terminal.web.answers import json_answer, problem
+from terminal.web.bodies import BadBodyError, NoBody, read_body
+from terminal.web.device_words import printer_words
+from terminal.web.guard import foreign_post
+
+DEVICES_BLUEPRINT: Final = "devices"
+
+LEVELS: Final[dict[StatusLevel, str]] = {
+    StatusLevel.PROCESS_ID: "打完会回报（最好）· confirms each job (best)",
+    StatusLevel.IN_ORDER: "打完会回报 · confirms each job",
+    StatusLevel.REALTIME: "只回报有没有纸，不回报打完没有 · says its state, not whether it printed",
+    StatusLevel.MUTE: "什么也不回报，小票要靠眼看 · says nothing: look at the paper",
+}
+RESULTS: Final[dict[PrintResult, str]] = {
+    PrintResult.CONFIRMED: "已打印，请看纸 · printed: look at the paper",
+    PrintResult.SENT: "已送出，请看纸 · sent: look at the paper",
+    PrintResult.FAILED: "没有打 · not printed",
+    PrintResult.UNKNOWN: "不知道打出没有，请看纸 · unknown: look at the paper",
+}
+
+
+class ChoiceBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was seen on the paper."""
+
+    encoding: Literal["gbk", "utf8", "raster"]
+    columns: Literal[32, 42, 48]
+    native_qr: bool
+    cutter: bool
+
+
+class StepAnswer(Struct, frozen=True, kw_only=True):
+    """What became of a step, in words; ``good`` if the next one makes sense."""
+
+    good: bool
+    says: str
+    url: str
+
+
+def create_devices_blueprint(desk: DeviceDesk) -> Blueprint:
+    """The page and its three steps."""
+    blueprint = Blueprint(DEVICES_BLUEPRINT, __name__, template_folder="templates")
+    routes = _Routes(desk)
+    blueprint.add_url_rule("/devices", "page", routes.page, methods=["GET"])
+    blueprint.add_url_rule("/devices/level", "level", routes.level, methods=["POST"])
+    blueprint.add_url_rule("/devices/papers", "papers", routes.papers, methods=["POST"])
+    blueprint.add_url_rule("/devices/choice", "choice", routes.choice, methods=["POST"])
+    blueprint.before_request(_refuse_foreign_post)
+    blueprint.register_error_handler(BadBodyError, _bad_body)
+    blueprint.register_error_handler(DeviceProblemError, _device_problem)
+    return blueprint
+
+
+class _Routes:
+    def __init__(self, desk: DeviceDesk) -> None:
+        self._desk = desk
+
+    def page(self) -> Response:
+        return make_response(render_template("devices.html", url=self._desk.printer_url()))
+
+    def level(self) -> Response:
+        read_body(NoBody)
+        status = self._desk.find_level()
+        if status.trouble is not None:
+            words = printer_words(status.trouble.value)
+            return self._answer(f"{words.text}，{words.next}", good=False)
+        return self._answer(LEVELS[status.level] if status.level else "?", good=True)
+
+    def papers(self) -> Response:
+        read_body(NoBody)
+        _, outcome = self._desk.print_papers()[-1]
+        says = RESULTS[outcome.result]
+        if outcome.trouble is not None:
+            words = printer_words(outcome.trouble.value)
+            says = f"{words.text}，{words.next}。{says}"
+        return self._answer(says, good=outcome.trouble is None)
+
+    def choice(self) -> Response:
+        body = read_body(ChoiceBody)
+        self._desk.choose(PrinterChoice(body.encoding, body.columns, body.native_qr, body.cutter))
+        return self._answer("已写进设置，重启终端后生效 · written; restart the terminal", good=True)
+
+    def _answer(self, says: str, *, good: bool) -> Response:
+        return json_answer(StepAnswer(good=good, says=says, url=self._desk.printer_url()))
+
+
+def _refuse_foreign_post() -> Response | None:
+    if foreign_post():
+        says = "a POST needs Content-Type: application/json and X-Huidian: 1"
+        return problem("foreign_request", says, 403)
+    return None
+
+
+def _bad_body(error: BadBodyError) -> Response:
+    return problem("bad_request", str(error), 400)
+
+
+def _device_problem(error: DeviceProblemError) -> Response:
+    return problem("device", str(error), 409)
