@@ -28,7 +28,7 @@ from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import operator
 from server.db import TryAgain, reading, run_writing, writing
 from server.directory import CardState, card_of, issuer_keys, pool_terms
-from server.facts import FactDesk, Refusal
+from server.facts import FactDesk, Refusal, moment_of_next
 from server.facts.refused import Refused
 
 ROWS_A_COMMIT = 50
@@ -101,7 +101,8 @@ def award_file(context: CommandContext, file: Path, *, dry_run: bool, by: str | 
     """
 
     def plan(tx: Connection, rows: Iterable[SheetRow]) -> Plan:
-        return plan_awards(tx, context.pool, rows, by=by or operator(), at=context.clock())
+        at = moment_of_next(tx, context.pool, context.clock())
+        return plan_awards(tx, context.pool, rows, by=by or operator(), at=at)
 
     _from_file(context, _Source(file, AWARD_COLUMNS), plan, dry_run=dry_run)
 
@@ -118,7 +119,8 @@ def open_balances(context: CommandContext, file: Path, *, dry_run: bool, by: str
     """
 
     def plan(tx: Connection, rows: Iterable[SheetRow]) -> Plan:
-        return plan_openings(tx, context.pool, rows, by=by or operator(), at=context.clock())
+        at = moment_of_next(tx, context.pool, context.clock())
+        return plan_openings(tx, context.pool, rows, by=by or operator(), at=at)
 
     _from_file(context, _Source(file, OPENING_COLUMNS), plan, dry_run=dry_run)
 

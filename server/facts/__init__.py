@@ -5,7 +5,7 @@ a function of the database and the fact alone (no clock, no randomness, no other
 replaying the log into an empty database makes the same tables.
 """
 
-from server.facts.desk import FactDesk, check_facts, read
+from server.facts.desk import FactDesk, check_facts, moment_of_next, read
 from server.facts.replaying import ReplayDiverged, Replayed, replay
 from server.facts.values import (
     MAX_BODY_BYTES,
@@ -33,6 +33,7 @@ __all__ = [
     "Replayed",
     "Submission",
     "check_facts",
+    "moment_of_next",
     "read",
     "replay",
 ]

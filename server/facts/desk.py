@@ -208,6 +208,14 @@ def read(tx: Connection, pool: str, *, after: int = 0, limit: int = PAGE_MAX) ->
     ]
 
 
+def moment_of_next(tx: Connection, pool: str, at: datetime) -> datetime:
+    """When a fact that is handed in at `at` would be recorded: the log's time never steps back."""
+    last: datetime | None = tx.execute(
+        select(fact_head.c.last_recorded_at).where(fact_head.c.pool == pool)
+    ).scalar_one_or_none()
+    return at if last is None else max(at, last)
+
+
 def check_facts(tx: Connection, pool: str) -> Iterator[Violation]:
     """I10, as far as the log itself goes: numbered without a gap, its time never stepping back."""
     last = tx.execute(
