@@ -14,6 +14,9 @@ from drivers.cells import cells, clean_line, clean_lines, pad_between, pad_left,
 MAX_ELEMENTS: Final = 800
 MAX_TEXT_CHARS: Final = 4_000
 MAX_QR_BYTES: Final = 666  # a version 20 code at level M; more is unreadable on 58 mm paper
+MAX_CODE128_CHARS: Final = 13  # two dots a bar on 58 mm paper
+MAX_PICTURE_ROW_BYTES: Final = 48
+MAX_PICTURE_ROWS: Final = 1_000
 MAX_FEED_LINES: Final = 20
 MAX_JSON_BYTES: Final = 1_000_000
 
@@ -102,6 +105,51 @@ class Qr(msgspec.Struct, frozen=True, tag="qr"):
             raise ValueError(f"a QR code on paper holds 1 to {MAX_QR_BYTES} bytes")
 
 
+class Symbology(enum.StrEnum):
+    """What kind of bars."""
+
+    EAN13 = "ean13"
+    EAN8 = "ean8"
+    CODE128 = "code128"
+
+
+_EAN_DIGITS: Final = {Symbology.EAN13: 13, Symbology.EAN8: 8}
+_PRINTABLE: Final = frozenset(chr(code) for code in range(0x20, 0x7F)) - {"{"}
+
+
+class Barcode(msgspec.Struct, frozen=True, tag="barcode", omit_defaults=True):
+    """Bars in the middle of the paper, their text below them: an item, a receipt's number."""
+
+    data: str
+    symbology: Symbology = Symbology.CODE128
+
+    def __post_init__(self) -> None:
+        digits = _EAN_DIGITS.get(self.symbology)
+        if digits is None:
+            if not (1 <= len(self.data) <= MAX_CODE128_CHARS and set(self.data) <= _PRINTABLE):
+                raise ValueError(f"CODE128 on paper: 1 to {MAX_CODE128_CHARS} of ASCII without {{")
+        elif not (len(self.data) == digits and self.data.isascii() and self.data.isdigit()):
+            raise ValueError(f"{self.symbology} has {digits} digits")
+        elif sum(int(d) * (1, 3)[at % 2] for at, d in enumerate(reversed(self.data))) % 10:
+            raise ValueError(f"{self.symbology}: wrong check digit")
+
+
+class Picture(msgspec.Struct, frozen=True, tag="picture"):
+    """A black-and-white picture in the middle: `rows` rows of `row_bytes` bytes, 1 is black."""
+
+    row_bytes: int
+    rows: int
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if not (
+            1 <= self.row_bytes <= MAX_PICTURE_ROW_BYTES and 1 <= self.rows <= MAX_PICTURE_ROWS
+        ):
+            raise ValueError("a picture is at most as wide as 58 mm paper, and 1000 rows high")
+        if len(self.data) != self.row_bytes * self.rows:
+            raise ValueError(f"{len(self.data)} bytes for {self.rows} rows of {self.row_bytes}")
+
+
 class Feed(msgspec.Struct, frozen=True, tag="feed", omit_defaults=True):
     """Empty lines."""
 
@@ -130,7 +178,7 @@ class Beep(msgspec.Struct, frozen=True, tag="beep", omit_defaults=True):
             raise ValueError("beep 1 to 9 times")
 
 
-Element: TypeAlias = Text | Columns | Rule | Qr | Feed | Cut | Drawer | Beep
+Element: TypeAlias = Text | Columns | Rule | Qr | Barcode | Picture | Feed | Cut | Drawer | Beep
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -175,7 +223,7 @@ class Line(msgspec.Struct, frozen=True):
     bold: bool = False
 
 
-Block: TypeAlias = Line | Qr | Feed | Cut | Drawer | Beep
+Block: TypeAlias = Line | Qr | Barcode | Picture | Feed | Cut | Drawer | Beep
 
 
 def lay_out(document: Document, columns: int) -> tuple[Block, ...]:
@@ -192,7 +240,7 @@ def lay_out(document: Document, columns: int) -> tuple[Block, ...]:
                 blocks.extend(_column_lines(element, columns))
             case Rule():
                 blocks.append(Line(("=" if element.heavy else "-") * columns))
-            case Qr() | Feed() | Cut() | Drawer() | Beep():
+            case Qr() | Barcode() | Picture() | Feed() | Cut() | Drawer() | Beep():
                 blocks.append(element)
     return tuple(blocks)
 
@@ -245,6 +293,10 @@ def _plain(block: Block, columns: int) -> str:
             return (" " * max(0, indent) + block.text).rstrip(" ")
         case Qr():
             return " " * ((columns - 8) // 2) + "[二维码]"
+        case Barcode():
+            return f"[条码 {block.data}]".center(columns).rstrip(" ")
+        case Picture():
+            return " " * ((columns - 6) // 2) + "[图像]"
         case Feed():
             return "\n" * (block.lines - 1)
         case Cut():

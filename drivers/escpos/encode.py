@@ -15,6 +15,7 @@ from typing import Final
 from drivers.cells import REPLACEMENT, fits_gbk, gbk_or_none
 from drivers.document import (
     Align,
+    Barcode,
     Beep,
     Block,
     Cut,
@@ -22,8 +23,10 @@ from drivers.document import (
     Drawer,
     Feed,
     Line,
+    Picture,
     Qr,
     Size,
+    Symbology,
     lay_out,
 )
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile
@@ -47,6 +50,8 @@ _QR_BYTES_AT_M: Final = (
     *(14, 26, 42, 62, 84, 106, 122, 152, 180, 213),
     *(251, 287, 331, 362, 412, 450, 504, 560, 624, 666),
 )
+_BARCODE_KIND: Final = {Symbology.EAN13: 67, Symbology.EAN8: 68, Symbology.CODE128: 73}
+_BARCODE_STYLE: Final = b"\x1dH\x02\x1dh\x50\x1dw\x02"  # text below, 10 mm high, 2 dots a module
 _MAX_MODULE_DOTS: Final = 6
 
 PainterSource = Callable[[], Painter | None]
@@ -122,6 +127,12 @@ def _print_block(printing: _Printing, block: Block) -> None:
             _print_line(printing, block)
         case Qr():
             _print_qr(printing, block.data)
+        case Barcode():
+            _print_barcode(printing, block)
+        case Picture():
+            printing.set_align(Align.CENTER)
+            for command in raster_command(Raster(block.row_bytes, block.rows, block.data)):
+                printing.out += command
         case Feed():
             printing.out += LINE_FEED * block.lines
         case Cut():
@@ -185,6 +196,16 @@ def _drawn(painter: Painter | None, draw: Callable[[Painter], Raster]) -> Raster
     except PainterFailedError as error:
         _log.warning("%s", error)
         return None
+
+
+def _print_barcode(printing: _Printing, barcode: Barcode) -> None:
+    """The counted form of `GS k`: the old one ends at a NUL and knows no CODE128."""
+    data = barcode.data.encode("ascii")
+    if barcode.symbology is Symbology.CODE128:
+        data = b"{B" + data
+    printing.set_align(Align.CENTER)
+    printing.out += _BARCODE_STYLE
+    printing.out += b"\x1dk" + bytes([_BARCODE_KIND[barcode.symbology], len(data)]) + data
 
 
 def native_qr(data: bytes, dots: int) -> bytes:

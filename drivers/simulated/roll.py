@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
+from drivers.simulated.barcodes import bars
 from drivers.simulated.commands import Command, Event, TextRun, Unknown
 from drivers.simulated.marks import Bitmap, Glyph, Mark, Piece
 from drivers.simulated.qr_symbol import QrTooLongError, qr_symbol
@@ -21,7 +22,7 @@ MAX_NOTES: Final = 200
 MAX_RAW_BYTES: Final = 4_000_000
 _UNREADABLE: Final = "□"
 _NOT_DRAWN: Final = frozenset(
-    {"GS k", "GS 8", "GS /", "GS Q", "FS p", "ESC L", "ESC V", "ESC {", "FS !", "GS ^"}
+    {"GS 8", "GS /", "GS Q", "FS p", "ESC L", "ESC V", "ESC {", "FS !", "GS ^"}
 )
 
 
@@ -61,6 +62,8 @@ class Roll:
         self._qr_data = b""
         self._qr_module_dots = 3
         self._qr_level = 0x30
+        self._bar_dots = 3
+        self._bar_high = 162
         self.lines_printed = 0
         self.drawer_pulses = 0
         self.beeps = 0
@@ -285,6 +288,21 @@ class Roll:
         self._picture(Bitmap(0, 0, (side + 7) // 8, side, data, dots, dots), "[二维码]")
         self._qr_texts.append(self._qr_data.decode("utf-8", errors="replace"))
 
+    def _barcode(self, parameters: bytes) -> None:
+        """Apply `GS k`: up to a NUL, or counted."""
+        kind = parameters[0]
+        data = parameters[2:] if kind >= 65 else parameters[1:].rstrip(b"\0")  # noqa: PLR2004 - 'A'
+        modules = bars(kind, data)
+        if modules is None:
+            self._note(f"a barcode of kind {kind} is not drawn")
+            return
+        row = int(modules.ljust(-(-len(modules) // 8) * 8, "0"), 2)
+        row_bytes = -(-len(modules) // 8)
+        dots, high = self._bar_dots, self._bar_high
+        line = row.to_bytes(row_bytes, "big")
+        text = data.decode("latin-1").removeprefix("{B")
+        self._picture(Bitmap(0, 0, row_bytes, 1, line, dots, high), f"[条码 {text}]")
+
     # Settings.
 
     def _apply(self, command: Command) -> None:
@@ -341,6 +359,12 @@ class Roll:
 
     def _area_width(self, parameters: bytes) -> None:
         self._style.area_dots = max(24, int.from_bytes(parameters, "little"))
+
+    def _bar_width(self, parameters: bytes) -> None:
+        self._bar_dots = max(1, min(6, parameters[0]))
+
+    def _bar_height(self, parameters: bytes) -> None:
+        self._bar_high = max(1, parameters[0])
 
     def _pulse(self, _: bytes) -> None:
         self.drawer_pulses += 1
@@ -410,7 +434,10 @@ class Roll:
         "GS B": _reverse,
         "GS L": _left_margin,
         "GS W": _area_width,
+        "GS h": _bar_height,
+        "GS k": _barcode,
         "GS v": _raster_image,
+        "GS w": _bar_width,
     }
 
 

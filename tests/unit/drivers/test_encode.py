@@ -8,6 +8,7 @@ from PIL import Image
 
 from drivers.document import (
     Align,
+    Barcode,
     Beep,
     Columns,
     Cut,
@@ -16,9 +17,14 @@ from drivers.document import (
     Element,
     Feed,
     Line,
+    Picture,
     Qr,
     Size,
+    Symbology,
     Text,
+    document_from_json,
+    document_to_json,
+    to_plain_text,
 )
 from drivers.escpos.encode import EncodedJob, encode_document, native_qr
 from drivers.escpos.painter import PillowPainter
@@ -209,3 +215,64 @@ def test_a_printer_that_wants_utf8_gets_it_and_its_paper_reads_the_same(tmp_path
         texts.append(paper.text)
     assert texts[0] == texts[1]
     assert "馒头（大）               2.50 元" in texts[1]
+
+
+@pytest.mark.parametrize(
+    ("data", "symbology"),
+    [
+        ("6900000000014", Symbology.EAN13),
+        ("96385074", Symbology.EAN8),
+        ("T0001-000150", Symbology.CODE128),
+        ("aB!~ 09", Symbology.CODE128),
+    ],
+)
+@pytest.mark.parametrize("columns", [32, 48])
+def test_a_barcode_on_paper_can_be_scanned(
+    data: str, symbology: Symbology, columns: int, tmp_path: Path
+) -> None:
+    document = Document((Text("上"), Barcode(data, symbology), Text("下"), Cut()))
+    profile = PrinterProfile(columns, usual_dots(columns))
+    paper = on_paper(encode_document(document, profile, no_painter).data, columns, tmp_path)
+    assert paper.warnings == ()
+    (found,) = zxingcpp.read_barcodes(Image.open(paper.png_path).convert("L"))
+    assert found.text == data
+    assert f"[条码 {data}]" in to_plain_text(document, columns)
+
+
+def test_the_barcode_commands_are_those_of_python_escpos() -> None:
+    judge = Dummy(profile="TM-T88V")
+    judge.barcode("6900000000014", "EAN13", height=80, width=2, pos="BELOW", align_ct=False,
+                  function_type="B", check=False)  # fmt: skip
+    ours = encode(Barcode("6900000000014", Symbology.EAN13)).data
+    command = b"\x1dk\x43\x0d6900000000014"
+    assert command in ours
+    assert command in judge.output
+
+
+@pytest.mark.parametrize(
+    ("data", "symbology"),
+    [
+        ("6900000000019", Symbology.EAN13), ("690000000001", Symbology.EAN13),
+        ("６９００００００", Symbology.EAN8), ("", Symbology.CODE128), ("{C1", Symbology.CODE128),
+        ("A" * 14, Symbology.CODE128), ("\x1bp0", Symbology.CODE128),
+    ],
+)  # fmt: skip
+def test_a_barcode_that_no_scanner_would_read_is_refused(data: str, symbology: Symbology) -> None:
+    with pytest.raises(ValueError, match=r"digit|CODE128"):
+        Barcode(data, symbology)
+
+
+def test_a_picture_is_printed_dot_for_dot(tmp_path: Path) -> None:
+    rows = 300
+    data = bytes((at * 7 + at // 11) % 256 for at in range(20 * rows))
+    document = Document((Picture(20, rows, data), Cut()))
+    assert document_from_json(document_to_json(document)) == document
+    job = encode_document(document, PrinterProfile(), no_painter)
+    heads = job.data.count(b"\x1dv0\x00\x14\x00")
+    assert heads == -(-rows // FRAGMENT_ROWS)
+    paper = on_paper(job.data, 32, tmp_path)
+    assert paper.warnings == ()
+    with pytest.raises(ValueError, match="as wide as"):
+        Picture(49, 1, b"x" * 49)
+    with pytest.raises(ValueError, match="bytes for"):
+        Picture(2, 2, b"x")
