@@ -17,6 +17,7 @@ from drivers.escpos.profile import PrinterProfile, usual_dots
 from drivers.fonts import find_cjk_font
 from protocol.documents import Catalogue
 from protocol.redemption import FenRemainder
+from protocol.sales import TakingsDeclared
 from terminal.domain.print_job import JobEvent
 from terminal.receipts.blocks import PaperLanguage
 from terminal.receipts.composer import ReceiptComposer
@@ -85,11 +86,26 @@ def offline(shop: Shop) -> None:
     complete(shop)
 
 
+def close_shift(shop: Shop) -> None:
+    """The evening's Z: what comes back after it is a refund and no void."""
+    takings = TakingsDeclared(z_no=1, business_date=NOON.date(), takings_fen={}, counted_fen=0)
+    with shop.store.working() as work:
+        work.journal(takings, shop.clock.moment())
+
+
 def refund(shop: Shop) -> None:
     a1b_waived(shop)
     printed(shop)
+    close_shift(shop)
     shop.wall.at = NOON + timedelta(days=1, minutes=5)
     shop.returns.refund("T0001-000001", "不新鲜")
+
+
+def void(shop: Shop) -> None:
+    a1b_waived(shop)
+    printed(shop)
+    shop.wall.at = NOON + timedelta(minutes=5)
+    shop.returns.refund("T0001-000001", "拿错了")
 
 
 def reprint(shop: Shop) -> None:
@@ -125,6 +141,7 @@ CASES: dict[str, Callable[[Shop], None]] = {
     "c2_points_only": c2_points_only,
     "offline": offline,
     "refund": refund,
+    "void": void,
     "reprint": reprint,
     "cash_and_free": cash_and_free,
     "long_names": long_names,
