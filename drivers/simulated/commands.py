@@ -164,6 +164,13 @@ def _pulse(parameters: bytes) -> int:
     return _by_first({1: 3, 2: 3, 3: 6, 7: 2, 8: 8})(parameters)
 
 
+def _old_qr(parameters: bytes) -> int:
+    """Give the length of `ESC Z m n k nL nH data`: a QR code of many Chinese printers."""
+    if len(parameters) < 5:  # noqa: PLR2004 - m, n, k, nL, nH
+        return 5
+    return 5 + int.from_bytes(parameters[3:5], "little")
+
+
 def _display_text(parameters: bytes) -> int:
     """Give the length of a pole display's `ESC Q A … CR`, seen where lines are shared."""
     end = parameters.find(b"\r")
@@ -187,13 +194,13 @@ _DLE: Final = _table(
 _ESC: Final = _table(
     {
         0: "2<@LSimv\x0c",
-        1: " !%-3=?EGJKMRTUVadertu{_s\x11\x12\x13",
+        1: " !%-39=?EGJKMRTUVadertu{_s\x11\x12\x13",
         2: "$\\cBl",
         3: "pC",
         8: "W",
     },
     {"&": _user_characters, "(": _counted, "*": _column_image, "D": _until_nul(33),
-     "Q": _display_text},
+     "Q": _display_text, "Z": _old_qr},
 )  # fmt: skip
 _FS: Final = _table(
     {0: "&.", 1: "!-CW", 2: "?Sp", 74: "2"},

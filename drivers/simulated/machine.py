@@ -19,6 +19,11 @@ from drivers.simulated.render import PaperPainter
 from drivers.simulated.roll import Roll
 
 BUFFER_BYTES: Final = 4096
+# GS I: one byte for model, type and ROM, text between "_" and NUL for maker and model.
+_IDENTITY: Final = {
+    1: b"\x20", 2: b"\x02", 3: b"\x01", 49: b"\x20", 50: b"\x02", 51: b"\x01",
+    66: b"_HUIDIAN\0", 67: b"_SIMULATED\0",
+}  # fmt: skip
 _CLEAR_BUFFER: Final = b"\x08\x01\x03\x14\x01\x06\x02\x08"
 _KEPT_PAPERS: Final = 100
 _REALTIME: Final = frozenset({"DLE 04", "DLE 05", "DLE 14"})
@@ -97,6 +102,7 @@ class PrinterMachine:
         self._paper_out = False
         self._lines_left: int | None = None
         self._near_end = False
+        self._drawer_open = False
         self._cover_open = False
         self._mute = False
         self._line_pause_s = 0.0
@@ -247,7 +253,7 @@ class PrinterMachine:
         with self._changed:
             stopped = 0 if self._can_print() else 0x08
             bits = {
-                1: stopped,
+                1: stopped | (0x04 if self._drawer_open else 0),
                 2: (0x04 if self._cover_open else 0) | (0x20 if self._paper_out else 0),
                 3: 0,
                 4: (0x60 if self._paper_out else 0) | (0x0C if self._is_near_end() else 0),
@@ -272,8 +278,12 @@ class PrinterMachine:
             if session.wants_auto_status:
                 self._say(session, self._auto_status())
         elif command.name == "GS r" and self._level in _LEVELS_ANSWERING_IN_ORDER:
-            paper = parameters[0] % 48 == 1
-            self._say(session, bytes([0x03 if paper and self._is_near_end() else 0]))
+            if parameters[0] % 48 == 1:
+                self._say(session, bytes([0x03 if self._is_near_end() else 0]))
+            else:
+                self._say(session, bytes([0x01 if self._drawer_open else 0]))
+        elif command.name == "GS I" and self._level in _LEVELS_ANSWERING_IN_ORDER:
+            self._say(session, _IDENTITY.get(parameters[0], b""))
         elif (
             command.name == "GS ("
             and self._level is StatusLevel.PROCESS_ID
@@ -285,7 +295,8 @@ class PrinterMachine:
         return self._near_end or self._paper_out or self._lines_left is not None
 
     def _auto_status(self) -> bytes:
-        first = 0x10 | (0 if self._can_print() else 0x08) | (0x20 if self._cover_open else 0)
+        first = 0x10 | (0x04 if self._drawer_open else 0)
+        first |= (0 if self._can_print() else 0x08) | (0x20 if self._cover_open else 0)
         paper = (0x0C if self._paper_out else 0) | (0x03 if self._is_near_end() else 0)
         return bytes([first, 0, paper, 0])
 
@@ -313,6 +324,12 @@ class PrinterMachine:
         """Let the sensor say that the roll ends soon."""
         with self._changed:
             self._near_end = near_end
+            self._tell_all()
+
+    def set_drawer_open(self, *, is_open: bool) -> None:
+        """Pull the drawer open by hand or push it shut, as its sensor sees it."""
+        with self._changed:
+            self._drawer_open = is_open
             self._tell_all()
 
     def set_cover_open(self, *, is_open: bool) -> None:

@@ -106,6 +106,10 @@ class SimulatedPrinter:
         """Let the sensor say that the roll ends soon."""
         self._machine.set_near_end(near_end=near_end)
 
+    def set_drawer_open(self, *, is_open: bool) -> None:
+        """Pull the drawer open by hand or push it shut."""
+        self._machine.set_drawer_open(is_open=is_open)
+
     def set_cover_open(self, *, is_open: bool) -> None:
         """Open or close the cover."""
         self._machine.set_cover_open(is_open=is_open)

@@ -330,3 +330,24 @@ def test_a_printer_that_is_off_opens_no_drawer_later(rig: Rig) -> None:
     rig.plug_in()
     assert rig.printer.status().trouble is None
     assert rig.simulated.drawer_pulses() == 0
+
+
+@pytest.mark.parametrize("link", ["tcp", "usb", "serial"])
+def test_a_printer_that_comes_and_goes_ten_times_loses_and_doubles_nothing(
+    make_rig: MakeRig, slip: Document, link: str
+) -> None:
+    rig = make_rig(link)
+    confirmed = 0
+    for _ in range(10):
+        confirmed += rig.printer.print_document(slip).result is PrintResult.CONFIRMED
+        rig.simulated.set_power(on=False)
+        assert rig.printer.print_document(slip, on_sending=refuse_to_send).result is (
+            PrintResult.FAILED
+        )
+        rig.simulated.set_power(on=True)
+        rig.plug_in()
+    assert confirmed == 10
+    papers = 0
+    while rig.simulated.wait_for_paper(NO_PAPER_WAIT_S) is not None:
+        papers += 1
+    assert papers == 10

@@ -51,8 +51,10 @@ def piece_of(data: bytes) -> Piece:
         (b"\x1bp\x00\x19\xfa12.50\n", "12.50"),
         (b"\x1c&\xba\xcf\xbc\xc6\x1c.\x1bR\x08 7.10\n", "合计 7.10"),
         (b"\x1dk\x0469012345\x007.10\n", "7.10"),
-        (b"\x1dk\x49\x05{B123\x1dh\x507.10\n", "7.10"),
+        (b"\x1dk\x49\x05{B123\x1dh\x507.10\n", "[条码 123]\n7.10"),
         (b"\x1bD\x08\x10\x007.10\n", "7.10"),
+        (b"\x1bZ\x03\x03\x08\x05\x00123457.10\n", "7.10"),
+        (b"\x1b9\x017.10\n", "7.10"),
         (b"\x1b*\x21\x02\x00abcdef7.10\n", "[图像 2x24]\n7.10"),
         (b"\x1d8L\x03\x00\x00\x000pA7.10\n", "7.10"),
         (b"\x1b&\x03AB\x01abc\x02abcdef7.10\n", "7.10"),
@@ -315,3 +317,28 @@ def test_the_picture_shows_what_the_bytes_say(tmp_path: Path) -> None:
         assert [picture.getpixel((16 + x, 17)) for x in range(8)] == [255] * 4 + [0] * 4
         codes = zxingcpp.read_barcodes(picture.convert("L"))
     assert [code.text for code in codes] == ["HD1:AB"]
+
+
+def test_the_printer_says_who_it_is_and_whether_its_drawer_is_open(tmp_path: Path) -> None:
+    with SimulatedPrinter(tmp_path) as printer:
+        assert exchange(printer, b"\x1dI\x01\x1dIB", 10) == b"\x20_HUIDIAN\0"
+        assert exchange(printer, b"\x1dr\x02\x10\x04\x01", 2) in {b"\x00\x12", b"\x12\x00"}
+        printer.set_drawer_open(is_open=True)
+        assert exchange(printer, b"\x1dr\x02", 1) == b"\x01"
+        assert exchange(printer, b"\x10\x04\x01", 1) == b"\x16"
+
+
+def test_a_stuck_job_is_cleared_by_the_command_that_overtakes(tmp_path: Path) -> None:
+    with SimulatedPrinter(tmp_path) as printer:
+        printer.set_paper_out(out=True)
+        with socket.create_connection(("127.0.0.1", printer.port), timeout=WAIT_S) as plug:
+            plug.sendall(b"OLD\n\n" + b"\x10\x04\x01")
+            assert plug.recv(1) == b"\x1a"
+            plug.sendall(b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08" + b"\x10\x04\x01")
+            assert plug.recv(1) == b"\x1a"
+            printer.set_paper_out(out=False)
+            plug.sendall(b"NEW\n\x1dVB\x00")
+            paper = printer.wait_for_paper(WAIT_S)
+    assert paper is not None
+    assert "NEW" in paper.text
+    assert "OLD" not in paper.text
