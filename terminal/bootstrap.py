@@ -29,6 +29,7 @@ from terminal.checkout.till import Till
 from terminal.diagnostics.desk import PrinterDesk
 from terminal.diagnostics.print_test import print_test_command
 from terminal.diagnostics.prints import prints_command
+from terminal.diagnostics.rejoin import rejoin_command
 from terminal.diagnostics.storage import diagnose_command
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
@@ -154,6 +155,10 @@ class Terminal:
         self.link = self._make_link(settings, identity, key)
         self.till, after_sale, returns, page = self._make_till(settings, identity)
         self._add_second_medium(settings, identity)
+        stop = self._quarantine.read()
+        if stop is not None:  # the second medium knows better
+            listener.close()
+            raise StoppedError(stop)
         self._add_workers(settings, identity)
         self._display = open_display(settings.display)
         if self._display is not None:
@@ -296,6 +301,7 @@ class Terminal:
             root_key=root_key,
             tag=pool_tag(root_key),
             trust=self.trust,
+            boot_id=self.store.sealer.boot_id,
             stop_selling=lambda says: self._stop(Stop(StopCause.FORKED, says)),
         )
         self._workers.append(Worker("sync", sync))
@@ -429,6 +435,7 @@ def _enrol(settings: TerminalSettings, code: str) -> TerminalIdentity:
 cli.add_command(print_test_command)
 cli.add_command(prints_command)
 cli.add_command(diagnose_command)
+cli.add_command(rejoin_command)
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ from protocol.messages import (
     MAX_BODY_BYTES,
     Approved,
     AuthoriseRequest,
+    BootAnswer,
+    BootRequest,
     DocumentsAnswer,
     DocumentsRequest,
     EnrolAnswer,
@@ -58,6 +60,7 @@ class ServerProblem:
 _APPROVALS: msgspec.json.Decoder[Approved | Declined] = msgspec.json.Decoder(Approved | Declined)
 _SALES: msgspec.json.Decoder[SaleAnswer] = msgspec.json.Decoder(SaleAnswer)
 _OUTCOMES = msgspec.json.Decoder(JournalAnswer)
+_BOOTS = msgspec.json.Decoder(BootAnswer)
 _DOCUMENTS = msgspec.json.Decoder(DocumentsAnswer)
 _ENROLMENTS = msgspec.json.Decoder(EnrolAnswer)
 _PROBLEMS = msgspec.json.Decoder(Problem)
@@ -219,6 +222,12 @@ class PoolLink:
         answer = self._link.post(
             f"{self._path}/journal", JournalBatch(records=records), _OUTCOMES, TELL_TIMEOUT_S
         )
+        self._note(answered=not isinstance(answer, Unreachable))
+        return answer
+
+    def boot(self, request: BootRequest) -> BootAnswer | ServerProblem | Unreachable:
+        """Say that this terminal has started, and get the epoch to go on in."""
+        answer = self._link.post(f"{self._path}/boot", request, _BOOTS, TELL_TIMEOUT_S)
         self._note(answered=not isinstance(answer, Unreachable))
         return answer
 

@@ -34,13 +34,18 @@ class Sealer:
         *,
         policy_version: int,
         directory_version: int,
+        epoch: int | None = None,
     ) -> tuple[ChainHead, SignedRecord]:
-        """The record after ``head``, and the head that it makes."""
-        same_epoch = head is not None and head.epoch == self.identity.epoch
+        """The record after ``head``, and the head that it makes.
+
+        ``epoch``: the one in use; without it, the one that came with enrolment.
+        """
+        epoch = self.identity.epoch if epoch is None else epoch
+        same_epoch = head is not None and head.epoch == epoch
         seq = head.seq + 1 if same_epoch and head is not None else 1
         envelope = Envelope(
             terminal=self.identity.terminal,
-            epoch=self.identity.epoch,
+            epoch=epoch,
             seq=seq,
             prev_hash=head.hash_hex if same_epoch and head is not None else GENESIS,
             occurred_at=at.at,
@@ -52,4 +57,4 @@ class Sealer:
             happening=encode_happening(happening),
         )
         record = seal(envelope, self.key)
-        return ChainHead(self.identity.epoch, seq, record.hash_hex), record
+        return ChainHead(epoch, seq, record.hash_hex), record

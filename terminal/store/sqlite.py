@@ -40,6 +40,9 @@ RECEIPT_COUNTER = "receipt"
 _CERTAINLY_NOT_WRITTEN = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_WRITE}
 )
+EPOCH_COUNTER = "epoch"
+"""The newest epoch that the server gave, where it is beyond the one of the enrolment."""
+
 MAX_SALES_BACK = 1_000
 
 # Made once: a statement that is built anew for each row costs more than SQLite takes to run it.
@@ -99,8 +102,14 @@ class SqliteWork:
     """One durable step; see :class:`terminal.domain.ports.Work`."""
 
     def __init__(
-        self, connection: Connection, sealer: Sealer, documents: PoolDocuments, terminal: str
+        self,
+        connection: Connection,
+        sealer: Sealer,
+        documents: PoolDocuments,
+        terminal: str,
+        epoch: int,
     ) -> None:
+        self._epoch = epoch
         self._connection = connection
         self._sealer = sealer
         self._documents = documents
@@ -124,6 +133,7 @@ class SqliteWork:
             at,
             policy_version=policy.version if policy else 0,
             directory_version=directory.version if directory else 0,
+            epoch=self._epoch,
         )
         if len(record.body) > MAX_RECORD_BYTES:
             raise RecordTooLargeError(f"{len(record.body)} bytes")
@@ -212,6 +222,24 @@ class SqliteStore(RefundReads):
         self._lock = threading.Lock()
         self._second_copy: SecondCopy = NoSecondCopy()
         self._documents = self._load_documents()
+        with self.reading() as connection:
+            given = connection.execute(
+                select(counter.c.value).where(counter.c.name == EPOCH_COUNTER)
+            ).scalar()
+        self._epoch = max(sealer.identity.epoch, given or 0)
+
+    @property
+    def sealer(self) -> Sealer:
+        return self._sealer
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that records are written in."""
+        return self._epoch
+
+    def use_epoch(self, epoch: int) -> None:
+        """Write in this epoch; only while :meth:`writing`."""
+        self._epoch = epoch
 
     def close(self) -> None:
         self.engine.dispose()
@@ -238,9 +266,8 @@ class SqliteStore(RefundReads):
     @contextmanager
     def working(self) -> Iterator[SqliteWork]:
         with self.writing() as connection:
-            work = SqliteWork(
-                connection, self._sealer, self._documents, self._sealer.identity.terminal
-            )
+            terminal = self._sealer.identity.terminal
+            work = SqliteWork(connection, self._sealer, self._documents, terminal, self._epoch)
             yield work
         if work.has_journalled:
             self._second_copy.copy()

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from protocol.documents import DocumentProblem, SignedDocument, open_document
+from protocol.journal import SignedRecord
 from protocol.messages import (
+    BootRequest,
     DocumentsAnswer,
     DocumentsRequest,
     JournalAnswer,
@@ -17,7 +19,9 @@ from terminal.domain.clock import ShopClock
 from terminal.domain.ports import Unreachable
 from terminal.domain.stand_in import ImageTrust
 from terminal.pool.link import PoolLink, ServerProblem
+from terminal.store.epochs import enter_epoch, head_in
 from terminal.store.outbox import Outbox, UntoldRecord
+from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import SqliteStore
 
 LOG = logging.getLogger(__name__)
@@ -29,6 +33,9 @@ LONGEST_BACK_OFF_S = 60.0
 
 class SyncRound:
     """One round of the sync worker: tell all that is untold, then fetch documents.
+
+    The first that gets through asks for the epoch that this start goes on in, once everything
+    of the one before is told (``boot_id`` None: it goes on in the old one).
 
     A record leaves the outbox only with an outcome from the server. Unreachable or busy:
     the next round comes later each time, up to a minute. A fork, or a server that knows
@@ -47,8 +54,11 @@ class SyncRound:
         tag: bytes,
         stop_selling: Callable[[str], None],
         trust: ImageTrust | None = None,
+        boot_id: str | None = None,
     ) -> None:
         self._trust = trust or ImageTrust()
+        self._boot_id = boot_id
+        self._has_epoch = boot_id is None
         self._store = store
         self._outbox = outbox
         self._link = link
@@ -64,7 +74,7 @@ class SyncRound:
         """Returns how long to rest before the next round, in seconds."""
         if self._stopped:
             return LONGEST_BACK_OFF_S
-        if self._tell_all() and self._fetch():
+        if self._tell_all() and self._enter_epoch() and self._fetch():
             self._back_off_s = 0.0
             return IDLE_S
         self._back_off_s = min(LONGEST_BACK_OFF_S, max(FIRST_BACK_OFF_S, self._back_off_s * 2))
@@ -90,12 +100,59 @@ class SyncRound:
         LOG.warning("the server refused our records: %s %s", problem.problem, problem.says)
         if problem.problem is ProblemKind.GAP and 0 < problem.expected_seq < first.seq:
             return self._outbox.tell_again(first.epoch, problem.expected_seq)
+        if problem.problem is ProblemKind.EPOCH_CLOSED and self._boot_id is not None:
+            before, self._has_epoch = self._store.epoch, False
+            return self._enter_epoch() and self._store.epoch != before
         if problem.problem in {ProblemKind.GAP, ProblemKind.FORK}:
-            self._stopped = True
-            self._stop_selling(f"{first.epoch}/{first.seq}: {problem.problem.value} {problem.says}")
+            if self._boot_id is not None:  # so that the office has both to look at
+                self._link.boot(self._introduction(head_in(self._store), first.record))
+            self._stop(f"{first.epoch}/{first.seq}: {problem.problem.value} {problem.says}")
         if problem.server_time is not None:
             self._clock.note_server_time(problem.server_time)
         return False
+
+    def _enter_epoch(self) -> bool:
+        """Whether this start has its epoch, now or since an earlier round."""
+        if self._has_epoch:
+            return True
+        head = head_in(self._store)
+        answer = self._link.boot(self._introduction(head))
+        if isinstance(answer, ServerProblem):
+            kind = answer.problem.problem
+            if kind is ProblemKind.FORK:
+                self._stop(f"{head.epoch}/{head.seq}: {kind.value} {answer.problem.says}")
+            # A server from before there were such starts: go on as we are.
+            self._has_epoch = kind is ProblemKind.NOT_FOUND
+            return self._has_epoch
+        if isinstance(answer, Unreachable):
+            return False
+        self._clock.note_server_time(answer.server_time)
+        closed = ChainHead(answer.closed_epoch, answer.closed_seq, answer.closed_hash)
+        now = self._clock.moment().at
+        says = ""
+        if answer.epoch < head.epoch:
+            says = f"the server gives epoch {answer.epoch}, this terminal is in {head.epoch}"
+        elif answer.epoch > head.epoch:
+            says = enter_epoch(self._store, answer.epoch, closed, now, anew=answer.anew)
+        if says:
+            self._stop(says)
+            return False
+        self._has_epoch = True
+        self._trust.confirm()
+        return True
+
+    def _introduction(self, head: ChainHead, differing: SignedRecord | None = None) -> BootRequest:
+        return BootRequest(
+            boot_id=self._boot_id or "",
+            epoch=head.epoch,
+            head_seq=head.seq,
+            head_hash=head.hash_hex,
+            differing=differing,
+        )
+
+    def _stop(self, says: str) -> None:
+        self._stopped = True
+        self._stop_selling(says)
 
     def _fetch(self) -> bool:
         documents = self._store.documents()
