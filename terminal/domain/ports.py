@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from drivers.document import Document
-from protocol.documents import Catalogue, Directory, Policy
+from protocol.documents import Catalogue, Directory, DocumentKind, Policy
 from protocol.journal import ClockState
 from protocol.messages import Approved, AuthoriseRequest, SaleAnswer, SaleFound
 from protocol.reasons import Declined
@@ -94,6 +94,16 @@ class PoolDocuments:
     policy: Policy | None
     catalogue: Catalogue | None
     directory: Directory | None
+
+    def of_kind(self, kind: DocumentKind) -> Policy | Catalogue | Directory | None:
+        """The document of this kind."""
+        match kind:
+            case DocumentKind.POLICY:
+                return self.policy
+            case DocumentKind.CATALOGUE:
+                return self.catalogue
+            case DocumentKind.DIRECTORY:
+                return self.directory
 
 
 @dataclass(frozen=True, slots=True)

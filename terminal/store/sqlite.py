@@ -284,7 +284,7 @@ class SqliteStore(RefundReads):
 
     def save_document(self, signed: SignedDocument, opened: Policy | Catalogue | Directory) -> None:
         """Keep a verified document, if it is newer than the one in use."""
-        old = _by_kind(self._documents, signed.kind)
+        old = self._documents.of_kind(signed.kind)
         if old is not None and old.version >= opened.version:
             return
         values = {
@@ -439,16 +439,6 @@ def print_job_of(row: Row[tuple[object, ...]]) -> PrintJob:
         document_json=row.document,
         trouble=row.trouble,
     )
-
-
-def _by_kind(documents: PoolDocuments, kind: DocumentKind) -> Policy | Catalogue | Directory | None:
-    match kind:
-        case DocumentKind.POLICY:
-            return documents.policy
-        case DocumentKind.CATALOGUE:
-            return documents.catalogue
-        case DocumentKind.DIRECTORY:
-            return documents.directory
 
 
 def _envelope(connection: Connection, epoch: int, seq: int) -> Envelope:
