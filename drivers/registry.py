@@ -6,6 +6,7 @@
     scanner+serial:///dev/ttyACM0              a scanner in serial mode
     scanner+hid:///dev/input/by-id/…-event-kbd a scanner in keyboard mode
     display+serial:///dev/ttyUSB1?kind=led8    a customer display: led8, cd5220, vfd
+    simulated:///var/tmp/paper                 a printer of this program: paper as pictures
     none://                                    no such device
 
 Printer options: columns (32, 48, …), dots, encoding (gbk, utf8, raster), qr (native, image), cutter (yes,
@@ -23,7 +24,7 @@ from drivers.display.encode import DisplayKind, LampForm, encoder
 from drivers.display.serial_display import SerialDisplay
 from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile, usual_dots
-from drivers.heavy import open_serial_port, painter_or_none
+from drivers.heavy import open_serial_port, painter_or_none, simulated_connector
 from drivers.ports import CustomerDisplay, Printer, Scanner, StatusLevel
 from drivers.scanner.hid_port import HidPort
 from drivers.scanner.key_events import KeyLayout
@@ -38,7 +39,7 @@ MAX_URL_CHARS: Final = 1_000
 DEFAULT_TCP_PORT: Final = 9100
 Value = TypeVar("Value")
 
-_PRINTER_SCHEMES: Final = ("escpos+tcp", "escpos+usb", "escpos+serial", "none")
+_PRINTER_SCHEMES: Final = ("escpos+tcp", "escpos+usb", "escpos+serial", "simulated", "none")
 _SCANNER_SCHEMES: Final = ("scanner+serial", "scanner+hid", "none")
 _PRINTER_OPTIONS: Final = ("columns", "dots", "encoding", "qr", "cutter", "status")
 _DISPLAY_SCHEMES: Final = ("display+serial", "none")
@@ -77,6 +78,8 @@ def open_printer(url: str, *, first_mark: int = 1) -> Printer | None:
     connect: Connect
     if parts.scheme == "escpos+tcp":
         connect = tcp_connector(*_address(url, parts))
+    elif parts.scheme == "simulated":
+        connect = simulated_connector(_path(url, parts), profile.dots)
     elif parts.scheme == "escpos+usb":
         connect = device_file_connector(_path(url, parts))
     else:

@@ -64,7 +64,9 @@ class SimulatedPrinter:
             OSError: the port is taken.
         """
         self._listen()
-        mechanism = threading.Thread(target=self._machine.run, name="simulated-printer")
+        mechanism = threading.Thread(
+            target=self._machine.run, name="simulated-printer", daemon=True
+        )
         mechanism.start()
         self._threads.append(mechanism)
 
@@ -142,7 +144,9 @@ class SimulatedPrinter:
             listener = socket.create_server((_HOST, self._port), backlog=_MAX_CONNECTIONS)
             self._port = listener.getsockname()[1]
             self._listener = listener
-            thread = threading.Thread(target=self._accept, args=(listener,), name="printer-accept")
+            thread = threading.Thread(
+                target=self._accept, args=(listener,), name="printer-accept", daemon=True
+            )
             self._threads.append(thread)
             thread.start()
 
@@ -165,7 +169,9 @@ class SimulatedPrinter:
                 if self._listener is not listener or len(self._threads) > _MAX_CONNECTIONS + 2:
                     plug.close()
                     continue
-                thread = threading.Thread(target=self._serve, args=(plug,), name="printer-link")
+                thread = threading.Thread(
+                    target=self._serve, args=(plug,), name="printer-link", daemon=True
+                )
                 self._threads.append(thread)
                 thread.start()
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 ROUNDS: Final = int(os.environ.get("HUIDIAN_FUZZ", "20000"))
+LIMIT_S: Final = 120 + ROUNDS // 500
+"""Seconds a test may take that is fed so many streams, on a small and busy machine."""
 _SEED: Final = 20260314
 
 

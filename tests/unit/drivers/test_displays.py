@@ -13,8 +13,9 @@ from drivers.ports import CustomerDisplay, DeviceState, DisplayContent, Lamp
 from drivers.registry import DeviceUrlError, open_display
 from drivers.simulated.display import MAX_HELD_BYTES, DisplayReader, Shown, SimulatedDisplay
 from drivers.transport.lines import LineSettings
-from tests.support.fuzz import ROUNDS
+from tests.support.fuzz import LIMIT_S, ROUNDS
 
+pytestmark = pytest.mark.timeout(LIMIT_S)
 WAIT_S = 5.0
 TOTAL = DisplayContent(Lamp.TOTAL, 2550, "TOTAL          25.50", "POINTS           255")
 

@@ -37,10 +37,11 @@ from drivers.registry import DeviceUrlError, open_display, open_printer, open_sc
 from drivers.scanner.framing import Framed, Overflowed, ScanFramer
 from drivers.simulated.display import DisplayReader
 from drivers.transport.tcp import tcp_connector
-from tests.support.fuzz import cut_up, streams
+from tests.support.fuzz import LIMIT_S, cut_up, streams
 from tests.support.golden import on_paper
 from tests.unit.drivers.conftest import utc_now
 
+pytestmark = pytest.mark.timeout(LIMIT_S)
 NASTY_NAMES = (
     "\x1bp\x00\x19\xfa开钱箱",
     "\x1b@\x1dV\x00切纸",

@@ -18,9 +18,10 @@ from drivers.scanner.serial_scanner import SerialScanner
 from drivers.simulated.keyboard import DROPPED, REPORT, SimulatedKeyboardScanner, event, key, typed
 from drivers.transport.lines import LineSettings
 from drivers.transport.link import LinkDownError
-from tests.support.fuzz import ROUNDS
+from tests.support.fuzz import LIMIT_S, ROUNDS
 from tests.unit.drivers.conftest import utc_now
 
+pytestmark = pytest.mark.timeout(LIMIT_S)
 WAIT_S = 10.0
 NOTHING_S = 0.05
 CODE = "HD1 A$B%C*D+E-F.G/H:9]"

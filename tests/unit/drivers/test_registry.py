@@ -1,15 +1,23 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from drivers.document import Cut, Document, Text
 from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile
-from drivers.ports import StatusLevel
+from drivers.fonts import find_cjk_font
+from drivers.ports import PrintResult, StatusLevel
 from drivers.registry import DeviceUrlError, open_printer, open_scanner, with_options
 from drivers.scanner.serial_scanner import SerialScanner
 from drivers.transport.lines import FlowControl, LineSettings, Parity
 from tests.unit.drivers.conftest import utc_now
+
+needs_font = pytest.mark.skipif(
+    find_cjk_font() is None, reason="no font: apt-get install fonts-wqy-zenhei"
+)
 
 
 def profile_of(url: str) -> PrinterProfile:
@@ -55,7 +63,7 @@ def test_none_is_no_device() -> None:
 @pytest.mark.parametrize(
     ("url", "part", "allowed"),
     [
-        ("", "scheme ''", "escpos+tcp://, escpos+usb://, escpos+serial://, none://"),
+        ("", "scheme ''", "escpos+tcp://, escpos+usb://, escpos+serial://, simulated://, none://"),
         ("127.0.0.1:9100", "scheme", "escpos+tcp://"),
         ("http://127.0.0.1", "scheme 'http'", "escpos+tcp://"),
         ("scanner+serial:///dev/ttyACM0", "scheme 'scanner+serial'", "escpos+tcp://"),
@@ -120,3 +128,29 @@ def test_a_url_is_changed_in_its_options_only(url: str, changed: str) -> None:
 def test_a_url_is_not_changed_into_one_that_means_nothing() -> None:
     with pytest.raises(DeviceUrlError, match="utf16"):
         with_options("escpos+usb:///dev/usb/lp0", encoding="utf16")
+
+
+@needs_font
+def test_a_simulated_printer_needs_no_hardware_and_makes_pictures(tmp_path: Path) -> None:
+    printer = open_printer(f"simulated://{tmp_path}/paper?columns=48")
+    assert printer is not None
+    assert list(tmp_path.iterdir()) == []  # nothing happens before the first job
+    outcome = printer.print_document(Document((Text("惠点"), Cut())))
+    assert outcome.result is PrintResult.CONFIRMED
+    assert printer.find_level().level is StatusLevel.PROCESS_ID
+    (picture,) = (tmp_path / "paper").iterdir()
+    assert Image.open(picture).width >= 576
+    printer.close()
+
+
+def test_a_program_with_a_simulated_printer_ends(tmp_path: Path) -> None:
+    program = (
+        "from drivers.document import Document, Text\n"
+        "from drivers.registry import open_printer\n"
+        f"printer = open_printer('simulated://{tmp_path}/paper')\n"
+        "print(printer.print_document(Document((Text('x'),))).result)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "confirmed"

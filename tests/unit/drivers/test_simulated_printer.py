@@ -18,8 +18,9 @@ from drivers.simulated.marks import Piece
 from drivers.simulated.printer import SimulatedPrinter
 from drivers.simulated.render import PaperPainter
 from drivers.simulated.roll import MAX_PIECE_DOTS, Roll
-from tests.support.fuzz import ROUNDS
+from tests.support.fuzz import LIMIT_S, ROUNDS
 
+pytestmark = pytest.mark.timeout(LIMIT_S)
 WAIT_S = 10.0
 needs_font = pytest.mark.skipif(
     find_cjk_font() is None, reason="no Chinese font: apt-get install fonts-wqy-zenhei"
