@@ -56,8 +56,14 @@ class PrinterDesk:
                 test = PrinterTest(self._url)
                 url = test.chosen_url(options, self._status)
                 test.confirm(url)
-                set_text(self._file, "printer", url)
-            except (DeviceUrlError, SettingsFileError) as error:
+            except DeviceUrlError as error:
                 raise DeviceProblemError(str(error)) from error
+            try:
+                set_text(self._file, "printer", url)
+            except SettingsFileError as error:
+                # A hardened service may not write /etc; a technician may.
+                raise DeviceProblemError(
+                    f'写不进设置文件，请手工写入 · write this by hand: printer = "{url}" ({error})'
+                ) from error
             self._url = url
             return url

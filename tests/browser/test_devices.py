@@ -103,7 +103,10 @@ def test_a_settings_file_that_cannot_be_written_is_told(
     ):
         page.locator(f'input[name="{name}"][value="{value}"]').check()
     page.locator("#choice button").click()
-    expect(page.locator("#choice-says")).to_contain_text("terminal.toml", timeout=20_000)
+    expect(page.locator("#choice-says")).to_contain_text(
+        "encoding=utf8&columns=48&qr=image&cutter=yes", timeout=20_000
+    )
+    expect(page.locator("#choice-says")).to_contain_text("请手工写入")
 
 
 def test_another_page_can_press_nothing(shop: Shop, settings_file: Path) -> None:
