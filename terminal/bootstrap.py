@@ -54,6 +54,7 @@ from terminal.web.routes import WebDesk
 from terminal.web.stopped import create_stopped_app
 from terminal.workers.chain import ChainRound
 from terminal.workers.displaying import DisplayRound
+from terminal.workers.keeping import KeepingRound
 from terminal.workers.loop import Worker
 from terminal.workers.printing import PrintRound
 from terminal.workers.scanning import ScanRound
@@ -187,12 +188,12 @@ class Terminal:
                 self.clock.not_before(document.made_at)
         Spool(self.store).lose_interrupted()
         self.till.start(version("huidian"))
-        for worker in (*self._workers, self._chain):
+        for worker in (*self._workers, self._chain, self._keeping):
             worker.start()
         self.web.stop_on_signals()
         self.web.run()
         self.link.close()  # a worker that waits for the server need not wait longer
-        for worker in (*self._workers, self._chain):
+        for worker in (*self._workers, self._chain, self._keeping):
             worker.stop()
         if self._second is not None:
             self._second.close()
@@ -307,6 +308,8 @@ class Terminal:
         self._workers.append(Worker("sync", sync))
         chain = ChainCheck(self.store, self._key, identity.terminal)
         self._chain = Worker("chain", ChainRound(chain, self._stop))
+        keeping = KeepingRound(self.store, settings.data_dir, self.clock, self.surroundings)
+        self._keeping = Worker("keeping", keeping)
         # A late answer to an earlier run's job must not be taken for this run's.
         printer = open_printer(settings.printer, first_mark=secrets.randbelow(9000) + 1)
         if printer is None:

@@ -18,6 +18,7 @@ from server.commands import (
 )
 from server.commands.chains import parked, terminal_group
 from server.commands.codes import card, code
+from server.commands.exposure import exposure_command
 from server.commands.importing import import_commands
 from server.commands.labels import price_labels
 from server.commands.paying import payment
@@ -55,3 +56,4 @@ def register_all(group: click.Group) -> None:
     group.add_command(bearer.bearer_card)
     group.add_command(parked)
     group.add_command(terminal_group)
+    group.add_command(exposure_command)

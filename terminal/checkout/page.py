@@ -91,6 +91,7 @@ class Page:
             scanner=around.scanner,
             clock_state=moment.clock_state.value,
             second_copy=self._store.second_copy().value,
+            disk_days=around.disk_days,
         )
 
     @staticmethod

@@ -99,3 +99,4 @@ class TillView(Struct, frozen=True, kw_only=True):
     scanner: str
     clock_state: str
     second_copy: str = "off"
+    disk_days: int | None = None

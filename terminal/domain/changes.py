@@ -1,7 +1,7 @@
 """A counter that grows whenever the page has something new to show; many may wait for it."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class Changes:
@@ -40,6 +40,8 @@ class DeviceStates:
     server: str = "unknown"
     printer: str = ""
     scanner: str = ""
+    disk_days: int | None = None
+    """For how many days the disk has room, where that is too few; None where it is not."""
 
 
 class Surroundings:
@@ -64,11 +66,20 @@ class Surroundings:
         """Keep what a worker saw; those not named stay as they were."""
         with self._lock:
             old = self._states
-            self._states = DeviceStates(
+            self._states = replace(
+                old,
                 server=old.server if server is None else server,
                 printer=old.printer if printer is None else printer,
                 scanner=old.scanner if scanner is None else scanner,
             )
             changed = self._states != old
+        if changed:
+            self._changes.note()
+
+    def note_disk(self, days: int | None) -> None:
+        """Keep for how many days the disk has room; None where there is enough."""
+        with self._lock:
+            changed = self._states.disk_days != days
+            self._states = replace(self._states, disk_days=days)
         if changed:
             self._changes.note()

@@ -142,6 +142,9 @@ def status_views(view: TillView) -> tuple[StatusView, ...]:
         text = say(later("备份U盘{copy}，请看U盘"), {"copy": copy_words(copy)})
         level = NoticeLevel.ASK if copy is CopyState.BEHIND else NoticeLevel.REFUSED
         marks.append(("second_copy", level, text))
+    if view.disk_days is not None:
+        text = say(later("存储只够用 {days} 天，请联系技术员"), {"days": view.disk_days})
+        marks.append(("disk", NoticeLevel.REFUSED, text))
     if view.clock_state == ClockState.UNKNOWN:
         text = say(later("时间不准，请联系技术员"))
         marks.append(("clock", NoticeLevel.REFUSED, text))

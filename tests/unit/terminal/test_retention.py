@@ -1,0 +1,117 @@
+"""What is told stays 90 days, what is untold stays for good, and the disk says long before it is full."""
+
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from terminal.store.chain_check import ChainCheck
+from terminal.store.retention import KEPT, RESERVE_BYTES, WARN_DAYS, DiskBudget, disk_budget, prune
+from terminal.store.tables import journal, print_job, sale
+from terminal.workers.keeping import KeepingRound
+from tests.support.shop import NOON, TERMINAL_KEY, Shop
+from tests.unit.terminal.test_sync import Wire, round_of, sell
+
+LATER = NOON + KEPT + timedelta(days=1)
+
+
+def told(shop: Shop) -> None:
+    round_of(shop, Wire())()
+
+
+def seqs(shop: Shop) -> list[int]:
+    with shop.store.reading() as connection:
+        return list(connection.execute(select(journal.c.seq).order_by(journal.c.seq)).scalars())
+
+
+def check(shop: Shop) -> ChainCheck:
+    return ChainCheck(shop.store, TERMINAL_KEY.public_key(), "T0001")
+
+
+def test_nothing_goes_before_ninety_days(shop: Shop) -> None:
+    sell(shop, 3)
+    told(shop)
+    assert prune(shop.store, NOON + KEPT - timedelta(minutes=1)) == 0
+    assert seqs(shop) == [1, 2, 3, 4]
+
+
+def test_what_is_old_and_told_goes_with_its_sales_and_the_chain_still_holds(shop: Shop) -> None:
+    sell(shop, 3)
+    told(shop)
+    shop.wall.at = NOON + timedelta(days=60)
+    sell(shop, 2)
+    told(shop)
+    assert prune(shop.store, LATER) == 4
+    assert seqs(shop) == [5, 6]
+    assert check(shop).whole().broken is None
+    assert check(shop).at_boot() is None
+    assert [x.row.receipt_no for x in shop.store.recent_sales(9)] == [
+        "T0001-000005",
+        "T0001-000004",
+    ]
+    assert shop.store.captured("T0001-000001") is None
+    with shop.store.reading() as connection:
+        papers = connection.execute(select(print_job.c.receipt_no)).scalars().all()
+        left = connection.execute(select(sale.c.receipt_no)).scalars().all()
+    assert sorted(papers) == sorted(left) == ["T0001-000004", "T0001-000005"]
+    shop.power_cut()
+    sell(shop, 1)
+    assert shop.store.recent_sales(1)[0].row.receipt_no == "T0001-000006"
+    assert check(shop).whole().broken is None
+
+
+def test_an_untold_record_stays_whatever_its_age_and_so_does_all_behind_it(shop: Shop) -> None:
+    sell(shop, 3)
+    assert prune(shop.store, NOON + timedelta(days=900)) == 0
+    told(shop)
+    with shop.store.writing() as connection:
+        connection.exec_driver_sql("insert into outbox (epoch, seq) values (1, 3)")
+    assert prune(shop.store, NOON + timedelta(days=900)) == 2
+    assert seqs(shop) == [3, 4]
+
+
+def test_a_record_told_only_lately_stays(shop: Shop) -> None:
+    sell(shop, 1)
+    told(shop)
+    with shop.store.writing() as connection:
+        connection.execute(update(journal).values(told_at="2026-05-30T00:00:00.000000+00:00"))
+    assert prune(shop.store, LATER) == 0
+
+
+def test_one_step_is_bounded(shop: Shop) -> None:
+    sell(shop, 5)
+    told(shop)
+    assert [prune(shop.store, LATER, limit=4) for _ in range(3)] == [4, 2, 0]
+
+
+def test_the_disk_is_told_to_be_short_long_before_it_is_full(shop: Shop) -> None:
+    sell(shop, 5)
+    shop.wall.at = NOON + timedelta(days=2)
+    sell(shop, 5)
+    budget = disk_budget(shop.store, shop.path)
+    assert budget.free_bytes > 0
+    assert budget.days_left == budget.free_bytes // budget.bytes_a_day
+    with shop.store.reading() as connection:
+        bodies = connection.execute(select(journal.c.body)).scalars().all()
+    assert budget.bytes_a_day == sum(len(body) for body in bodies) * 4 // 2
+    full = disk_budget(shop.store, shop.path, reserve_bytes=10**18)
+    assert (full.free_bytes, full.days_left, full.is_short) == (0, 0, True)
+    assert DiskBudget(10**9, 10**7, WARN_DAYS - 1).is_short
+    assert not DiskBudget(10**9, 10**6, WARN_DAYS).is_short
+    assert RESERVE_BYTES > 0
+
+
+def test_the_worker_deletes_piece_by_piece_and_tells_the_page(shop: Shop) -> None:
+    sell(shop, 3)
+    told(shop)
+    shop.wall.at, shop.wall.monotonic_ms = LATER, 91 * 24 * 3600 * 1000
+    assert KeepingRound(shop.store, shop.path, shop.clock, shop.surroundings)() > 0
+    assert seqs(shop) == [1, 2, 3, 4], "a clock that nobody confirms deletes nothing"
+    shop.clock.note_server_time(LATER)
+    keeping = KeepingRound(shop.store, shop.path, shop.clock, shop.surroundings, piece=2)
+    rests = [keeping() for _ in range(3)]
+    assert seqs(shop) == []
+    assert rests[0] < rests[-1]
+    short = KeepingRound(shop.store, shop.path, shop.clock, shop.surroundings, reserve_bytes=10**18)
+    short()
+    assert shop.surroundings.read().disk_days == 0
+    assert shop.page.view().disk_days == 0
