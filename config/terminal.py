@@ -53,6 +53,10 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     # What becomes of the next sale while it fails: the one that is completed stands anyway.
     second_medium_failed: Literal["sell", "refuse"] = "sell"
 
+    # A refund above either needs the owner's PIN.
+    refund_limit_fen: Annotated[int, Meta(ge=0, le=5_000_000)] = 10_000
+    refund_limit_points: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
+
     def __post_init__(self) -> None:
         if not is_loopback(self.listen_host):
             raise SettingRefusedError(

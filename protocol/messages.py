@@ -6,6 +6,7 @@
     POST /v1/terminals/<terminal>/documents     DocumentsRequest -> DocumentsAnswer
     POST /v1/terminals/<terminal>/boot          BootRequest      -> BootAnswer
     POST /v1/terminals/<terminal>/sale          SaleRequest      -> SaleAnswer
+    POST /v1/terminals/<terminal>/orders        OrdersRequest    -> OrdersAnswer
 
 Every request is signed with the terminal's key (:mod:`protocol.http_signing`). What is
 not answered 200 is a :class:`Problem`. A decline is an answer, not a problem.
@@ -23,7 +24,7 @@ from protocol.journal import SignedRecord
 from protocol.money import Points
 from protocol.reasons import Declined
 from protocol.redemption import LimitKind
-from protocol.sales import Payment, RefundLine, SaleLine
+from protocol.sales import Fulfilment, Payment, RefundLine, SaleLine
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Neither side reads a longer body."""
@@ -246,6 +247,46 @@ class SaleNotFound(Struct, frozen=True, kw_only=True, tag="sale_not_found"):
 
 
 SaleAnswer = SaleFound | SaleNotFound
+
+
+class OrdersRequest(Struct, frozen=True, kw_only=True):
+    """A resident shows a code: which vouchers and work orders are there?
+
+    A card's proof is made for ``lookup_id`` and 0 points.
+    """
+
+    lookup_id: UUID
+    evidence: Evidence
+    occurred_at: datetime
+
+
+class OrderShown(Struct, frozen=True, kw_only=True):
+    """A voucher or a work order. ``open_milli`` thousandths can still be done.
+
+    ``last_on`` and ``last_where`` say when and by whom something was last done with it.
+    """
+
+    order_id: str
+    kind: Fulfilment
+    name: str
+    receipt_no: str
+    sold_on: date
+    units_milli: int
+    open_milli: int
+    state: str
+    valid_until: date | None = None
+    last_on: date | None = None
+    last_where: str = ""
+
+
+class OrdersFound(Struct, frozen=True, kw_only=True, tag="orders_found"):
+    """A resident's orders, the newest first; at most 50."""
+
+    account: str
+    orders: tuple[OrderShown, ...]
+
+
+OrdersAnswer = OrdersFound | Declined
 
 
 class DocumentsAnswer(Struct, frozen=True, kw_only=True):

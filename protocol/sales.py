@@ -6,8 +6,10 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
+from protocol.acts import PersonActed
 from protocol.drawer import DrawerOpened
 from protocol.evidence import Evidence, ProofGrade
+from protocol.shifts import ShiftClosed, ShiftOpened
 
 
 class Fulfilment(StrEnum):
@@ -190,4 +192,7 @@ Happening = (
     | TakingsDeclared
     | OrderFulfilled
     | DrawerOpened
+    | ShiftOpened
+    | ShiftClosed
+    | PersonActed
 )

@@ -22,7 +22,9 @@ from protocol.ids import uuid7
 from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.asking import Asking
 from terminal.checkout.drawer import CashDrawer
+from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
@@ -40,10 +42,13 @@ from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
 from terminal.receipts.blocks import PaperLanguage, ShopLines
 from terminal.receipts.composer import ReceiptComposer
+from terminal.shifts.shifts import Shifts
+from terminal.shifts.staff import Staff
 from terminal.store.chain_check import ChainCheck
 from terminal.store.identity import load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
+from terminal.store.people import ArgonPins
 from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import Sealer
 from terminal.store.second_medium import SecondMedium
@@ -154,6 +159,7 @@ class Terminal:
         self._workers: list[Worker] = []
         self._second: SecondMedium | None = None
         self.link = self._make_link(settings, identity, key)
+        self._staff = self._make_staff(settings)
         self.till, after_sale, returns, page = self._make_till(settings, identity)
         self._add_second_medium(settings, identity)
         stop = self._quarantine.read()
@@ -165,11 +171,15 @@ class Terminal:
         if self._display is not None:
             showing = DisplayRound(display=self._display, view=page.view, changes=self.changes)
             self._workers.append(Worker("display", showing))
+        orders, shifts = self._make_desks(settings, identity)
         desk = WebDesk(
             till=self.till,
             page=page,
             after_sale=after_sale,
             returns=returns,
+            shifts=shifts,
+            staff=self._staff,
+            orders=orders,
             store=self.store,
             changes=self.changes,
             clock=self.clock,
@@ -211,6 +221,13 @@ class Terminal:
         for worker in self._workers:
             worker.wake()
 
+    @staticmethod
+    def _papers(settings: TerminalSettings) -> ReceiptComposer:
+        return ReceiptComposer(
+            PaperLanguage(settings.receipt_language or settings.language),
+            ShopLines(settings.receipt_header, settings.receipt_footer),
+        )
+
     def _make_link(
         self, settings: TerminalSettings, identity: TerminalIdentity, key: Ed25519PrivateKey
     ) -> PoolLink:
@@ -225,13 +242,46 @@ class Terminal:
             note_server=note_server,
         )
 
+    def _make_desks(
+        self, settings: TerminalSettings, identity: TerminalIdentity
+    ) -> tuple[Orders, Shifts]:
+        orders = Orders(
+            desk=self.link,
+            store=self.store,
+            asking=Asking(identity, self.store, self.clock, self.trust),
+            clock=self.clock,
+            ids=SystemIds(),
+            wake_workers=self._wake,
+            is_stopped=self.till.is_stopped,
+            at_till=self._staff.at_till,
+        )
+        self.till.code_taker = orders.takes
+        shifts = Shifts(
+            identity=identity,
+            store=self.store,
+            papers=self._papers(settings),
+            clock=self.clock,
+            wake_workers=self._wake,
+            is_stopped=self.till.is_stopped,
+            at_till=self._staff.at_till,
+        )
+        return orders, shifts
+
+    def _make_staff(self, settings: TerminalSettings) -> Staff:
+        return Staff(
+            store=self.store,
+            clock=self.clock,
+            hasher=ArgonPins(),
+            changes=self.changes,
+            wake_workers=self._wake,
+            refund_limit_fen=settings.refund_limit_fen,
+            refund_limit_points=settings.refund_limit_points,
+        )
+
     def _make_till(
         self, settings: TerminalSettings, identity: TerminalIdentity
     ) -> tuple[Till, AfterSale, Returns, Page]:
-        receipts = ReceiptComposer(
-            PaperLanguage(settings.receipt_language or settings.language),
-            ShopLines(settings.receipt_header, settings.receipt_footer),
-        )
+        receipts = self._papers(settings)
         ids = SystemIds()
         drawer = CashDrawer(fitted=settings.drawer)
         till = Till(
@@ -244,6 +294,7 @@ class Terminal:
             ids=ids,
             changes=self.changes,
             wake_workers=self._wake,
+            at_till=self._staff.at_till,
             refuses_uncopied=settings.second_medium_failed == "refuse",
             trust=self.trust,
         )
@@ -263,6 +314,7 @@ class Terminal:
             wake_workers=self._wake,
             is_stopped=till.is_stopped,
             drawer=drawer,
+            approvals=self._staff,
         )
         page = Page(
             identity=identity,

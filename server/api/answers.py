@@ -28,6 +28,7 @@ from protocol.messages import (
     EnrolRequest,
     JournalAnswer,
     JournalBatch,
+    OrdersRequest,
     ProblemKind,
     RecordOutcome,
 )
@@ -73,6 +74,7 @@ from server.redemption.chain_tables import BOOT_ID_MAX
 from server.redemption.evidence import card_proof_holds
 from server.redemption.intake import record_proof_holds
 from server.redemption.opening import opened
+from server.redemption.orders_shown import orders_shown
 
 WRONG_CODE = NotDealt(
     ProblemKind.WRONG_CODE,
@@ -312,6 +314,26 @@ def _booted(now: datetime, outcomes: Sequence[Outcome]) -> Answer:
         server_time=now,
         anew=outcome.anew,
     )
+
+
+def orders_job(services: ApiServices, asker: Asker, message: OrdersRequest) -> Job:
+    """A resident's orders; a card's proof is checked here, where the keys are."""
+    evidence, terminal = message.evidence, asker.terminal.terminal
+    proof_holds = isinstance(evidence, CardEvidence) and card_proof_holds(
+        evidence,
+        sale_id=message.lookup_id,
+        points=0,
+        terminal=terminal,
+        secret_of=services.keys.card_secret,
+    )
+    at = asker.signature.seen_at
+
+    def answer(tx: Connection, _outcomes: Sequence[Outcome]) -> Answer:
+        return orders_shown(
+            tx, services.pool, message, terminal=terminal, proof_holds=proof_holds, at=at
+        )
+
+    return asker.job(answer)
 
 
 def answer_documents(

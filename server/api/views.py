@@ -16,6 +16,7 @@ from protocol.messages import (
     DocumentsRequest,
     EnrolRequest,
     JournalBatch,
+    OrdersRequest,
     ProblemKind,
     SaleRequest,
 )
@@ -28,6 +29,7 @@ from server.api.answers import (
     boot_job,
     enrolment_of,
     journal_job,
+    orders_job,
 )
 from server.api.known_terminals import KnownTerminal
 from server.api.publishing import DocumentPublisher
@@ -84,6 +86,18 @@ def create_blueprint(services: ApiServices) -> Blueprint:
 
         return response(_deal(services, terminal, what_was_asked(), DocumentsRequest, job))
 
+    _add_lookups(api, services)
+    _add_boot(api, services)
+    return api
+
+
+def _add_lookups(api: Blueprint, services: ApiServices) -> None:
+    """What a terminal may ask about and that changes nothing."""
+
+    @api.post("/terminals/<terminal>/orders")
+    def orders(terminal: str) -> Response:
+        return response(_deal(services, terminal, what_was_asked(), OrdersRequest, orders_job))
+
     @api.post("/terminals/<terminal>/sale")
     def sale(terminal: str) -> Response:
         def job(_services: ApiServices, asker: Asker, message: SaleRequest) -> Job:
@@ -91,9 +105,6 @@ def create_blueprint(services: ApiServices) -> Blueprint:
             return asker.job(lambda tx, _: look_up(tx, services.pool, merchant, message))
 
         return response(_deal(services, terminal, what_was_asked(), SaleRequest, job))
-
-    _add_boot(api, services)
-    return api
 
 
 def _add_boot(api: Blueprint, services: ApiServices) -> None:

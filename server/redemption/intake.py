@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from protocol.acts import PersonActed
 from protocol.drawer import DrawerOpened
 from protocol.evidence import CardEvidence
 from protocol.journal import (
@@ -29,6 +30,7 @@ from protocol.sales import (
     TakingsDeclared,
     TerminalStarted,
 )
+from protocol.shifts import ShiftClosed, ShiftOpened
 from server.db.working_set import working
 from server.directory import Terminal, TerminalState, pool_terms, terminal_of
 from server.facts import FactStamp, Refusal
@@ -42,6 +44,7 @@ from server.redemption.queries import CHAIN, ChainHead, chain_head, chain_link
 from server.redemption.refunding import book_refund
 from server.redemption.reversal import book_reversal
 from server.redemption.rows import JOURNAL_RECORD
+from server.redemption.shifts import book_shift
 
 _NUL_IN_JSON = b"\\u0000"
 
@@ -197,7 +200,9 @@ def book_happening(tx: Connection, told: Told) -> Booking:
         return book_declared(tx, told, happening)
     if isinstance(happening, OrderFulfilled):
         return book_fulfilled(tx, told, happening)
-    if isinstance(happening, TerminalStarted | DrawerOpened):
+    if isinstance(happening, ShiftClosed):
+        return book_shift(tx, told, happening)
+    if isinstance(happening, TerminalStarted | DrawerOpened | ShiftOpened | PersonActed):
         return Booked()
     return Parked("服务器还不认识这类记录 / a kind of record that this server does not know yet")
 

@@ -8,6 +8,7 @@ from terminal.domain.basket import Basket
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import StoreFaultError, StoreUnsureError
 from terminal.domain.sale import SaleState
+from terminal.domain.scan import DamagedCodeScan, InputMethodScan, TwoCodesScan
 from terminal.domain.second_copy import CopyState
 
 AMOUNT_NOTICES = {
@@ -17,6 +18,13 @@ AMOUNT_NOTICES = {
     AmountProblem.TOO_MANY_DECIMALS: NoticeCode.AMOUNT_TOO_MANY_DECIMALS,
     AmountProblem.TOO_LARGE: NoticeCode.AMOUNT_TOO_LARGE,
 }
+
+SCAN_NOTICES: dict[type[object], NoticeCode] = {
+    DamagedCodeScan: NoticeCode.DAMAGED_CODE,
+    TwoCodesScan: NoticeCode.TWO_CODES,
+    InputMethodScan: NoticeCode.INPUT_METHOD,
+}
+"""Scans that are explained and no more; all others of the kind are unknown."""
 
 
 def selling_notice(copy: CopyState, *, stopped: bool, needs_copy: bool) -> Notice | None:

@@ -8,11 +8,12 @@ from protocol.codes import ResidentCode
 from protocol.documents import Policy
 from protocol.evidence import Evidence, proof_grade
 from protocol.messages import Approved
-from protocol.money import Points
+from protocol.money import Points, format_quantity
 from protocol.redemption import Limits, Tender, TenderProblem, points_wanted, tender
-from protocol.sales import AnsweredBy, Payment, SaleCaptured
+from protocol.sales import AnsweredBy, Fulfilment, Payment, SaleCaptured
 from terminal.checkout.asking import terms_of
 from terminal.domain.basket import Basket
+from terminal.domain.papers import ServiceOrder
 from terminal.domain.ports import ReceiptFacts, SaleRow, TerminalIdentity
 from terminal.domain.sale import SaleState
 
@@ -64,6 +65,7 @@ def completed_sale(
     catalogue_version: int,
     limits: Limits,
     evidence: Evidence | None,
+    cashier: str | None = None,
 ) -> SaleCaptured:
     """The sale as its record keeps it. ``day`` is the business date."""
     return SaleCaptured(
@@ -82,6 +84,25 @@ def completed_sale(
         account=sale.approval.account if sale.approval else None,
         evidence=evidence,
         proof_grade=proof_grade(evidence) if evidence else None,
+        cashier=cashier,
+    )
+
+
+def orders_of(sale: SaleCaptured) -> tuple[ServiceOrder, ...]:
+    """A paper for each voucher and work order: what is still to be had, and for which receipt."""
+    return tuple(
+        ServiceOrder(
+            order_no=f"{sale.receipt_no}-{line.line_no}",
+            receipt_no=sale.receipt_no,
+            service=line.name,
+            quantity=f"{format_quantity(line.quantity_milli)}{line.unit}",
+            points=line.amount_points,
+            place="",
+            when="",
+            provider="",
+        )
+        for line in sale.lines
+        if line.fulfilment is not Fulfilment.AT_ONCE
     )
 
 

@@ -2,6 +2,7 @@
 
 from msgspec import UNSET
 
+from protocol.business_day import business_date
 from protocol.documents import Policy
 from protocol.money import format_quantity
 from protocol.redemption import (
@@ -26,7 +27,7 @@ from terminal.checkout.view import (
 from terminal.domain.basket import BasketLine
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.notice import Notice
-from terminal.domain.ports import Clock, Store, TerminalIdentity
+from terminal.domain.ports import Clock, Moment, Store, TerminalIdentity
 from terminal.domain.sale import SaleState
 
 
@@ -90,9 +91,18 @@ class Page:
             printer=around.printer,
             scanner=around.scanner,
             clock_state=moment.clock_state.value,
+            shift_forgotten=self._is_forgotten(policy, moment),
             second_copy=self._store.second_copy().value,
             disk_days=around.disk_days,
         )
+
+    def _is_forgotten(self, policy: Policy | None, moment: Moment) -> bool:
+        """Whether the open shift began with a sale of an earlier business date."""
+        began = self._store.first_sale_since_z()
+        if policy is None or began is None:
+            return False
+        hour = policy.cut_off_hour
+        return business_date(began, hour) < business_date(moment.at, hour)
 
     @staticmethod
     def _payment(sale: CurrentSale, policy: Policy | None) -> PaymentView | None:

@@ -37,6 +37,7 @@ from terminal.domain.ports import (
     Unreachable,
 )
 from terminal.domain.print_job import JobKind
+from terminal.domain.staff import NOBODY_ASKS, Approvals
 
 MAX_REASON_CHARS = 80
 MAX_RECEIPT_NO_CHARS = 64
@@ -104,6 +105,7 @@ class Returns:
         wake_workers: Callable[[], None],
         is_stopped: Callable[[], bool],
         drawer: CashDrawer = NO_DRAWER,
+        approvals: Approvals = NOBODY_ASKS,
     ) -> None:
         self._drawer = drawer
         self._identity = identity
@@ -114,6 +116,7 @@ class Returns:
         self._ids = ids
         self._wake_workers = wake_workers
         self._is_stopped = is_stopped
+        self._approvals = approvals
         self._one_at_a_time = threading.Lock()
 
     def look(self, receipt_no: str) -> Returnable | Notice:
@@ -143,12 +146,12 @@ class Returns:
         reason: str,
         wanted: Mapping[int, int] | None = None,
         *,
-        cashier: str | None = None,
-        approved_by: str | None = None,
+        pin: str | None = None,
     ) -> Notice:
         """Take goods back: ``wanted`` by line number in thousandths, None for all that is left.
 
-        The resident need not be present. A second press of the button gives nothing back twice.
+        ``pin`` is an owner's: a refund above the shop's limit needs his leave. The resident need not
+        be present. A second press of the button gives nothing back twice.
         """
         looked = self.look(receipt_no)
         if isinstance(looked, Notice):
@@ -164,7 +167,11 @@ class Returns:
                 return Notice(NoticeCode.NOT_READY, NoticeLevel.ALARM)
             if isinstance(offered, Notice):
                 return offered
-            return self._give(found, offered, policy, (reason, cashier, approved_by))
+            approved_by = self._approvals.for_refund(offered[1], pin)
+            if isinstance(approved_by, Notice):
+                return approved_by
+            said = (reason, self._approvals.at_till(), approved_by)
+            return self._give(found, offered, policy, said)
 
     def _give(
         self,

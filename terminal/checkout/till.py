@@ -21,6 +21,7 @@ from protocol.redemption import PointsWanted, Tender, is_enough, points_wanted
 from protocol.sales import AnsweredBy, ReversalReason, SaleReversed
 from terminal.checkout.allowed import (
     AMOUNT_NOTICES,
+    SCAN_NOTICES,
     asking_notice,
     completed_notice,
     completing_notice,
@@ -29,10 +30,12 @@ from terminal.checkout.allowed import (
     selling_notice,
 )
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
+from terminal.checkout.barcodes import Weighed, read_goods
 from terminal.checkout.current import (
     CurrentSale,
     completed_sale,
     is_too_old,
+    orders_of,
     receipt_facts,
     sale_row,
     tender_of,
@@ -57,11 +60,8 @@ from terminal.domain.print_job import JobKind
 from terminal.domain.sale import SaleEvent, SaleState, advance
 from terminal.domain.scan import (
     BarcodeScan,
-    DamagedCodeScan,
-    InputMethodScan,
     PaymentScan,
     ResidentScan,
-    TwoCodesScan,
     classify,
 )
 from terminal.domain.stand_in import ImageTrust
@@ -86,9 +86,11 @@ class Till:
         refuses_uncopied: bool = False,
         drawer: CashDrawer = NO_DRAWER,
         trust: ImageTrust | None = None,
+        at_till: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._drawer = drawer
         self._refuses_uncopied = refuses_uncopied
+        self._at_till = at_till
         self._identity = identity
         self._store = store
         self._asking = Asking(identity, store, clock, trust or ImageTrust(confirmed=True))
@@ -99,6 +101,8 @@ class Till:
         self._changes = changes
         self._wake_workers = wake_workers
         self._lock = threading.RLock()
+        # Another page may be waiting for a code.
+        self.code_taker: Callable[[ResidentCode], bool] = lambda _code: False
         self._notice: Notice | None = None
         self._stopped = False
         self._sale = self._new_sale(Basket())
@@ -181,17 +185,13 @@ class Till:
             case BarcodeScan(barcode):
                 self._scan_barcode(barcode)
             case ResidentScan(code):
-                self.show_code(code)
+                if not self.code_taker(code):
+                    self.show_code(code)
             case PaymentScan(brand):
                 self.say(NoticeCode.PAYMENT_CODE, NoticeLevel.REFUSED, {"brand": brand.value})
-            case DamagedCodeScan():
-                self.say(NoticeCode.DAMAGED_CODE, NoticeLevel.REFUSED)
-            case TwoCodesScan():
-                self.say(NoticeCode.TWO_CODES, NoticeLevel.REFUSED)
-            case InputMethodScan():
-                self.say(NoticeCode.INPUT_METHOD, NoticeLevel.REFUSED)
             case _:
-                self.say(NoticeCode.UNKNOWN_SCAN, NoticeLevel.REFUSED)
+                said = SCAN_NOTICES.get(type(scan), NoticeCode.UNKNOWN_SCAN)
+                self.say(said, NoticeLevel.REFUSED)
 
     def show_code(self, code: ResidentCode) -> None:
         """A resident shows a code: ask whether points may be taken, and wait for the answer."""
@@ -354,6 +354,7 @@ class Till:
                     catalogue_version=catalogue.version if catalogue else 0,
                     limits=policy.limits,
                     evidence=evidence,
+                    cashier=self._at_till(),
                 )
                 work.journal(captured, moment)
                 work.save_sale(
@@ -370,6 +371,9 @@ class Till:
                 )
                 document = self._receipts.sale(captured, facts)
                 work.queue_print(JobKind.SALE, captured.receipt_no, document, 0)
+                for order in orders_of(captured):
+                    paper = self._receipts.paper(order, facts)
+                    work.queue_print(JobKind.ORDER, order.order_no, paper, 0)
         except RecordTooLargeError:
             self._say(NoticeCode.BASKET_TOO_LARGE, NoticeLevel.REFUSED)
             return
@@ -411,16 +415,10 @@ class Till:
     ) -> None:
         """Show a notice on the page."""
         with self._lock:
-            self._say(code, level, figures)
+            self._notice = Notice(code, level, figures or {})
+            self._changes.note()
 
-    def _say(
-        self,
-        code: NoticeCode,
-        level: NoticeLevel,
-        figures: dict[str, str | int] | None = None,
-    ) -> None:
-        self._notice = Notice(code, level, figures or {})
-        self._changes.note()
+    _say = say
 
     def _may_sell(self) -> bool:
         copy = self._store.second_copy()
@@ -441,9 +439,14 @@ class Till:
     def _scan_barcode(self, barcode: str) -> None:
         with self._lock:
             catalogue = self._store.documents().catalogue
-            items = catalogue.items if catalogue else ()
-            item = next((x for x in items if x.barcode == barcode), None)
-            self._add(item, barcode, QUANTITY_ONE_MILLI)
+            goods = read_goods(barcode, catalogue.items if catalogue else ())
+            if isinstance(goods, Weighed):
+                self._add(goods.item, barcode, goods.quantity_milli)
+            elif isinstance(goods, NoticeCode):
+                self._say(goods, NoticeLevel.REFUSED, {"item": barcode[:32]})
+            elif self._may_edit():
+                item = goods.item
+                self._put(self._sale.basket.with_amount(goods.amount_fen, item.name, item.category))
 
     def _add(self, item: Item | None, shown_as: str, quantity_milli: int) -> None:
         if item is None:

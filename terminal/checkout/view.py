@@ -98,5 +98,6 @@ class TillView(Struct, frozen=True, kw_only=True):
     printer: str
     scanner: str
     clock_state: str
+    shift_forgotten: bool = False
     second_copy: str = "off"
     disk_days: int | None = None

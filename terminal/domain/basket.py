@@ -19,8 +19,9 @@ MAX_BASKET_POINTS = 1_000_000
 
 
 def sold_at_till(item: Item) -> bool:
-    """Vouchers and work orders are not: their money must not move before they are fulfilled."""
-    return item.fulfilment is Fulfilment.AT_ONCE
+    """Vouchers and work orders are sold for points alone: their money moves when they are done."""
+    at_once = item.fulfilment is Fulfilment.AT_ONCE
+    return at_once or (item.price_points is not None and item.price_fen is None)
 
 
 def _is_same(one: Item, other: Item) -> bool:

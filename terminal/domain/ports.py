@@ -11,13 +11,22 @@ from uuid import UUID
 from drivers.document import Document
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy
 from protocol.journal import ClockState
-from protocol.messages import Approved, AuthoriseRequest, SaleAnswer, SaleFound
+from protocol.messages import (
+    Approved,
+    AuthoriseRequest,
+    OrdersAnswer,
+    OrdersRequest,
+    SaleAnswer,
+    SaleFound,
+)
 from protocol.reasons import Declined
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
+from protocol.shifts import ShiftClosed
 from terminal.domain.papers import Paper
 from terminal.domain.print_job import JobKind, PrintJob
 from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState
+from terminal.domain.staff import Person
 from terminal.domain.stand_in import Exposure
 
 
@@ -87,6 +96,23 @@ class Pool(Protocol):
         """A sale of this merchant by its receipt; answers within the configured time, always."""
 
 
+class OrderDesk(Protocol):
+    """The pool server as somebody with a voucher needs it."""
+
+    def look_up_orders(self, request: OrdersRequest) -> OrdersAnswer | Unreachable:
+        """A resident's vouchers and work orders; answers within the configured time, always."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRecord:
+    """A happening of this journal and what the server made of it; ``outcome`` empty: not yet."""
+
+    happening: Happening
+    at: datetime
+    outcome: str
+    says: str
+
+
 @dataclass(frozen=True, slots=True)
 class PoolDocuments:
     """The newest verified documents; None where none has come yet."""
@@ -138,6 +164,15 @@ class SaleSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class ZMark:
+    """A Z report's number, the hash of its record, and when the shift was closed."""
+
+    z_no: int
+    hash_hex: str
+    closed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRefund:
     """A refund that this terminal gave, the sale that it is of, and when it happened."""
 
@@ -152,8 +187,8 @@ class Work(Protocol):
     def next_receipt_no(self) -> str:
         """The next number of this terminal's receipts, without gaps."""
 
-    def journal(self, happening: Happening, at: Moment) -> None:
-        """Append a record to the chain and to the outbox.
+    def journal(self, happening: Happening, at: Moment) -> str:
+        """Append a record to the chain and to the outbox; answers its hash in hex.
 
         Raises:
             RecordTooLargeError: the server would not take it, nor anything behind it.
@@ -166,6 +201,15 @@ class Work(Protocol):
         self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, *, whole: bool
     ) -> None:
         """Note a refund that was journalled just now. ``whole``: with it all of the sale is back."""
+
+    def save_person(self, person: Person) -> None:
+        """Keep somebody with a PIN, in place of who had this name."""
+
+    def remove_person(self, name: str) -> None:
+        """Keep him no longer."""
+
+    def save_z(self, mark: ZMark) -> None:
+        """Note a Z report that was journalled just now."""
 
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
         """Add a print job; returns its number."""
@@ -202,6 +246,38 @@ class Store(Protocol):
 
     def captured(self, receipt_no: str) -> tuple[SaleSummary, SaleCaptured, datetime] | None:
         """A completed sale by its receipt: row, record, and when it happened."""
+
+    def people(self) -> Sequence[Person]:
+        """Everybody with a PIN here, owners first."""
+
+    def newest_told(self, kind: str, limit: int) -> Sequence[ToldRecord]:
+        """The newest records of a kind, newest first."""
+
+    def sold_between(
+        self, since: datetime, until: datetime
+    ) -> Sequence[tuple[Happening, datetime]]:
+        """Sales and refunds that happened in this time, in the journal's order."""
+
+    def untold_value(self) -> tuple[int, int, int]:
+        """Sales that the server was not told yet: how many, their points, their fen of money."""
+
+    def parked_value(self) -> tuple[int, int, int]:
+        """Sales that wait for a person at the server: how many, their points, their fen."""
+
+    def last_z(self) -> ZMark | None:
+        """The newest Z report."""
+
+    def z_reports(self, limit: int) -> Sequence[ZMark]:
+        """Z reports, newest first."""
+
+    def z_report(self, z_no: int) -> tuple[ShiftClosed, ZMark] | None:
+        """A Z report by its number."""
+
+    def first_sale_since_z(self) -> datetime | None:
+        """When the first sale since the last Z report happened."""
+
+    def since_last_z(self) -> Sequence[tuple[Happening, datetime]]:
+        """Sales, refunds and openings since the last Z report, in the journal's order."""
 
     def refunds_of(self, sale_id: UUID) -> Sequence[SaleRefunded]:
         """What came back of a sale here, oldest first."""
@@ -259,7 +335,14 @@ class ReceiptFacts:
     receipt_code: str = ""
 
 
-class Receipts(Protocol):
+class Papers(Protocol):
+    """Turns the papers beside receipts into documents."""
+
+    def paper(self, paper: Paper, facts: ReceiptFacts) -> Document:
+        """The document of any of them; ``facts.occurred_at`` is when it happened."""
+
+
+class Receipts(Papers, Protocol):
     """Turns what happened into what stands on paper."""
 
     def sale(self, sale: SaleCaptured, facts: ReceiptFacts) -> Document:

@@ -66,6 +66,8 @@ class JobKind(StrEnum):
     REFUND = "refund"
     DRAWER = "drawer"
     """No paper: the drawer's pulse, sent once or never."""
+    SHIFT = "shift"
+    ORDER = "order"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from protocol.messages import (
     EnrolRequest,
     JournalAnswer,
     JournalBatch,
+    OrdersAnswer,
+    OrdersRequest,
     Problem,
     ProblemKind,
     SaleAnswer,
@@ -59,6 +61,7 @@ class ServerProblem:
 
 _APPROVALS: msgspec.json.Decoder[Approved | Declined] = msgspec.json.Decoder(Approved | Declined)
 _SALES: msgspec.json.Decoder[SaleAnswer] = msgspec.json.Decoder(SaleAnswer)
+_ORDERS: msgspec.json.Decoder[OrdersAnswer] = msgspec.json.Decoder(OrdersAnswer)
 _OUTCOMES = msgspec.json.Decoder(JournalAnswer)
 _BOOTS = msgspec.json.Decoder(BootAnswer)
 _DOCUMENTS = msgspec.json.Decoder(DocumentsAnswer)
@@ -188,6 +191,10 @@ class PoolLink:
     def look_up_sale(self, receipt_no: str) -> SaleAnswer | Unreachable:
         """See :class:`terminal.domain.ports.Pool`."""
         return self._ask("sale", SaleRequest(receipt_no=receipt_no), _SALES)
+
+    def look_up_orders(self, request: OrdersRequest) -> OrdersAnswer | Unreachable:
+        """See :class:`terminal.domain.ports.OrderDesk`."""
+        return self._ask("orders", request, _ORDERS)
 
     def _ask(
         self, verb: str, message: msgspec.Struct, answers: msgspec.json.Decoder[A]

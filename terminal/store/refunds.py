@@ -13,16 +13,11 @@ from protocol.messages import SaleFound
 from protocol.sales import SaleCaptured, SaleRefunded
 from terminal.domain.ports import StoredRefund, StoreFaultError
 from terminal.store.sealer import ChainHead
-from terminal.store.tables import journal, refund, sale
+from terminal.store.tables import journal, refund, sale, z_report
 
 _INSERT = insert(refund)
 _BODY = select(journal.c.body)
-_LAST_CLOSED = (
-    select(journal.c.epoch, journal.c.seq)
-    .where(journal.c.kind == "takings_declared")
-    .order_by(journal.c.epoch.desc(), journal.c.seq.desc())
-    .limit(1)
-)
+_LAST_CLOSED = select(z_report.c.epoch, z_report.c.seq).order_by(z_report.c.z_no.desc()).limit(1)
 
 
 def save_refund(

@@ -16,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from drivers.document import Document, document_to_json
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
-from protocol.messages import SaleFound
 from protocol.sales import Happening, SaleCaptured, SaleRefunded, SaleReversed
 from terminal.domain.ports import (
     Moment,
@@ -31,9 +30,12 @@ from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob, adv
 from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState, NoSecondCopy, SecondCopy
 from terminal.domain.stand_in import Exposure
+from terminal.store.counter_work import CounterWork
 from terminal.store.disk import open_engine
-from terminal.store.refunds import RefundReads, save_refund
+from terminal.store.people import PeopleReads
+from terminal.store.refunds import RefundReads
 from terminal.store.sealer import ChainHead, Sealer
+from terminal.store.shifts import ShiftReads
 from terminal.store.tables import counter, document, journal, outbox, print_job, refund, sale
 
 RECEIPT_COUNTER = "receipt"
@@ -98,7 +100,7 @@ def _commit_faults() -> Iterator[None]:
         raise StoreUnsureError(str(origin or error)) from error
 
 
-class SqliteWork:
+class SqliteWork(CounterWork):
     """One durable step; see :class:`terminal.domain.ports.Work`."""
 
     def __init__(
@@ -125,7 +127,7 @@ class SqliteWork:
         number = self._connection.execute(_NUMBER).scalar_one()
         return f"{self._terminal}-{number:06d}"
 
-    def journal(self, happening: Happening, at: Moment) -> None:
+    def journal(self, happening: Happening, at: Moment) -> str:
         policy, directory = self._documents.policy, self._documents.directory
         head, record = self._sealer.seal_next(
             chain_head(self._connection),
@@ -158,6 +160,7 @@ class SqliteWork:
         self._connection.execute(_TELL, {"epoch": head.epoch, "seq": head.seq})
         self._place = head
         self._placed_at = at.at
+        return head.hash_hex
 
     def save_sale(self, row: SaleRow) -> None:
         captured = row.state is SaleState.CAPTURED
@@ -181,11 +184,6 @@ class SqliteWork:
         }
         self._connection.execute(_SAVE_SALE, values)
 
-    def save_refund(
-        self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, *, whole: bool
-    ) -> None:
-        save_refund(self._connection, self._place, self._placed_at, refund, sale, whole=whole)
-
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
         inserted = self._connection.execute(
             _PRINT,
@@ -207,7 +205,7 @@ def chain_head(connection: Connection) -> ChainHead | None:
     return ChainHead(row.epoch, row.seq, row.hash) if row else None
 
 
-class SqliteStore(RefundReads):
+class SqliteStore(RefundReads, ShiftReads, PeopleReads):
     """The till's side of the disk; :mod:`terminal.store.spool` and ``outbox`` are the workers'.
 
     Raises:

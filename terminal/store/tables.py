@@ -102,6 +102,30 @@ refund = Table(
     Index("refunds_of_a_sale", "sale_id"),
 )
 
+z_report = Table(
+    "z_report",
+    metadata,
+    Column("z_no", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("closed_at", String(32), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    PrimaryKeyConstraint("z_no", name="a_z_report_has_one_number"),
+    UniqueConstraint("epoch", "seq", name="a_record_is_one_z_report"),
+    CheckConstraint("z_no >= 1", name="z_reports_count_from_one"),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("name", String(32), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("pin_hash", String(200), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", String(40)),
+    PrimaryKeyConstraint("name", name="a_person_has_one_pin"),
+)
+
 print_job = Table(
     "print_job",
     metadata,

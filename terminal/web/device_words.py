@@ -145,6 +145,9 @@ def status_views(view: TillView) -> tuple[StatusView, ...]:
     if view.disk_days is not None:
         text = say(later("存储只够用 {days} 天，请联系技术员"), {"days": view.disk_days})
         marks.append(("disk", NoticeLevel.REFUSED, text))
+    if view.shift_forgotten:
+        text = say(later("上一班没有交，请按“更多”里的“班次”"))
+        marks.append(("shift", NoticeLevel.REFUSED, text))
     if view.clock_state == ClockState.UNKNOWN:
         text = say(later("时间不准，请联系技术员"))
         marks.append(("clock", NoticeLevel.REFUSED, text))

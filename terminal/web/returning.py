@@ -13,6 +13,7 @@ from terminal.checkout.returns import Returnable, Returns
 from terminal.checkout.till import Till
 from terminal.checkout.view import NoticeView
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
+from terminal.shifts.staff import Staff
 from terminal.web.answers import json_answer
 from terminal.web.bodies import ShortText, parse_quantity_milli, read_body
 from terminal.web.language import later, say
@@ -40,11 +41,12 @@ class LookBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReturnBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """``reason`` as the cashier chose it."""
+    """``reason`` as the cashier chose it; ``pin`` an owner's, where the refund is large."""
 
     receipt_no: ShortText
     reason: ShortText
     lines: WantedLines | None = None
+    pin: ShortText = ""
 
 
 class ReturnLine(Struct, frozen=True, kw_only=True):
@@ -67,15 +69,17 @@ class ReturnScreen(Struct, frozen=True, kw_only=True):
     next: str
     lines: tuple[ReturnLine, ...]
     give: str
+    needs_owner: bool = False
 
 
 class ReturnRoutes:
     """The two addresses of returns."""
 
     def __init__(
-        self, returns: Returns, till: Till, page: Page, answer: Callable[[], Response]
+        self, returns: Returns, staff: Staff, till: Till, page: Page, answer: Callable[[], Response]
     ) -> None:
         self._returns = returns
+        self._staff = staff
         self._till = till
         self._page = page
         self._answer = answer
@@ -102,6 +106,7 @@ class ReturnRoutes:
                 next="",
                 lines=self._lines(found),
                 give=self._give(payment),
+                needs_owner=self._staff.needs_owner(payment),
             )
         )
 
@@ -111,7 +116,7 @@ class ReturnRoutes:
         if wanted is None and body.lines is not None:
             self._till.say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
             return self._answer()
-        notice = self._returns.refund(body.receipt_no, body.reason, wanted)
+        notice = self._returns.refund(body.receipt_no, body.reason, wanted, pin=body.pin or None)
         self._till.say(notice.code, notice.level, notice.figures)
         return self._answer()
 

@@ -27,12 +27,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from drivers.ports import MAX_SCAN_CHARS
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.allowed import fault_code
+from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.notice import NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Store, StoreFaultError
+from terminal.shifts.shifts import Shifts
+from terminal.shifts.staff import Staff
 from terminal.web.answers import Problem, json_answer, problem
 from terminal.web.bodies import (
     AmountBody,
@@ -49,9 +52,14 @@ from terminal.web.bodies import (
 )
 from terminal.web.guard import foreign_host, foreign_post
 from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
+from terminal.web.more import MorePages
+from terminal.web.orders_page import OrdersPage
+from terminal.web.report_page import ReportPage
 from terminal.web.returning import ReturnRoutes
 from terminal.web.sales_list import RECENT_SALES, sales_screen
 from terminal.web.screen import TYPED_AMOUNT_NAME, Screen, catalogue_screen, screen_of
+from terminal.web.shift_page import ShiftPage
+from terminal.web.staff_page import StaffPage
 from terminal.web.streams import Streams, screen_events
 
 BLUEPRINT: Final = "till"
@@ -71,6 +79,9 @@ class WebDesk:
     page: Page
     after_sale: AfterSale
     returns: Returns
+    shifts: Shifts
+    staff: Staff
+    orders: Orders
     store: Store
     changes: Changes
     clock: Clock
@@ -230,8 +241,8 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
     """The cashier's page and its addresses over one desk."""
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates", static_folder="static")
     routes = TillRoutes(desk)
-    returns = ReturnRoutes(desk.returns, desk.till, desk.page, routes.answer)
-    reading: dict[str, Callable[[], AnyResponse]] = {
+    returns = ReturnRoutes(desk.returns, desk.staff, desk.till, desk.page, routes.answer)
+    reading: dict[str, Callable[[], AnyResponse | str]] = {
         "/": routes.till_page,
         "/health": routes.health,
         "/api/view": routes.answer,
@@ -252,6 +263,18 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/return": returns.look,
         "/api/refund": returns.refund,
     }
+    more = MorePages(desk.page, desk.changes.note)
+    shift_page = ShiftPage(desk.shifts, desk.store, desk.page, more)
+    reading["/more"] = more.menu
+    staff_page = StaffPage(desk.staff, more)
+    for looked, done in (
+        shift_page.rules(),
+        staff_page.rules(),
+        OrdersPage(desk.orders, more).rules(),
+        ReportPage(desk.store, desk.clock, desk.page, more).rules(),
+    ):
+        reading |= looked
+        changing |= done
     for path, function in reading.items():
         blueprint.add_url_rule(path, function.__name__, function, methods=["GET"])
     for path, function in changing.items():

@@ -49,8 +49,11 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.ITEM_UNKNOWN: Words(
         later("商品目录里没有“{item}”。"), later("请从按键里选商品，或按“金额”输入价钱。")
     ),
+    NoticeCode.BARCODE_MISREAD: Words(
+        later("条码“{item}”没有读对。"), later("请再扫一次；还不行，请从按键里选或输金额。")
+    ),
     NoticeCode.ITEM_ELSEWHERE: Words(
-        later("券和上门服务现在不在收银台办理。"), later("请居民到社区服务站登记。")
+        later("券和上门服务只能用{unit}换，这一件没有{unit}价。"), later("请联系社区定好价再办。")
     ),
     NoticeCode.OUT_OF_STOCK: Words(
         later("“{item}”库存不够，系统里还有 {stock} 件。"),
@@ -148,6 +151,70 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("这一单不是本机卖的，现在连不上服务器，不能退。"),
         later("请等网络好了再办，或到原来的收银台办理。"),
     ),
+    NoticeCode.OWNER_NEEDED: Words(later("金额较大，要店主同意。"), later("请店主输入 PIN 码。")),
+    NoticeCode.OWNER_PIN_UNSET: Words(
+        later("这一步要店主同意，还没有设店主的 PIN 码。"),
+        later("请店主按“更多”里的“人员”，设好 PIN 码再办。"),
+    ),
+    NoticeCode.PIN_WRONG: Words(later("PIN 码不对。"), later("请重新输入；错五次要等一会儿。")),
+    NoticeCode.PIN_WAITS: Words(
+        later("PIN 码错得太多，还要等 {seconds} 秒。"), later("请等一会儿再输入。")
+    ),
+    NoticeCode.PIN_TOO_EASY: Words(
+        later("这个 PIN 码不能用。"), later("请用 4 到 8 位数字，不要 1234、0000 这样的。")
+    ),
+    NoticeCode.PERSON_UNKNOWN: Words(later("没有这个人。"), later("请从名单里选。")),
+    NoticeCode.PERSON_NAME_WRONG: Words(later("姓名不能用。"), later("请填 1 到 16 个字。")),
+    NoticeCode.PERSON_SAVED: Words(later("“{person}”已保存。"), later("可以换人收银了。")),
+    NoticeCode.PERSON_REMOVED: Words(later("“{person}”已删去。"), later("他的 PIN 码不能再用。")),
+    NoticeCode.LAST_OWNER: Words(later("最后一位店主不能删。"), later("请先登记另一位店主。")),
+    NoticeCode.TOO_MANY_PEOPLE: Words(later("人员太多，最多 50 位。"), later("请先删去不在的人。")),
+    NoticeCode.SIGNED_IN: Words(later("现在由“{person}”收银。"), later("请回收银台收款。")),
+    NoticeCode.SIGNED_OUT: Words(later("已退出。"), later("请下一位输入 PIN 码，或直接收款。")),
+    NoticeCode.ORDERS_NEED_NETWORK: Words(
+        later("现在连不上服务器，不能用券，也不能完成上门单。"), later("请等网络好了，再扫居民码。")
+    ),
+    NoticeCode.NO_ORDERS: Words(
+        later("这位居民没有券，也没有上门单。"), later("可以在收银台用{unit}换。")
+    ),
+    NoticeCode.ORDER_CODE_AGAIN: Words(
+        later("居民码已过两分钟，没有算数。"), later("请再扫一次居民码。")
+    ),
+    NoticeCode.ORDER_USED: Words(
+        later("“{item}”已经用过：{used_on}，在{used_where}。"),
+        later("请告诉居民；有疑问，请问社区。"),
+    ),
+    NoticeCode.ORDER_DONE: Words(
+        later("“{item}”已办好。"), later("请做下一件事；补偿会记入对账单。")
+    ),
+    NoticeCode.SHIFT_OPENED: Words(later("已开班，备用金 {cash} 元。"), later("可以开始收款。")),
+    NoticeCode.SHIFT_OPEN_ALREADY: Words(
+        later("这一班已经开好，备用金已记。"), later("请直接收款；要换班，先交班。")
+    ),
+    NoticeCode.SHIFT_EMPTY: Words(
+        later("这一班还没有交易，也没有开班。"), later("不用交班，请直接收款或开班。")
+    ),
+    NoticeCode.SHIFT_CLOSED: Words(
+        later("已交班，Z 报表第 {z_no} 号。"), later("报表正在打印，请签字交给店主。")
+    ),
+    NoticeCode.SHIFT_CLOSED_SHORT: Words(
+        later("已交班，Z 报表第 {z_no} 号：现金少 {cash} 元。"),
+        later("差额已记在报表上，请签字交给店主。"),
+    ),
+    NoticeCode.SHIFT_CLOSED_OVER: Words(
+        later("已交班，Z 报表第 {z_no} 号：现金多 {cash} 元。"),
+        later("差额已记在报表上，请签字交给店主。"),
+    ),
+    NoticeCode.SHIFT_CLOSED_ALREADY: Words(
+        later("这一班已经交过了，没有再交一次。"), later("要报表，请在下面补打。")
+    ),
+    NoticeCode.SHIFT_FORGOTTEN: Words(
+        later("上一班还没有交。"), later("请先按“更多”里的“班次”，数钱交班，再开始今天的收款。")
+    ),
+    NoticeCode.COUNT_NEEDED: Words(
+        later("本店另有收银机时，要填现金。"), later("请数现金，填好再交班。")
+    ),
+    NoticeCode.X_PRINTED: Words(later("X 报表已交给打印机。"), later("这一班继续，不用重新开班。")),
     NoticeCode.REPRINT_QUEUED: Words(
         later("小票已交给打印机。"), later("没有出来，请看打印机的纸和盖子。")
     ),

@@ -23,19 +23,25 @@ from protocol.documents import (
 )
 from protocol.ids import uuid7
 from protocol.keys import pool_tag, public_key_text
-from protocol.messages import Approved, AuthoriseRequest, SaleAnswer
+from protocol.messages import Approved, AuthoriseRequest, OrdersAnswer, OrdersRequest, SaleAnswer
 from protocol.money import Points
 from protocol.reasons import Declined
 from protocol.redemption import FenRemainder
 from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.asking import Asking
+from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
+from terminal.domain.stand_in import ImageTrust
 from terminal.receipts.composer import ReceiptComposer
+from terminal.shifts.shifts import Shifts
+from terminal.shifts.staff import Staff
 from terminal.store.outbox import Outbox
+from terminal.store.people import ArgonPins
 from terminal.store.sealer import Sealer
 from terminal.store.spool import Spool
 from terminal.store.sqlite import SqliteStore
@@ -89,6 +95,8 @@ class PoolAnswers:
     def __init__(self) -> None:
         self.asked: list[AuthoriseRequest] = []
         self.answers: list[Approved | Declined | Unreachable] = []
+        self.orders: OrdersAnswer | None = None
+        self.orders_asked: list[OrdersRequest] = []
         self.looked_up: list[str] = []
         self.sales: dict[str, SaleAnswer] = {}
         self.while_asking: Callable[[], None] = lambda: None
@@ -103,6 +111,10 @@ class PoolAnswers:
     def look_up_sale(self, receipt_no: str) -> SaleAnswer | Unreachable:
         self.looked_up.append(receipt_no)
         return self.sales.get(receipt_no, Unreachable(UnreachableReason.NO_CONNECTION))
+
+    def look_up_orders(self, request: OrdersRequest) -> OrdersAnswer | Unreachable:
+        self.orders_asked.append(request)
+        return self.orders or Unreachable(UnreachableReason.NO_CONNECTION)
 
     def approve(self, points: int, balance: int, account: str = ZHANG) -> None:
         self.answers.append(
@@ -249,6 +261,15 @@ class Shop:
         self.outbox = Outbox(self.store)
         self.spool = Spool(self.store)
         receipts = ReceiptComposer()
+        self.staff = Staff(
+            store=self.store,
+            clock=self.clock,
+            hasher=ArgonPins(memory_kib=8, passes=1),
+            changes=self.changes,
+            wake_workers=self._wake,
+            refund_limit_fen=10_000,
+            refund_limit_points=1_000,
+        )
         self.till = Till(
             identity=self.identity,
             store=self.store,
@@ -258,6 +279,7 @@ class Shop:
             ids=self.ids,
             changes=self.changes,
             wake_workers=self._wake,
+            at_till=self.staff.at_till,
         )
         self.after_sale = AfterSale(
             identity=self.identity,
@@ -274,7 +296,9 @@ class Shop:
             ids=self.ids,
             wake_workers=self._wake,
             is_stopped=self.till.is_stopped,
+            approvals=self.staff,
         )
+        self._open_more(receipts)
         self.page = Page(
             identity=self.identity,
             till=self.till,
@@ -282,6 +306,28 @@ class Shop:
             clock=self.clock,
             changes=self.changes,
             surroundings=self.surroundings,
+        )
+
+    def _open_more(self, receipts: ReceiptComposer) -> None:
+        self.orders = Orders(
+            desk=self.pool,
+            store=self.store,
+            asking=Asking(self.identity, self.store, self.clock, ImageTrust(confirmed=True)),
+            clock=self.clock,
+            ids=self.ids,
+            wake_workers=self._wake,
+            is_stopped=self.till.is_stopped,
+            at_till=self.staff.at_till,
+        )
+        self.till.code_taker = self.orders.takes
+        self.shifts = Shifts(
+            identity=self.identity,
+            store=self.store,
+            papers=receipts,
+            clock=self.clock,
+            wake_workers=self._wake,
+            is_stopped=self.till.is_stopped,
+            at_till=self.staff.at_till,
         )
 
     def power_cut(self) -> None:

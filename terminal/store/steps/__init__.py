@@ -15,6 +15,8 @@ from terminal.store.steps import (
     s0002_refunds,
     s0003_chain_marks,
     s0004_sales_by_record,
+    s0005_shifts,
+    s0006_people,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -22,6 +24,8 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     s0002_refunds.take,
     s0003_chain_marks.take,
     s0004_sales_by_record.take,
+    s0005_shifts.take,
+    s0006_people.take,
 )
 
 SCHEMA_VERSION = len(STEPS)

@@ -12,7 +12,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from protocol.evidence import SlotEvidence
-from protocol.messages import OutcomeKind, RecordOutcome
+from protocol.messages import (
+    OrdersAnswer,
+    OrdersFound,
+    OrdersRequest,
+    OutcomeKind,
+    RecordOutcome,
+)
 from protocol.sales import Fulfilment, RefundLine
 from server.db import create_all, metadata, open_engine, writing
 from server.facts import FactStamp
@@ -27,6 +33,7 @@ from tests.unit.server.test_catalogue import run
 from tests.unit.server.test_races import at_once
 from tests.unit.server.world import (
     LIU,
+    ZHANG,
     Till,
     World,
     asked_and_sold,
@@ -214,3 +221,32 @@ def test_the_office_lists_does_and_gives_up(street: World, shop: Till) -> None:
     assert run(street, "order", "validity", "visit", "30", "--reason", "通知").exit_code == 0
     assert "0 expired" in run(street, "order", "expire").stdout
     assert (left(street), street.fen(f"merchant:{CENTRE}")) == (40, 3_000)
+
+
+def test_a_resident_who_shows_a_code_sees_his_orders_and_where_a_used_one_went(
+    street: World, shop: Till, centre: Till
+) -> None:
+    give(street, 100)
+    used = sell(street, shop, line(street, "haircut-voucher"))
+    cleaning = sell(street, shop, line(street, "house-cleaning"))
+    assert [each.outcome for each in centre.tell(done(street, used))] == [POSTED]
+
+    def asked(account: str) -> OrdersAnswer:
+        evidence = street.slot(account)
+        lookup = OrdersRequest(
+            lookup_id=street.sale_id(), evidence=evidence, occurred_at=street.clock.now
+        )
+        path = f"/v1/terminals/{centre.terminal}/orders"
+        body = centre.send(path, msgspec.json.encode(lookup)).data
+        answer: OrdersAnswer = msgspec.json.decode(body, type=OrdersAnswer)
+        return answer
+
+    found = asked(ZHANG)
+    assert isinstance(found, OrdersFound)
+    open_one, used_one = found.orders
+    assert (open_one.order_id, open_one.open_milli) == (order_id_of(cleaning.sale_id, 1), 1_000)
+    assert (used_one.open_milli, used_one.last_where) == (0, "饮马帮办中心")
+    assert used_one.last_on == used.business_date
+    others = asked(LIU)
+    assert isinstance(others, OrdersFound)
+    assert others.orders == ()

@@ -640,7 +640,7 @@ def test_without_a_policy_nothing_is_sold(tmp_path: Path) -> None:
     bare.store.close()
 
 
-def test_vouchers_and_work_orders_are_not_sold_at_the_till(shop: Shop) -> None:
+def test_a_work_order_with_a_price_in_money_is_not_sold_at_the_till(shop: Shop) -> None:
     cleaning = msgspec.structs.replace(
         ITEMS[0], item_id="cleaning", barcode=None, fulfilment=Fulfilment.WORK_ORDER
     )

@@ -51,6 +51,11 @@ FIGURES: dict[str, str | int] = {
     "stock": 2,
     "points": 71,
     "cash_fen": 8,
+    "z_no": 7,
+    "seconds": 30,
+    "person": "Li",
+    "used_on": "2026-03-02",
+    "used_where": "2",
 }
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
 

@@ -74,8 +74,8 @@ export const choosePoints = (points) => press("/api/points", { points });
 export const goBack = () => press("/api/back");
 export const clear = () => press("/api/clear");
 export const reprint = (receiptNo) => press("/api/reprint", { receipt_no: receiptNo });
-export const refund = (receiptNo, reason, lines) =>
-  press("/api/refund", { receipt_no: receiptNo, reason, lines });
+export const refund = (receiptNo, reason, lines, pin) =>
+  press("/api/refund", { receipt_no: receiptNo, reason, lines, pin });
 
 // A finger that was still pressing "confirm" must not dismiss the screen that says it worked.
 export function nextCustomer() {

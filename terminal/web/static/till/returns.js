@@ -35,6 +35,7 @@ function drawGive(screen) {
   put("refund-receipt", screen.receipt_no);
   put("refund-text", screen.problem ? `${screen.problem}${screen.next}` : screen.give);
   byId("refund-text").dataset.level = screen.problem ? "refused" : "";
+  byId("refund-owner").hidden = !screen.needs_owner;
   byId("refund-confirm").disabled = screen.problem !== "";
 }
 
@@ -83,8 +84,11 @@ export function startReturns() {
   byId("refund-confirm").addEventListener("click", () => {
     const reason = document.querySelector("#reasons input:checked").value;
     const lines = wantedLines();
+    const field = byId("refund-owner").querySelector("input");
+    const pin = field.value;
+    field.value = "";
     byId("refund-dialog").close();
     byId("sales-dialog").close();
-    refund(looked.receipt_no, reason, lines);
+    refund(looked.receipt_no, reason, lines, pin);
   });
 }

@@ -1,0 +1,25 @@
+"""What people did at a terminal beside selling: who, with whose leave, and why."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Act(StrEnum):
+    """What was done."""
+
+    PERSON_ADDED = "person_added"
+    PERSON_REMOVED = "person_removed"
+    PIN_CHANGED = "pin_changed"
+    PIN_LOCKED = "pin_locked"
+    """Somebody tried too many wrong PINs; the next try has to wait."""
+
+
+class PersonActed(Struct, frozen=True, kw_only=True, tag="person_acted"):
+    """One act. ``about`` is whom or what it concerns; never a PIN, nor anything made of one."""
+
+    act: Act
+    about: str
+    person: str | None = None
+    approved_by: str | None = None
+    reason: str = ""

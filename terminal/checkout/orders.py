@@ -1,0 +1,183 @@
+"""Vouchers and work orders at the till: what a resident still has, and doing it, once.
+
+The server is asked, because a voucher may have been used anywhere; without it nothing is done. The
+resident's own code shows both which orders there are and that this one was done.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from protocol.business_day import business_date
+from protocol.codes import ResidentCode
+from protocol.messages import OrdersFound, OrderShown, OrdersRequest
+from protocol.money import QUANTITY_ONE_MILLI
+from protocol.reasons import Declined
+from protocol.sales import OrderFulfilled
+from terminal.checkout.asking import Asking
+from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
+from terminal.domain.ports import Clock, Ids, OrderDesk, Store, ToldRecord, Unreachable
+from terminal.domain.scan import ResidentScan, classify
+
+SHOWN_FOR = timedelta(minutes=2)
+"""How long a code that was shown stands for its resident."""
+WAITS_FOR = timedelta(seconds=4)
+"""The open page asks every second; when it is closed, codes are the till's again."""
+RECENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    code: ResidentCode
+    orders: tuple[OrderShown, ...]
+    at_ms: int
+
+
+class Orders:
+    """One resident's orders at a time. Every method answers with the notice to show."""
+
+    def __init__(
+        self,
+        *,
+        desk: OrderDesk,
+        store: Store,
+        asking: Asking,
+        clock: Clock,
+        ids: Ids,
+        wake_workers: Callable[[], None],
+        is_stopped: Callable[[], bool],
+        at_till: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._desk = desk
+        self._store = store
+        self._asking = asking
+        self._clock = clock
+        self._ids = ids
+        self._wake_workers = wake_workers
+        self._is_stopped = is_stopped
+        self._at_till = at_till
+        self._lock = threading.Lock()
+        self._shown: _Shown | None = None
+        self._waits_until_ms = 0
+        self._turn = 0
+
+    def wait(self) -> None:
+        """The page is open: the next code of the scanner is meant for it."""
+        with self._lock:
+            now_ms = self._clock.moment().monotonic_ms
+            self._waits_until_ms = now_ms + int(WAITS_FOR.total_seconds() * 1000)
+
+    @property
+    def turn(self) -> int:
+        """Grows with every change of what there is to see."""
+        with self._lock:
+            return self._turn
+
+    def takes(self, code: ResidentCode) -> bool:
+        """A code from the scanner: whether this page took it."""
+        with self._lock:
+            waits = self._clock.moment().monotonic_ms < self._waits_until_ms
+        if waits:
+            self.show_code(code)
+        return waits
+
+    def show_text(self, text: str) -> Notice | None:
+        """A code as a scanner typed it; None where its orders are on the page now."""
+        scan = classify(text)
+        if not isinstance(scan, ResidentScan):
+            return _refused(NoticeCode.UNKNOWN_SCAN)
+        return self.show_code(scan.code)
+
+    def show_code(self, code: ResidentCode) -> Notice | None:
+        """Ask which orders the resident has; None where they are on the page now."""
+        moment = self._clock.moment()
+        lookup_id = self._ids.new(moment.at)
+        answer = self._desk.look_up_orders(
+            OrdersRequest(
+                lookup_id=lookup_id,
+                evidence=self._asking.evidence(lookup_id, code, 0),
+                occurred_at=moment.at,
+            )
+        )
+        shown = None
+        if isinstance(answer, OrdersFound):
+            shown = _Shown(code, answer.orders, moment.monotonic_ms)
+        with self._lock:
+            self._shown = shown
+            self._turn += 1
+        if isinstance(answer, Unreachable):
+            return _refused(NoticeCode.ORDERS_NEED_NETWORK)
+        if isinstance(answer, Declined):
+            return Notice(NoticeCode.DECLINED, NoticeLevel.REFUSED, {}, answer)
+        return None if answer.orders else _refused(NoticeCode.NO_ORDERS)
+
+    def on_page(self) -> Sequence[OrderShown] | None:
+        """The orders of whoever showed a code a moment ago."""
+        with self._lock:
+            shown = self._fresh()
+            return shown.orders if shown is not None else None
+
+    def recent(self) -> Sequence[ToldRecord]:
+        """What was done here last, and what the server made of it."""
+        return self._store.newest_told("order_fulfilled", RECENT)
+
+    def fulfil(self, order_id: str, units: int) -> Notice:
+        """So many units of an order were done, or of a voucher used, in front of the resident.
+
+        The code is gone with it: a second press of the button does nothing more.
+        """
+        policy = self._store.documents().policy
+        if self._is_stopped():
+            return Notice(NoticeCode.STOPPED, NoticeLevel.ALARM)
+        if policy is None:
+            return Notice(NoticeCode.NOT_READY, NoticeLevel.ALARM)
+        with self._lock:
+            shown = self._fresh()
+            order = (
+                next((x for x in shown.orders if x.order_id == order_id), None) if shown else None
+            )
+            if shown is None or order is None:
+                return _refused(NoticeCode.ORDER_CODE_AGAIN)
+            milli = units * QUANTITY_ONE_MILLI
+            if order.open_milli == 0:
+                return Notice(NoticeCode.ORDER_USED, NoticeLevel.REFUSED, _used(order))
+            if not 0 < milli <= order.open_milli:
+                return _refused(NoticeCode.QUANTITY_WRONG)
+            moment = self._clock.moment()
+            fulfilment_id = self._ids.new(moment.at)
+            with self._store.working() as work:
+                work.journal(
+                    OrderFulfilled(
+                        fulfilment_id=fulfilment_id,
+                        order_id=order_id,
+                        business_date=business_date(moment.at, policy.cut_off_hour),
+                        units_milli=milli,
+                        confirmation=self._asking.evidence(fulfilment_id, shown.code, 0),
+                        cashier=self._at_till(),
+                    ),
+                    moment,
+                )
+            self._shown = None
+            self._turn += 1
+        self._wake_workers()
+        return Notice(NoticeCode.ORDER_DONE, NoticeLevel.GOOD, {"item": order.name})
+
+    def _fresh(self) -> _Shown | None:
+        """With the lock held: what is on the page, while its code may stand for the resident."""
+        limit_ms = int(SHOWN_FOR.total_seconds() * 1000)
+        if self._shown is None or self._clock.moment().monotonic_ms - self._shown.at_ms > limit_ms:
+            self._shown = None
+        return self._shown
+
+
+def _used(order: OrderShown) -> dict[str, str | int]:
+    return {
+        "item": order.name,
+        "used_on": order.last_on.isoformat() if order.last_on is not None else "—",
+        "used_where": order.last_where or "—",
+    }
+
+
+def _refused(code: NoticeCode) -> Notice:
+    return Notice(code, NoticeLevel.REFUSED)

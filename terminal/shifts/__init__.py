@@ -1,0 +1,1 @@
+"""Shifts: opened with a float, looked at with X, closed with a Z report."""

@@ -1,0 +1,97 @@
+"""What the owner wants to know in the evening: one business day out of this terminal's journal."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from protocol.business_day import SHANGHAI
+from protocol.money import allot
+from protocol.sales import Happening, SaleCaptured, SaleRefunded
+from protocol.shifts import ShiftFigures
+from terminal.shifts.figures import shift_of
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What belongs to an hour or a category, less what came back. Fen and points; ``count`` sales."""
+
+    count: int = 0
+    goods_fen: int = 0
+    cash_fen: int = 0
+    points: int = 0
+
+    def plus(self, other: "Part") -> "Part":
+        return Part(
+            self.count + other.count,
+            self.goods_fen + other.goods_fen,
+            self.cash_fen + other.cash_fen,
+            self.points + other.points,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """One business day. Hours and categories each add up to the figures.
+
+    A refund counts in the hour in which it was given, and in no category of its own: the
+    categories are of what was sold that day.
+    """
+
+    day: date
+    figures: ShiftFigures
+    by_hour: Mapping[int, Part]
+    by_category: Mapping[str, Part]
+
+
+def report_of(day: date, records: Iterable[tuple[Happening, datetime]]) -> DayReport:
+    """Fold the records of a business day, whatever shift they were in."""
+    own = [
+        (x, at)
+        for x, at in records
+        if isinstance(x, SaleCaptured | SaleRefunded) and x.business_date == day
+    ]
+    by_hour: dict[int, Part] = defaultdict(Part)
+    by_category: dict[str, Part] = defaultdict(Part)
+    for happening, at in own:
+        hour = at.astimezone(SHANGHAI).hour
+        if isinstance(happening, SaleCaptured):
+            by_hour[hour] = by_hour[hour].plus(_whole(happening))
+            for category, part in _by_category(happening).items():
+                by_category[category] = by_category[category].plus(part)
+        elif isinstance(happening, SaleRefunded):
+            by_hour[hour] = by_hour[hour].plus(_back(happening))
+    return DayReport(
+        day=day,
+        figures=shift_of(own).figures,
+        by_hour=dict(sorted(by_hour.items())),
+        by_category=dict(sorted(by_category.items())),
+    )
+
+
+def _whole(sale: SaleCaptured) -> Part:
+    goods_fen = sum(line.amount_fen for line in sale.lines)
+    return Part(1, goods_fen, sale.payment.cash_fen, sale.payment.points)
+
+
+def _back(refund: SaleRefunded) -> Part:
+    goods_fen = sum(line.amount_fen for line in refund.lines)
+    return Part(0, -goods_fen, -refund.payment.cash_fen, -refund.payment.points)
+
+
+def _by_category(sale: SaleCaptured) -> dict[str, Part]:
+    """Money and points that paid money are divided by the goods' amounts; points of goods that are
+    priced in points are their own.
+    """
+    amounts: dict[str, int] = {}
+    points: dict[str, int] = {}
+    for line in sale.lines:
+        amounts[line.category] = amounts.get(line.category, 0) + line.amount_fen
+        points[line.category] = points.get(line.category, 0) + line.amount_points
+    names = list(amounts)
+    cash = allot(sale.payment.cash_fen, [amounts[name] for name in names])
+    paid = allot(sale.payment.points_for_money, [amounts[name] for name in names])
+    return {
+        name: Part(1, amounts[name], cash[i], points[name] + paid[i])
+        for i, name in enumerate(names)
+    }

@@ -1,0 +1,36 @@
+"""The part of a durable step that refunds, Z reports and people need; mixed into the step."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from protocol.messages import SaleFound
+from protocol.sales import SaleCaptured, SaleRefunded
+from terminal.domain.ports import ZMark
+from terminal.domain.staff import Person
+from terminal.store.people import remove_person, save_person
+from terminal.store.refunds import save_refund
+from terminal.store.sealer import ChainHead
+from terminal.store.shifts import save_z
+
+
+class CounterWork:
+    """See :class:`terminal.domain.ports.Work`."""
+
+    _connection: Connection
+    _place: ChainHead | None
+    _placed_at: datetime | None
+
+    def save_refund(
+        self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, *, whole: bool
+    ) -> None:
+        save_refund(self._connection, self._place, self._placed_at, refund, sale, whole=whole)
+
+    def save_person(self, person: Person) -> None:
+        save_person(self._connection, person)
+
+    def remove_person(self, name: str) -> None:
+        remove_person(self._connection, name)
+
+    def save_z(self, mark: ZMark) -> None:
+        save_z(self._connection, self._place, mark)

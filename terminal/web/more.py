@@ -1,0 +1,96 @@
+"""The frame of the pages behind 更多: rarely used things, one page each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Response, render_template
+from msgspec import Struct
+
+from protocol.money import AmountProblem, Fen, parse_yuan
+from terminal.checkout.page import Page
+from terminal.checkout.view import NoticeView
+from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
+from terminal.web.answers import json_answer
+from terminal.web.language import language_now, later, say
+from terminal.web.words import Words, notice_words
+
+Answer = Response | str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One door of the menu."""
+
+    href: str
+    name: str
+    about: str
+
+
+MENU: Final = (
+    Entry("/more/orders", later("券和上门单"), later("用兑换券、完成上门服务")),
+    Entry("/more/report", later("报表"), later("按小时、类别、积分看一天，存成表格")),
+    Entry("/more/shift", later("班次"), later("开班、X 报表、数钱交班、Z 报表")),
+    Entry("/more/staff", later("人员"), later("换人收银、店主和收银员的 PIN 码")),
+)
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """What a form is answered; with ``go`` the page moves on and shows it there."""
+
+    level: str
+    text: str
+    next: str
+    go: str = ""
+
+
+class MorePages:
+    """What all pages behind 更多 need."""
+
+    def __init__(self, page: Page, note: Callable[[], None]) -> None:
+        self._page = page
+        self._note = note
+
+    def menu(self) -> str:
+        entries = [Entry(x.href, say(x.name), say(x.about)) for x in MENU]
+        return self.show("menu", at_menu=True, entries=entries)
+
+    def show(self, name: str, **values: object) -> str:
+        """A page of this name."""
+        return render_template(f"more/{name}.html", language=language_now(), **values)
+
+    def words(self, notice: Notice) -> Words:
+        view = NoticeView(
+            code=notice.code.value, level=notice.level.value, figures=notice.figures, decline=None
+        )
+        return notice_words(view, self._page.view())
+
+    def said(self, notice: Notice, go: str) -> Response:
+        """Answer a form: where it worked the page is shown anew at ``go``."""
+        words = self.words(notice)
+        worked = notice.level in {NoticeLevel.GOOD, NoticeLevel.ASK}
+        self._note()
+        return json_answer(
+            Said(
+                level=notice.level.value, text=words.text, next=words.next, go=go if worked else ""
+            )
+        )
+
+    def refused(self, code: NoticeCode) -> Response:
+        return self.said(Notice(code, NoticeLevel.REFUSED), "")
+
+
+_AMOUNTS: Final = {
+    AmountProblem.NOT_A_NUMBER: NoticeCode.AMOUNT_NOT_A_NUMBER,
+    AmountProblem.NEGATIVE: NoticeCode.AMOUNT_NEGATIVE,
+    AmountProblem.TOO_MANY_DECIMALS: NoticeCode.AMOUNT_TOO_MANY_DECIMALS,
+    AmountProblem.TOO_LARGE: NoticeCode.AMOUNT_TOO_LARGE,
+}
+
+
+def fen_of(text: str) -> Fen | NoticeCode:
+    """An amount as typed, 0 or more; or what is wrong with it."""
+    amount = parse_yuan(text)
+    if amount is AmountProblem.ZERO:
+        return Fen(0)
+    return _AMOUNTS[amount] if isinstance(amount, AmountProblem) else amount

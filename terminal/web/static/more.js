@@ -1,0 +1,69 @@
+// The pages behind 更多: a form is posted as JSON, and what the program says is shown above it.
+
+import { TroubleError, get, post } from "./till/api.js";
+import { startPad } from "./till/pad.js";
+
+const SAID = "huidian-said";
+
+function say(answer) {
+  const place = document.getElementById("said");
+  place.dataset.level = answer.level;
+  document.getElementById("said-text").textContent = answer.text;
+  document.getElementById("said-next").textContent = answer.next;
+  place.hidden = false;
+  place.scrollIntoView({ block: "nearest" });
+}
+
+function bodyOf(form) {
+  const body = {};
+  for (const field of form.elements) {
+    if (!field.name) continue;
+    if (field.type === "checkbox") body[field.name] = field.checked;
+    else if (field.type === "radio" && !field.checked) continue;
+    else body[field.name] = field.value.trim();
+  }
+  return body;
+}
+
+async function send(form) {
+  const buttons = form.querySelectorAll("button");
+  for (const button of buttons) button.disabled = true;
+  try {
+    const answer = await post(form.dataset.post, bodyOf(form));
+    if (answer.go) {
+      sessionStorage.setItem(SAID, JSON.stringify(answer));
+      location.assign(answer.go);
+      return;
+    }
+    say(answer);
+    for (const field of form.querySelectorAll('input[type="password"]')) field.value = "";
+  } catch (error) {
+    const text = error instanceof TroubleError ? error.says : "";
+    say({ level: "alarm", text: text || document.body.dataset.lost || "×", next: "" });
+  }
+  for (const button of buttons) button.disabled = false;
+}
+
+for (const form of document.querySelectorAll("form[data-post]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (form.dataset.sure && !window.confirm(form.dataset.sure)) return;
+    send(form);
+  });
+}
+
+const said = sessionStorage.getItem(SAID);
+if (said !== null) {
+  sessionStorage.removeItem(SAID);
+  say(JSON.parse(said));
+}
+startPad();
+
+// A code that the scanner read comes by itself: the page looks whether there is something new.
+const waiting = document.querySelector("[data-turn]");
+if (waiting !== null) {
+  setInterval(async () => {
+    const now = await get("/more/orders/turn").catch(() => null);
+    if (now !== null && String(now.turn) !== waiting.dataset.turn) location.reload();
+  }, 1000);
+}
