@@ -1,8 +1,9 @@
 """``settlement``: a month's statements for many merchants against DuckDB summing the same rows.
 
-DuckDB only sums. The run sums as well, and besides writes each transfer's place on its statement,
-books what is charged, freezes the statement, and waits for the disk once for each merchant; so
-both are told: the sums alone (a preview, which writes nothing), and the whole run.
+The server sums sales ahead, as they come (`roll-up`): by day, with each transfer's place. The run
+then reads day sums, books what is charged, freezes statements, and waits for the disk. So three
+are told: what was done ahead for the whole month, the sums of the run alone (a preview, which
+writes nothing), and the run; and how the run and the work ahead compare together.
 """
 
 import time
@@ -29,6 +30,7 @@ from server.settlement import drafts as drafts_module
 from server.settlement import issue as issue_module
 from server.settlement import lines_of, shares_of, statement_of, statements_of
 from server.settlement import runs as runs_module
+from server.settlement.day_sums import sum_up
 from server.settlement.runs import drive, merchants_due, preview
 from server.settlement.values import (
     CloseRun,
@@ -45,8 +47,8 @@ FEWER = 4
 RUN = "bench-march"
 SETTLED_AT = datetime(2026, 4, 1, 4, 0, tzinfo=UTC)
 PARTS = (
-    Part(drafts_module, "buckets", "加总 · sums, by the database"),
-    Part(issue_module, "place", "逐笔归入 · membership, a row for each transfer"),
+    Part(drafts_module, "buckets", "加总 · reading day sums"),
+    Part(issue_module, "place", "归入对账单 · placing day sums on the statement"),
     Part(issue_module, "post", "记分成租金 · booking share and rent"),
     Part(runs_module, "drafts", "期间、合同、分成 · periods, contracts, shares"),
     Part(runs_module, "issue", "写结算单 · writing the frozen statement"),
@@ -74,6 +76,7 @@ class MonthReport(Struct, frozen=True, kw_only=True):
     """One month: seconds to load it, to preview it (sums alone), and to open, settle and close.
 
     Attributes:
+        ahead_s: summing all of it up, which a timer does all month.
         sums: the preview, merchant by merchant.
         attributed: the run's time by part, mean ms a merchant.
     """
@@ -81,6 +84,7 @@ class MonthReport(Struct, frozen=True, kw_only=True):
     lines: int
     transfers: int
     load_s: float
+    ahead_s: float
     preview_s: float
     run_s: float
     sums: Spread
@@ -93,7 +97,8 @@ class SettlementReport(Struct, frozen=True, kw_only=True):
     Attributes:
         duckdb_s: the best of several, with as many threads as it chooses; `duckdb_single_s` with
             one, as PostgreSQL has here.
-        sums_held, run_held: preview and run / DuckDB.
+        sums_held, run_held: preview and run / DuckDB; `all_held`: the run and what was done
+            ahead / DuckDB, which nobody asked for.
         linear_held: the larger month's run / the smaller's.
         frozen: reading one merchant's statement with its shares; `lines_read`: with all its lines.
         queries_asked_ms: what `sums` and `frozen` should take at most.
@@ -106,6 +111,7 @@ class SettlementReport(Struct, frozen=True, kw_only=True):
     duckdb_single_s: float
     sums_held: Held
     run_held: Held
+    all_held: float
     linear_held: Held
     sums_linear_held: Held
     frozen: Spread
@@ -142,6 +148,7 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> SettlementR
         duckdb_single_s=found.duckdb_single_s,
         sums_held=_held(more.preview_s, found.duckdb_s, TIMES_DUCKDB_AT_MOST),
         run_held=_held(more.run_s, found.duckdb_s, TIMES_DUCKDB_AT_MOST),
+        all_held=round((more.ahead_s + more.run_s) / found.duckdb_s, 2),
         linear_held=_held(more.run_s, fewer.run_s, LINEAR_AT_MOST),
         sums_linear_held=_held(more.preview_s, fewer.preview_s, LINEAR_AT_MOST),
         frozen=found.frozen,
@@ -174,6 +181,8 @@ def _month(
         duck, single = Duck(folder / "parquet"), Duck(folder / "parquet", threads=1)
         try:
             duckdb_s, duckdb_single_s = (_best_s(each, size.times) for each in (duck, single))
+            say("按日汇总 · summing up ahead")
+            ahead_s = _sum_up(opened, size.lines)
             sums: list[float] = []
             preview_s = _preview(opened, sums, size.merchants)
             watch = Stopwatch()
@@ -191,6 +200,7 @@ def _month(
             lines=size.lines,
             transfers=int(str(counted[0])),
             load_s=round(load_s, 1),
+            ahead_s=round(ahead_s, 3),
             preview_s=round(preview_s, 3),
             run_s=round(run_s, 3),
             sums=spread(sums),
@@ -214,6 +224,15 @@ def _best_s(duck: Duck, times: int) -> float:
         with timed_into(took):
             duck.sum_up()
     return round(min(took), 4)
+
+
+def _sum_up(opened: OpenedPool, lines: int) -> float:
+    """What the roll-up does for the month, all of it at once."""
+    began_s = time.perf_counter()
+    entries = sum_up(opened.engine, POOL)
+    if entries < lines:
+        raise BenchError(f"{entries} entries were summed up, of {lines} lines")
+    return time.perf_counter() - began_s
 
 
 def _preview(opened: OpenedPool, sums: list[float], merchants: int) -> float:

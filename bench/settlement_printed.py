@@ -19,9 +19,14 @@ def print_settlement(report: SettlementReport, say: Say) -> None:
         f"  DuckDB 同样的加总 the same sums: {report.duckdb_s:.3f} s"
         f"（单线程 one thread {report.duckdb_single_s:.3f} s）"
     )
+    say(
+        f"  事先按日汇总（整月合计，平时由定时器做） done ahead, by a timer all month:"
+        f" {more.ahead_s:.2f} s，每行 a line {more.ahead_s / more.lines * 1e6:.1f} µs；"
+        f"连同结算 with the run {report.all_held:.1f} × DuckDB"
+    )
     say(f"  试算，只加总 preview, sums alone: {more.preview_s:.2f} s，{_held(report.sums_held)}")
     say(
-        "  整个结算：加总、逐笔归入、记账、冻结、落盘 · the whole run, sums, membership, entries,"
+        "  整个结算：加总、归入、记账、冻结、落盘 · the whole run: sums, places, entries,"
         f" frozen statements, syncs: {more.run_s:.2f} s，{_held(report.run_held)}"
     )
     say("  时间去向，毫秒每家 · where the run's time goes, ms a merchant:")
@@ -29,7 +34,7 @@ def print_settlement(report: SettlementReport, say: Say) -> None:
         say(f"    {line.mean_ms:8.2f}  {line.share:6.1%}  {line.part}")
     for month in report.months:
         say(
-            f"  {month.lines} 行 lines: 试算 preview {month.preview_s:.2f} s，结算 run"
+            f"  {month.lines} 行 lines: 汇总 ahead {month.ahead_s:.2f} s，试算 preview {month.preview_s:.2f} s，结算 run"
             f" {month.run_s:.2f} s，每行 a line {month.run_s / month.lines * 1e6:.1f} µs"
         )
     say(f"    行数四倍 four times the lines: 结算 run {_held(report.linear_held)}")
@@ -37,7 +42,7 @@ def print_settlement(report: SettlementReport, say: Say) -> None:
     asked = f"要求 asked p50 ≤ {report.queries_asked_ms:.0f} ms"
     say(f"  一家的月份 one merchant's month（{asked}）:")
     say(f"    读结算单 the statement as frozen {_spread(report.frozen)}")
-    say(f"    从账上重新加总 summed anew from the books {_spread(more.sums)}")
+    say(f"    从每日账加总 summed from his days {_spread(more.sums)}")
     say(f"    读出全部明细 all of its lines read {_spread(report.lines_read)}")
     say(
         f"  {report.equal_statements} 张结算单与逐笔重算、与 DuckDB 一分不差 · statements equal the"

@@ -34,9 +34,9 @@ from server.ledger.check import (
 from server.ledger.rolling import check_rollups
 from server.ledger.tables import account, entry, hold, transfer
 from server.redemption.tables import journal_record, refund, sale, stock_level
+from server.settlement.day_sums_tables import statement_line
 from server.settlement.figures import SettlementFault
 from server.settlement.states_tables import payment_move, statement_move
-from server.settlement.tables import statement_line
 
 # What a check may stumble over when rows say what no program ever wrote into them.
 _BROKEN_ROWS = (

@@ -17,7 +17,8 @@ from server.directory.accounts import TAKINGS_CONTRA, merchant_account, takings_
 from server.directory.queries import merchants
 from server.ledger import Asset, UnknownAccount, balance
 from server.ledger.tables import transfer as t
-from server.settlement.tables import statement, statement_line
+from server.settlement.day_sums_tables import placed_line
+from server.settlement.tables import statement
 
 _TAKINGS = takings_account("")
 
@@ -111,15 +112,13 @@ def _on(account: str) -> ColumnElement[bool]:
 def _settled(tx: Connection, pool: str, merchant: str) -> list[_Settled]:
     account = merchant_account(merchant)
     moved = (
-        select(statement_line.c.statement, _moved(account).label("moved_fen"))
+        select(placed_line.c.statement, _moved(account).label("moved_fen"))
         .join(
             t,
-            and_(
-                t.c.pool == statement_line.c.pool, t.c.transfer_no == statement_line.c.transfer_no
-            ),
+            and_(t.c.pool == placed_line.c.pool, t.c.transfer_no == placed_line.c.transfer_no),
         )
-        .where(statement_line.c.pool == pool, _on(account), t.c.asset == Asset.FEN.value)
-        .group_by(statement_line.c.statement)
+        .where(placed_line.c.pool == pool, _on(account), t.c.asset == Asset.FEN.value)
+        .group_by(placed_line.c.statement)
         .subquery()
     )
     rows = tx.execute(
@@ -136,16 +135,14 @@ def _unplaced(tx: Connection, pool: str, account: str) -> int:
     rows = (
         select(_moved(account))
         .outerjoin(
-            statement_line,
-            and_(
-                statement_line.c.pool == t.c.pool, statement_line.c.transfer_no == t.c.transfer_no
-            ),
+            placed_line,
+            and_(placed_line.c.pool == t.c.pool, placed_line.c.transfer_no == t.c.transfer_no),
         )
         .where(
             t.c.pool == pool,
             _on(account),
             t.c.asset == Asset.FEN.value,
-            statement_line.c.transfer_no.is_(None),
+            placed_line.c.transfer_no.is_(None),
         )
     )
     return int(tx.execute(rows).scalar_one())

@@ -15,6 +15,7 @@ from server.directory.accounts import BANK, POOL_FUND, merchant_account
 from server.directory.queries import merchants
 from server.ledger import Asset
 from server.ledger.tables import entry, transfer
+from server.settlement.day_sums_tables import placed_line
 from server.settlement.disputes_values import Verdict
 from server.settlement.payments_open import open_of_each
 from server.settlement.payments_values import Direction
@@ -44,7 +45,7 @@ from server.settlement.states_tables import (
     payment_move,
     statement_move,
 )
-from server.settlement.tables import statement, statement_line
+from server.settlement.tables import statement
 
 
 def check_payments(tx: Connection, pool: str, tick: Tick = untold) -> Iterator[Violation]:
@@ -217,8 +218,8 @@ def _adjustments(pool: str) -> Select[*tuple[Any, ...]]:
             statement.c.period_through.label("shown_through"),
         )
         .join(transfer, _same(transfer, entry, "entry_no"))
-        .outerjoin(statement_line, _same(statement_line, transfer, "transfer_no"))
-        .outerjoin(statement, _same(statement, statement_line, "statement"))
+        .outerjoin(placed_line, _same(placed_line, transfer, "transfer_no"))
+        .outerjoin(statement, _same(statement, placed_line, "statement"))
         .where(entry.c.pool == pool, entry.c.kind == ADJUSTMENT_KIND)
         .order_by(entry.c.entry_no, transfer.c.position)
     )

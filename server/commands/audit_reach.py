@@ -26,8 +26,9 @@ from server.db.violation import Violation
 from server.directory.tables import contract, merchant, shop, sign_in, terminal
 from server.ledger.tables import entry, transfer
 from server.redemption.tables import refund, sale
+from server.settlement.day_sums_tables import day_sum, statement_line
 from server.settlement.figures import accounts_of
-from server.settlement.tables import statement, statement_line, statement_share
+from server.settlement.tables import statement, statement_share
 
 _KINDS = tuple(account.partition(":")[0] for account, _ in accounts_of(""))
 
@@ -133,35 +134,38 @@ def _foreign_contracts(tx: Connection, pool: str) -> Iterator[Violation]:
 
 
 def _foreign_lines(tx: Connection, pool: str, page: KeyPage) -> Iterator[Violation]:
-    """Lines whose transfer moves another merchant's account, or whose contract is another's."""
+    """Lines whose transfer moves another merchant's account, whose day sum stands on another's
+    statement, or whose contract is another's.
+    """
     lines = (
-        statement_line.join(statement, _same(statement, statement_line, "statement"))
+        statement_line.join(day_sum, _same(day_sum, statement_line, "day_sum"))
         .join(transfer, _same(transfer, statement_line, "transfer_no"))
-        .outerjoin(contract, _same(contract, statement_line, "contract"))
+        .outerjoin(statement, _same(statement, day_sum, "statement"))
+        .outerjoin(contract, _same(contract, day_sum, "contract"))
     )
     wanted = select(
-        statement_line.c.statement,
+        day_sum.c.statement,
+        day_sum.c.merchant,
+        day_sum.c.day_sum,
+        statement.c.merchant.label("told"),
         statement_line.c.transfer_no,
-        statement_line.c.contract,
-        statement.c.merchant,
         contract.c.merchant.label("owner"),
         transfer.c.debit_account,
         transfer.c.credit_account,
     )
     foreign = or_(
-        _names_another(statement.c.merchant),
+        _names_another(day_sum.c.merchant),
+        and_(day_sum.c.statement.is_not(None), _another(statement.c.merchant, day_sum.c.merchant)),
         # Payments and adjustments count under no contract.
-        and_(
-            statement_line.c.contract.is_not(None),
-            _another(contract.c.merchant, statement.c.merchant),
-        ),
+        and_(day_sum.c.contract.is_not(None), _another(contract.c.merchant, day_sum.c.merchant)),
     )
     for row in tx.execute(_of_page(wanted, lines, pool, statement_line, page).where(foreign)):
+        where = f"statement {row.statement}" if row.statement else f"day sum {row.day_sum}"
         says = (
-            f"is {row.merchant}'s, but its transfer {row.transfer_no} moved {row.debit_account}"
-            f" and {row.credit_account} under a contract with {row.owner}"
+            f"{row.told or 'nobody'} is told of {row.merchant}'s transfer {row.transfer_no}, which"
+            f" moved {row.debit_account} and {row.credit_account} under a contract with {row.owner}"
         )
-        yield _violation(pool, f"statement {row.statement}", says)
+        yield _violation(pool, where, says)
 
 
 def _foreign_people(tx: Connection, pool: str, tick: Tick) -> Iterator[Violation]:

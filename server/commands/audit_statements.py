@@ -11,6 +11,7 @@ from datetime import date
 from sqlalchemy import Connection, Row, and_, literal, not_, or_, select
 
 from protocol.business_day import business_date
+from server.commands.audit_day_sums import check_day_sums, check_summed
 from server.commands.audit_statement_figures import check_figures, check_periods
 from server.db.paging import Tick, key_pages, streamed, untold
 from server.db.violation import Violation
@@ -18,6 +19,7 @@ from server.directory.queries import cut_off_hour, merchants
 from server.directory.values import Merchant
 from server.ledger import Asset, TransferRecord, transfers_of
 from server.ledger.tables import transfer as transfer_table
+from server.settlement.day_sums_tables import day_sum, placed_line, statement_line
 from server.settlement.drafts import periods_due
 from server.settlement.figures import SHARE_KEY, accounts_of
 from server.settlement.statements import (
@@ -28,8 +30,6 @@ from server.settlement.statements import (
     runs,
     statements_of,
 )
-from server.settlement.tables import statement as statement_table
-from server.settlement.tables import statement_line
 from server.settlement.values import Statement
 
 _PAGE_TRANSFERS = 1_000
@@ -52,7 +52,9 @@ def check_statements(tx: Connection, pool: str, tick: Tick = untold) -> Iterator
         closings = _Closings.of(made, statements)
         yield from _check_places(tx, pool, merchant.merchant, closings, tick)
         yield from check_figures(tx, pool, merchant.merchant, made, statements, since=since)
+        yield from check_day_sums(tx, pool, merchant.merchant)
     yield from _check_strangers(tx, pool)
+    yield from check_summed(tx, pool)
 
 
 def _violation(pool: str, where: str, says: str) -> Violation:
@@ -166,27 +168,26 @@ def _of_account(tx: Connection, pool: str, account: str, asset: Asset) -> Iterat
 
 def _lines_of(tx: Connection, pool: str, numbers: list[int]) -> dict[int, Row[tuple[object, ...]]]:
     found = tx.execute(
-        select(statement_line).where(
-            statement_line.c.pool == pool, statement_line.c.transfer_no.in_(numbers)
+        select(placed_line).where(
+            placed_line.c.pool == pool, placed_line.c.transfer_no.in_(numbers)
         )
     )
     return {row.transfer_no: row for row in found}
 
 
 def _check_strangers(tx: Connection, pool: str) -> Iterator[Violation]:
-    """Lines that are no transfer of their statement's merchant, or of no statement at all."""
+    """Lines that are no transfer of the merchant whose day sum they are in."""
     own = [
-        literal(f"{prefix}:") + statement_table.c.merchant
+        literal(f"{prefix}:") + day_sum.c.merchant
         for prefix in (account.partition(":")[0] for account, _ in accounts_of(""))
     ]
     concerns = or_(
         transfer_table.c.debit_account.in_(own), transfer_table.c.credit_account.in_(own)
     )
     whole = statement_line.outerjoin(
-        statement_table,
+        day_sum,
         and_(
-            statement_table.c.pool == statement_line.c.pool,
-            statement_table.c.statement == statement_line.c.statement,
+            day_sum.c.pool == statement_line.c.pool, day_sum.c.day_sum == statement_line.c.day_sum
         ),
     ).outerjoin(
         transfer_table,
@@ -197,13 +198,13 @@ def _check_strangers(tx: Connection, pool: str) -> Iterator[Violation]:
     )
     for page in key_pages(tx, statement_line.c.transfer_no, pool):
         astray = (
-            select(statement_line.c.transfer_no, statement_line.c.statement)
+            select(statement_line.c.transfer_no, day_sum.c.statement, day_sum.c.day_sum)
             .select_from(whole)
             .where(
                 statement_line.c.pool == pool,
                 page.within(),
                 or_(
-                    statement_table.c.statement.is_(None),
+                    day_sum.c.day_sum.is_(None),
                     transfer_table.c.transfer_no.is_(None),
                     not_(concerns),
                 ),
@@ -211,4 +212,5 @@ def _check_strangers(tx: Connection, pool: str) -> Iterator[Violation]:
         )
         for row in streamed(tx, astray.order_by(statement_line.c.transfer_no)):
             says = f"transfer {row.transfer_no} does not concern its merchant"
-            yield _violation(pool, f"statement {row.statement}", says)
+            where = f"statement {row.statement}" if row.statement else f"day sum {row.day_sum}"
+            yield _violation(pool, where, says)

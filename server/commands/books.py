@@ -17,6 +17,7 @@ from server.db import reading, run_writing
 from server.directory import merchant_of, merchants, pool_terms
 from server.facts import Outcome
 from server.settlement import SettleRefused, Share, Statement, StatementLine
+from server.settlement.day_sums import sum_up
 from server.settlement.lines import lines_of
 from server.settlement.runs import Progress, drive, merchants_due
 from server.settlement.runs import preview as preview_run
@@ -122,6 +123,7 @@ def _has(made: list["_Told"], merchant: str) -> bool:
 
 
 def _preview(context: CommandContext, through: date, *, as_json: bool) -> None:
+    sum_up(context.engine, context.pool)
     with reading(context.engine) as tx:
         seen = list(preview_run(tx, context.pool, through))
     rows = [

@@ -1,7 +1,7 @@
 """Every statement that SQLite and PostgreSQL say differently, in one place."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -102,6 +102,37 @@ def insert_new(
     in_this = sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
     inserting = in_this.on_conflict_do_nothing().returning(*table.primary_key)
     return {tuple(row) for row in tx.execute(inserting, rows)}
+
+
+def insert_or_change(
+    tx: Connection,
+    table: Table,
+    rows: Select[Any],
+    *,
+    key: Sequence[str],
+    changed: Callable[[Any], Mapping[str, Any]],
+) -> None:
+    """Inserts what a question answers, column by column of the same name; a row whose unique
+    ``key`` is taken is changed instead.
+
+    ``changed`` gets the columns of the row that was to be inserted, and says what the one that is
+    there becomes. No two rows of the answer may have the same key. The question groups or has a
+    WHERE: SQLite cannot tell its end from ON CONFLICT otherwise.
+    """
+    names, taken = (
+        [column.name for column in rows.selected_columns],
+        [table.c[name] for name in key],
+    )
+    if tx.dialect.name == "sqlite":
+        in_sqlite = sqlite.insert(table).from_select(names, rows)
+        tx.execute(
+            in_sqlite.on_conflict_do_update(index_elements=taken, set_=changed(in_sqlite.excluded))
+        )
+        return
+    in_postgres = postgresql.insert(table).from_select(names, rows)
+    tx.execute(
+        in_postgres.on_conflict_do_update(index_elements=taken, set_=changed(in_postgres.excluded))
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from server.portal.forms import Mistyped, day_typed, typed
 from server.portal.frame import page_of, tell_done, tell_refused
 from server.portal.services import PortalServices
 from server.portal.wording import gettext
+from server.settlement.day_sums import sum_up
 from server.settlement.runs import drive, merchants_due, preview
 from server.settlement.statements import (
     is_closed,
@@ -62,6 +63,7 @@ def _add_list(pages: Blueprint, portal: PortalServices) -> None:
         if isinstance(through, Mistyped):
             tell_refused(through.says)
             return redirect(url_for("console.runs_list"), 303)
+        sum_up(portal.engine, portal.pool)
         with reading(portal.engine) as tx:
             hour = cut_off_hour(tx, portal.pool)
             if through > business_date(portal.clock(), hour):

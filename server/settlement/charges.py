@@ -13,7 +13,7 @@ from server.settlement.figures import share_of
 from server.settlement.months import Months, basis_fen, months_so_far, rule_for
 from server.settlement.periods import Period
 from server.settlement.rent import MonthDays, cost_of_days, month_end, month_of, months_between
-from server.settlement.unplaced import Bucket, Unplaced, trades
+from server.settlement.unplaced import Bucket, trades
 from server.settlement.values import Share
 
 
@@ -180,11 +180,7 @@ def charged_at_once(contracts: Mapping[str, Contract], taken: Sequence[Taken]) -
 
 
 def taken_of(
-    tx: Connection,
-    which: Unplaced,
-    contracts: Mapping[str, Contract],
-    due: Sequence[Bucket],
-    through: date,
+    tx: Connection, pool: str, contracts: Mapping[str, Contract], due: Sequence[Bucket]
 ) -> list[Taken]:
     """The takings of these buckets; goods are looked into only where a contract has a rule for
     a category.
@@ -206,7 +202,8 @@ def taken_of(
     if not by_category:
         return plain
     sums: dict[tuple[date, date, str, str], Part] = defaultdict(Part)
-    for trade, parts in divided(tx, which.pool, trades(tx, which, through, by_category)):
+    looked_into = [each for each in due if each.contract in by_category]
+    for trade, parts in divided(tx, pool, trades(tx, pool, looked_into)):
         for category, part in parts.items():
             place = (trade.business_date, trade.terms_day, trade.contract, category)
             sums[place] = sums[place].less(Part(-part.cash_fen, -part.points_fen))

@@ -12,6 +12,7 @@ from server.directory.queries import cut_off_hour
 from server.facts import FactDesk, FactStamp
 from server.facts.refused import Refused
 from server.ledger import Asset, EntryDraft, Leg, Posted, entry_of, post, transfers_of_entry
+from server.settlement.day_sums_tables import placed_line
 from server.settlement.disputes_store import dispute_of, disputes_of_statement
 from server.settlement.disputes_values import (
     DISPUTES_MAX,
@@ -28,7 +29,6 @@ from server.settlement.states_store import Placed, StateFault, move, placed_of, 
 from server.settlement.states_tables import dispute as dispute_table
 from server.settlement.states_tables import dispute_answer
 from server.settlement.states_values import SettlingDone, SettlingProblem
-from server.settlement.tables import statement_line
 
 
 def register(desk: FactDesk) -> None:
@@ -213,9 +213,9 @@ def _stands_on(tx: Connection, pool: str, line: str, statement: str) -> bool:
     if entry is None:
         return False
     numbers = [each.transfer_no for each in transfers_of_entry(tx, pool, entry.entry_no)]
-    placed = select(statement_line.c.statement).where(
-        statement_line.c.pool == pool,
-        statement_line.c.transfer_no.in_(numbers),
-        statement_line.c.statement == statement,
+    placed = select(placed_line.c.statement).where(
+        placed_line.c.pool == pool,
+        placed_line.c.transfer_no.in_(numbers),
+        placed_line.c.statement == statement,
     )
     return tx.execute(placed.limit(1)).first() is not None

@@ -8,20 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from protocol.business_day import business_date
-from server.db.dialect import plan_by_index
 from server.directory.contract_terms import Cycle
-from server.directory.queries import contracts_of, terminals_of_shops
+from server.directory.queries import contracts_of
 from server.directory.values import Merchant
+from server.ledger.tables import transfer
 from server.settlement.charges import (
     Charges,
     Charging,
     charged_at_once,
     taken_of,
 )
-from server.settlement.figures import OWED_FIELDS, SettlementFault, no_place
+from server.settlement.day_sums_tables import SUMMED
+from server.settlement.figures import SettlementFault, no_place
 from server.settlement.periods import Period, periods_ended
 from server.settlement.rent import month_of, months_between
 from server.settlement.statements import AT_ONCE, Run, statements_of
@@ -29,22 +30,13 @@ from server.settlement.unplaced import REFUND_KIND, SALE_KIND, Bucket, Unplaced,
 from server.settlement.values import LeftOpen, Statement, Totals
 
 _DAY = timedelta(days=1)
-_SUMMED = (
-    "takings_fen",
-    "takings_returned_fen",
-    "declared_fen",
-    "redeemed_points",
-    "returned_points",
-    *OWED_FIELDS,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A statement that nobody has made yet.
 
-    ``which`` are the transfers that it takes from, of days later than ``after``; ``last_no`` is the highest number that it
-    takes (0: none), ``waiting_no`` the lowest that stays for a later statement, or None.
+    ``inside`` are the day sums that it takes, of what facts before ``run_fact_no`` booked.
     """
 
     statement: str
@@ -56,10 +48,8 @@ class Draft:
     opening_fen: int
     totals: Totals
     charges: Charges
-    which: Unplaced
-    after: date
-    last_no: int
-    waiting_no: int | None
+    run_fact_no: int
+    inside: tuple[Bucket, ...]
 
     @property
     def closing_fen(self) -> int:
@@ -89,6 +79,8 @@ def drafts(
     """The merchant's statements that the run is to make, oldest first; or the first day on which
     he traded without a contract.
 
+    Entries that are not summed yet (`day_sums`) are not in it: a run sums before it drafts.
+
     Raises:
         SettlementFault: the books hold something that no statement has a place for.
     """
@@ -97,25 +89,15 @@ def drafts(
     if not periods:
         return []
     contracts = contracts_of(tx, pool, merchant.merchant)
-    which = Unplaced(
-        pool=pool,
-        merchant=merchant.merchant,
-        opened=newest.settled_below if newest else 1,
-        run_fact_no=run.fact_no,
-        contracts=tuple(contracts),
-        terminals=terminals_of_shops(tx, pool, merchant.merchant),
-        any_placed=newest is not None,
-    )
-    plan_by_index(tx)
-    found = buckets(tx, which)
+    which = Unplaced(pool, merchant.merchant, run.fact_no, tuple(contracts))
     through = periods[-1].last
-    due = [each for each in found if each.in_run and each.business_date <= through]
-    _refuse_oddities(due, merchant.merchant)
+    due = buckets(tx, which, through)
+    _refuse_oddities(tx, pool, due, merchant.merchant)
     lacking = [each.terms_day for each in due if each.is_trade and each.contract is None]
     if lacking:
         return LeftOpen(merchant.merchant, min(lacking))
     named = {each.contract: each for each in contracts}
-    taken = taken_of(tx, which, named, due, through)
+    taken = taken_of(tx, pool, named, due)
     months = {month_of(each.terms_day) for each in due}
     months |= {each.month for each in months_between(periods[0].first, through)}
     charging = Charging.begin(tx, pool, contracts, months, first_day_of(merchant, hour))
@@ -129,7 +111,6 @@ def drafts(
             charges = charged_at_once(named, taken_now)
         else:
             charges = charging.charge(period, taken_now)
-        waiting = [each for each in found if not each.in_run or each.business_date > period.last]
         draft = Draft(
             statement=statement_id(which.merchant, period.last),
             merchant=which.merchant,
@@ -140,10 +121,8 @@ def drafts(
             opening_fen=opening_fen,
             totals=_totals(inside, charges),
             charges=charges,
-            which=which,
-            after=after,
-            last_no=max((each.last_no for each in inside), default=0),
-            waiting_no=min((each.first_no for each in waiting), default=None),
+            run_fact_no=run.fact_no,
+            inside=tuple(inside),
         )
         opening_fen, after = draft.closing_fen, period.last
         made.append(draft)
@@ -166,10 +145,15 @@ def _periods_after(
     return list(periods_ended(contracts_of(tx, pool, merchant.merchant), first, run.through))
 
 
-def _refuse_oddities(due: Sequence[Bucket], merchant: str) -> None:
+def _refuse_oddities(tx: Connection, pool: str, due: Sequence[Bucket], merchant: str) -> None:
     for each in due:
         if each.odd_no is not None:
-            raise SettlementFault(no_place(each.odd_no, each.odd_code or "", merchant))
+            code = tx.execute(
+                select(transfer.c.code).where(
+                    transfer.c.pool == pool, transfer.c.transfer_no == each.odd_no
+                )
+            ).scalar_one()
+            raise SettlementFault(no_place(each.odd_no, code, merchant))
         if each.lost:
             raise SettlementFault(
                 f"{each.lost} entries of merchant {merchant} on {each.business_date}"
@@ -178,7 +162,7 @@ def _refuse_oddities(due: Sequence[Bucket], merchant: str) -> None:
 
 
 def _totals(inside: Sequence[Bucket], charges: Charges) -> Totals:
-    sums = {name: sum(getattr(each, name) for each in inside) for name in _SUMMED}
+    sums = {name: sum(getattr(each, name) for each in inside) for name in SUMMED}
     sums["share_fen"] += sum(each.share_fen for each in charges.shares)
     sums["minimum_fen"] += sum(each.added_fen for each in charges.minimums)
     sums["rent_fen"] += sum(each.rent_fen for each in charges.rents)

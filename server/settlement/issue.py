@@ -1,6 +1,7 @@
 """Making a statement: what it charges is booked, and everything is written down for good."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from sqlalchemy import Connection, insert
@@ -18,7 +19,7 @@ from server.settlement.figures import (
     SHARE_KEY,
     SettlementFault,
 )
-from server.settlement.unplaced import place
+from server.settlement.unplaced import Charged, place, place_charges
 
 
 def issue(tx: Connection, stamp: FactStamp, draft: Draft) -> str:
@@ -26,8 +27,6 @@ def issue(tx: Connection, stamp: FactStamp, draft: Draft) -> str:
     in its place; answers the statement's id.
     """
     charged = _book(tx, stamp, draft)
-    charged_no = max(charged, default=0)
-    last_no = max(draft.last_no, charged_no, draft.which.opened - 1)
     totals = draft.totals
     tx.execute(
         insert(t.statement).values(
@@ -42,7 +41,6 @@ def issue(tx: Connection, stamp: FactStamp, draft: Draft) -> str:
             opening_fen=draft.opening_fen,
             closing_fen=draft.closing_fen,
             net_fen=totals.net_fen,
-            settled_below=draft.waiting_no if draft.waiting_no is not None else last_no + 1,
             **asdict(totals),
         )
     )
@@ -54,31 +52,24 @@ def issue(tx: Connection, stamp: FactStamp, draft: Draft) -> str:
     ):
         if rows:
             tx.execute(insert(table), [own | asdict(each) for each in rows])
-    # Charges first: whoever looks for what stands on no statement must not find them.
-    if charged:
-        tx.execute(
-            insert(t.statement_line),
-            [
-                own | {"transfer_no": number, "contract": contract, "late": False}
-                for number, contract in charged.items()
-            ],
-        )
-    place(
+    place_charges(
         tx,
-        draft.which,
+        stamp.pool,
         draft.statement,
-        after=draft.after,
-        period_from=draft.period_from,
-        period_through=draft.period_through,
+        merchant=draft.merchant,
+        business_date=draft.period_through,
+        run_fact_no=draft.run_fact_no,
+        charged=charged,
     )
+    place(tx, stamp.pool, draft.statement, draft.inside)
     return draft.statement
 
 
-def _book(tx: Connection, stamp: FactStamp, draft: Draft) -> dict[int, str]:
-    """The transfers of what is charged, each with its contract."""
+def _book(tx: Connection, stamp: FactStamp, draft: Draft) -> list[Charged]:
+    """Books what is charged; answers it contract by contract, with its transfers."""
     due = due_of(draft.charges)
     if not due:
-        return {}
+        return []
     owed, fund = merchant_account(draft.merchant), POOL_FUND
     entry = EntryDraft(
         key=SHARE_KEY + draft.statement,
@@ -96,11 +87,22 @@ def _book(tx: Connection, stamp: FactStamp, draft: Draft) -> dict[int, str]:
     posted = post(tx, stamp.pool, entry, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     if not isinstance(posted, Posted):
         raise SettlementFault(f"{entry.key}: {posted}")
-    transfers = transfers_of_entry(tx, stamp.pool, posted.entry_no)
-    return {
-        transfer.transfer_no: contract
-        for transfer, (contract, _, _) in zip(transfers, due, strict=True)
-    }
+    numbers = [each.transfer_no for each in transfers_of_entry(tx, stamp.pool, posted.entry_no)]
+    by_contract: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
+    for number, (contract, code, amount_fen) in zip(numbers, due, strict=True):
+        by_contract[contract].append((number, code, amount_fen))
+    return [_charged(contract, legs) for contract, legs in by_contract.items()]
+
+
+def _charged(contract: str, legs: Sequence[tuple[int, str, int]]) -> Charged:
+    fen = {code: amount_fen for _, code, amount_fen in legs}
+    return Charged(
+        contract=contract,
+        transfer_nos=tuple(number for number, _, _ in legs),
+        share_fen=fen.get(SHARE_CODE, 0),
+        minimum_fen=fen.get(MINIMUM_CODE, 0),
+        rent_fen=fen.get(RENT_CODE, 0),
+    )
 
 
 def due_of(charges: Charges) -> list[tuple[str, str, int]]:

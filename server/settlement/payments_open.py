@@ -16,12 +16,13 @@ from datetime import date
 
 from sqlalchemy import Connection, and_, select
 
+from server.settlement.day_sums_tables import placed_line
 from server.settlement.payments_values import Direction
 from server.settlement.states import PENDING, PaymentState, StatementState
 from server.settlement.states_store import Placed, placed_from
 from server.settlement.states_tables import payment as payment_table
 from server.settlement.states_tables import payment_move
-from server.settlement.tables import statement, statement_line
+from server.settlement.tables import statement
 
 _BINDING = frozenset({StatementState.CONFIRMED, StatementState.SETTLED})
 """States in which both sides have agreed to the closing."""
@@ -139,17 +140,17 @@ def _moved(tx: Connection, pool: str, merchants: list[str]) -> dict[str, list[_M
             ),
         )
         .outerjoin(
-            statement_line,
+            placed_line,
             and_(
-                statement_line.c.pool == payment_move.c.pool,
-                statement_line.c.transfer_no == payment_move.c.transfer_no,
+                placed_line.c.pool == payment_move.c.pool,
+                placed_line.c.transfer_no == payment_move.c.transfer_no,
             ),
         )
         .outerjoin(
             shown,
             and_(
-                shown.c.pool == statement_line.c.pool,
-                shown.c.statement == statement_line.c.statement,
+                shown.c.pool == placed_line.c.pool,
+                shown.c.statement == placed_line.c.statement,
             ),
         )
         .where(payment_table.c.pool == pool, payment_table.c.merchant.in_(merchants))

@@ -16,6 +16,7 @@ from server.directory.queries import cut_off_hour, merchant_of, merchants
 from server.directory.values import Merchant
 from server.facts import FactDesk, FactStamp, Outcome
 from server.settlement import tables as t
+from server.settlement.day_sums import sum_all, sum_before
 from server.settlement.drafts import Draft, drafts, periods_due
 from server.settlement.issue import issue
 from server.settlement.refusals import (
@@ -73,6 +74,7 @@ def open_run(tx: Connection, stamp: FactStamp, command: OpenRun) -> RunOpened | 
     if taken is not None:
         return run_is_taken(taken.run, taken.through)
     run = Run(command.run, command.through, stamp.fact_no, command.opened_by, BY_MERCHANT)
+    sum_all(tx, stamp.pool)
     write_run(tx, stamp, run)
     return RunOpened(run.run, run.through, again=False, is_closed=False)
 
@@ -91,6 +93,7 @@ def settle_merchant(
     merchant = merchant_of(tx, stamp.pool, command.merchant)
     if merchant is None:
         return unknown_merchant(command.merchant)
+    sum_before(tx, stamp.pool, run.fact_no)
     found = drafts(tx, stamp.pool, run, merchant, cut_off_hour(tx, stamp.pool))
     if isinstance(found, LeftOpen):
         return no_contract(found, merchant.name)
@@ -150,8 +153,10 @@ class Preview:
 def preview(
     tx: Connection, pool: str, through: date, *, merchant: str | None = None
 ) -> Iterator[Preview]:
-    """What a run through a day would make now (of one merchant), in the order of merchants;
-    nothing is written. The day may be one that is not over.
+    """What a run through a day would make of what is summed so far (of one merchant), in the
+    order of merchants; nothing is written. The day may be one that is not over.
+
+    Whoever shows it sums up first (:func:`server.settlement.day_sums.sum_up`).
     """
     run = run_through(tx, pool, through) or Run("", through, _EVERY_FACT, "", BY_MERCHANT)
     hour = cut_off_hour(tx, pool)

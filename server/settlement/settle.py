@@ -13,6 +13,7 @@ from protocol.business_day import business_date
 from server.directory.queries import contracts_of, cut_off_hour, merchants
 from server.directory.values import Merchant
 from server.facts import FactDesk, FactStamp
+from server.settlement.day_sums import sum_all
 from server.settlement.drafts import drafts, first_day_of
 from server.settlement.issue import issue
 from server.settlement.refusals import (
@@ -55,6 +56,7 @@ def settle(tx: Connection, stamp: FactStamp, command: Settle) -> Settled | Settl
     if refused is not None:
         return refused
     run = Run(command.run, command.through, stamp.fact_no, command.settled_by, AT_ONCE)
+    sum_all(tx, stamp.pool)
     write_run(tx, stamp, run)
     made_now: list[str] = []
     # Sorted here, since databases sort text by their locale, and the order gives out numbers.

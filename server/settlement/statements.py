@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Row, Select, and_, func, select
 
 from server.ledger import Asset, TransferRecord, transfers_of
 from server.ledger.tables import entry, transfer
+from server.settlement.day_sums_tables import placed_line
 from server.settlement.figures import accounts_of
 from server.settlement.tables import (
     left_open,
     settlement_close,
     settlement_run,
-    statement_line,
     statement_share,
 )
 from server.settlement.tables import statement as statement_table
@@ -166,21 +166,21 @@ def members_of(tx: Connection, pool: str, statement: Statement) -> list[Member]:
     """The transfers that stand on the statement, in the order in which they were booked."""
     rows = tx.execute(
         select(
-            statement_line.c.late,
-            statement_line.c.contract,
+            placed_line.c.late,
+            placed_line.c.contract,
             transfer,
             *(entry.c[name] for name in _OF_ENTRY),
         )
         .join(
             transfer,
             and_(
-                transfer.c.pool == statement_line.c.pool,
-                transfer.c.transfer_no == statement_line.c.transfer_no,
+                transfer.c.pool == placed_line.c.pool,
+                transfer.c.transfer_no == placed_line.c.transfer_no,
             ),
         )
         .join(entry, and_(entry.c.pool == transfer.c.pool, entry.c.entry_no == transfer.c.entry_no))
-        .where(statement_line.c.pool == pool, statement_line.c.statement == statement.statement)
-        .order_by(statement_line.c.transfer_no)
+        .where(placed_line.c.pool == pool, placed_line.c.statement == statement.statement)
+        .order_by(placed_line.c.transfer_no)
     )
     return [Member(_transfer(row), row.late, row.contract or "") for row in rows]
 
@@ -190,16 +190,16 @@ def late_count(tx: Connection, pool: str, statement: str) -> int:
     counted = (
         select(func.count(transfer.c.entry_no.distinct()))
         .join(
-            statement_line,
+            placed_line,
             and_(
-                statement_line.c.pool == transfer.c.pool,
-                statement_line.c.transfer_no == transfer.c.transfer_no,
+                placed_line.c.pool == transfer.c.pool,
+                placed_line.c.transfer_no == transfer.c.transfer_no,
             ),
         )
         .where(
-            statement_line.c.pool == pool,
-            statement_line.c.statement == statement,
-            statement_line.c.late,
+            placed_line.c.pool == pool,
+            placed_line.c.statement == statement,
+            placed_line.c.late,
         )
     )
     return int(tx.execute(counted).scalar_one())
@@ -225,9 +225,7 @@ def transfers_concerning(
 def all_lines(tx: Connection, pool: str) -> Iterator[tuple[int, str, str, bool]]:
     """Every line of the pool: transfer number, statement, contract, late."""
     rows = tx.execute(
-        select(statement_line)
-        .where(statement_line.c.pool == pool)
-        .order_by(statement_line.c.transfer_no)
+        select(placed_line).where(placed_line.c.pool == pool).order_by(placed_line.c.transfer_no)
     )
     for row in rows:
         yield row.transfer_no, row.statement, row.contract or "", row.late
@@ -269,7 +267,6 @@ def _statement(row: Row[Any]) -> Statement:
         period_through=row.period_through,
         run=row.run,
         totals=Totals(**{name: getattr(row, name) for name in _TOTALS}),
-        settled_below=row.settled_below,
         cycle=row.cycle,
         issued_at=row.issued_at,
         opening_fen=row.opening_fen,

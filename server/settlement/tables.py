@@ -1,8 +1,7 @@
-"""Settlement's tables: a run, its statements, and which transfer stands in which statement."""
+"""Settlement's tables: runs and their statements."""
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -87,9 +86,8 @@ left_open = Table(
 never_changes(left_open, "whom a run left open stays on record: settle him now")
 
 # What one merchant is told about one period. The totals are frozen: they are the fold of the
-# statement's lines on the day it was made, and the audit folds them again.
-# `settled_below`: every transfer of this merchant with a lower number is in this statement or an
-# earlier one, so that the next run need not read the whole history.
+# statement's lines on the day it was made, and the audit folds them again. Which transfers stand
+# on it is said by `day_sum` and `statement_line`.
 statement = Table(
     "statement",
     metadata,
@@ -109,7 +107,6 @@ statement = Table(
     Column("reimbursement_returned_fen", BigInteger, nullable=False),
     Column("share_fen", BigInteger, nullable=False),
     Column("net_fen", BigInteger, nullable=False),
-    Column("settled_below", BigInteger, nullable=False),
     Column("cycle", String(8), nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),
     Column("declared_fen", BigInteger, nullable=False),
@@ -245,36 +242,6 @@ statement_rent = Table(
     CheckConstraint("from_day <= through_day", name="a_rent_is_for_a_day_or_more"),
 )
 never_changes(statement_rent, "a rent is never changed: corrections go into the next statement")
-
-# Membership (I8): the primary key is the transfer, so that no transfer is in two statements.
-# `contract` is the one whose terms count for the line; payments and adjustments have none.
-statement_line = Table(
-    "statement_line",
-    metadata,
-    Column("pool", String(POOL_ID_MAX), nullable=False),
-    Column("transfer_no", BigInteger, nullable=False),
-    Column("statement", String(STATEMENT_ID_MAX), nullable=False),
-    Column("contract", String(ID_MAX), nullable=True),
-    Column("late", Boolean, nullable=False),
-    PrimaryKeyConstraint("pool", "transfer_no", name="a_transfer_is_in_one_statement"),
-    ForeignKeyConstraint(
-        ["pool", "transfer_no"],
-        ["transfer.pool", "transfer.transfer_no"],
-        name="a_statement_line_is_a_transfer",
-    ),
-    ForeignKeyConstraint(
-        ["pool", "statement"],
-        ["statement.pool", "statement.statement"],
-        name="a_line_belongs_to_a_statement",
-    ),
-    ForeignKeyConstraint(
-        ["pool", "contract"],
-        ["contract.pool", "contract.contract"],
-        name="a_line_counts_under_a_contract",
-    ),
-    Index("lines_by_statement", "pool", "statement", "transfer_no"),
-)
-never_changes(statement_line, "a statement's line is never changed")
 
 sponsor = Table(
     "sponsor",

@@ -205,7 +205,6 @@ class Statement:
     period_through: date
     run: str
     totals: Totals
-    settled_below: int
     cycle: str
     issued_at: datetime
     opening_fen: int

@@ -221,7 +221,7 @@ BROKEN = {
     ),
     "I8 a transfer on the wrong statement": (
         "I8",
-        "UPDATE statement_line SET statement = 'zhan-20260303' WHERE statement = 'zhan-20260302'",
+        "UPDATE day_sum SET statement = 'zhan-20260303' WHERE statement = 'zhan-20260302'",
         "instead of zhan-20260302",
     ),
     "I8 a statement that adds up, but not to its lines": (
@@ -232,10 +232,34 @@ BROKEN = {
         ),
         "statement zhan-20260302",
     ),
-    "I8 a late line without its mark": (
+    "I8 a day sum that says more than its transfers": (
         "I8",
-        "UPDATE statement_line SET late = false WHERE late = true",
-        "late is False",
+        (
+            "UPDATE day_sum SET takings_fen = takings_fen + 1 WHERE day_sum ="
+            " (SELECT min(day_sum) FROM day_sum WHERE takings_fen > 0)"
+        ),
+        ", 2026-03-01: takings_fen is ",
+    ),
+    "I8 a day sum of another day": (
+        "I8",
+        (
+            "UPDATE day_sum SET business_date = '2026-03-09' WHERE day_sum ="
+            " (SELECT min(day_sum) FROM day_sum WHERE takings_fen > 0)"
+        ),
+        "sums entries that agree in nothing with it",
+    ),
+    "I8 a charge that its day sum does not say": (
+        "I8",
+        "UPDATE day_sum SET share_fen = share_fen - 1 WHERE kind = 'share' AND share_fen > 0",
+        "its transfers say",
+    ),
+    "I8 a transfer that was never summed": (
+        "I8",
+        (
+            "DELETE FROM statement_line WHERE transfer_no ="
+            " (SELECT max(transfer_no) FROM statement_line)"
+        ),
+        "is in no day sum",
     ),
     "I8 a share at another rate": (
         "I8",
@@ -276,7 +300,7 @@ BROKEN = {
     "I8 a line of somebody else": (
         "I8",
         (
-            "INSERT INTO statement_line SELECT pool, 1, statement, contract, late"
+            "INSERT INTO statement_line SELECT pool, 1, day_sum"
             " FROM statement_line WHERE transfer_no ="
             " (SELECT min(transfer_no) FROM statement_line)"
         ),
@@ -312,10 +336,7 @@ BROKEN = {
     ),
     "I12 lines of one merchant on the other's statement": (
         "I12",
-        (
-            "UPDATE statement_line SET statement = 'zhan-20260302'"
-            " WHERE statement = 'xiaodian-20260302'"
-        ),
+        ("UPDATE day_sum SET statement = 'zhan-20260302' WHERE statement = 'xiaodian-20260302'"),
         "statement zhan-20260302",
     ),
     "I12 a contract that was given to another merchant": (

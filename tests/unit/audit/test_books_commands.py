@@ -16,7 +16,7 @@ from server.commands import auditing, books
 from server.commands.context import CommandContext, OpenedPool
 from server.db import create_all, metadata, open_engine, reading
 from server.directory.keys import PoolKeys
-from server.settlement.tables import statement_line
+from server.settlement.day_sums_tables import statement_line
 from tests.conftest import Cluster
 from tests.unit.audit.pool_world import PoolWorld, small_history
 

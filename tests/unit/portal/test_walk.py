@@ -16,7 +16,8 @@ from server.db import reading
 from server.facts.tables import fact
 from server.ledger.tables import entry, transfer
 from server.redemption.tables import refund, sale
-from server.settlement.tables import statement, statement_line
+from server.settlement.day_sums_tables import placed_line
+from server.settlement.tables import statement
 from tests.unit.portal.portal_world import MERCHANT, OTHER, PortalWorld, csrf_of
 
 OPEN_TO_ALL = {"portal.sign_in", "portal.sign_out", "portal.static"}
@@ -35,8 +36,8 @@ def _line_keys(portal: PortalWorld, merchant: str) -> list[str]:
     rows = (
         select(entry.c.key)
         .join(transfer, transfer.c.entry_no == entry.c.entry_no)
-        .join(statement_line, statement_line.c.transfer_no == transfer.c.transfer_no)
-        .join(statement, statement.c.statement == statement_line.c.statement)
+        .join(placed_line, placed_line.c.transfer_no == transfer.c.transfer_no)
+        .join(statement, statement.c.statement == placed_line.c.statement)
         .where(statement.c.merchant == merchant)
         .distinct()
     )

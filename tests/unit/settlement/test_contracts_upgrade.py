@@ -13,10 +13,19 @@ from server.db import metadata, open_engine, reading
 from server.db.migrate import MIGRATIONS, _config, upgrade
 from server.directory.tables import contract
 from server.settlement import tables as t
+from server.settlement.day_sums_tables import day_sum, day_sum_head, statement_line
 from tests.unit.audit.pool_world import PoolWorld, small_history
 
 BEFORE = "0005"
-TABLES = (contract, t.settlement_run, t.statement, t.statement_share, t.statement_line)
+TABLES = (
+    contract,
+    t.settlement_run,
+    t.statement,
+    t.statement_share,
+    day_sum_head,
+    day_sum,
+    statement_line,
+)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -21,12 +21,13 @@ from server.facts import replay
 from server.facts.refused import Refused
 from server.ledger import check_ledger
 from server.ledger.tables import entry, transfer
+from server.settlement.day_sums_tables import placed_line
 from server.settlement.payments_values import Direction
 from server.settlement.states import StatementState
 from server.settlement.states_keys import ADJUSTMENT_KIND
 from server.settlement.states_tables import payment_move, statement_move
 from server.settlement.states_values import LapseStatements, SettlingDone, SettlingProblem
-from server.settlement.tables import statement, statement_line
+from server.settlement.tables import statement
 from tests.unit.settlement.states_world import (
     ADJUSTED,
     DAY_1,
@@ -343,7 +344,7 @@ class Settling(RuleBasedStateMachine):
                 entry, entry.c.entry_no == transfer.c.entry_no
             )
             numbers = set(tx.execute(adjustments.where(entry.c.kind == ADJUSTMENT_KIND)).scalars())
-            shown = tx.execute(select(statement_line.c.transfer_no)).scalars().all()
+            shown = tx.execute(select(placed_line.c.transfer_no)).scalars().all()
         assert [number for number in shown if number in numbers] == sorted(numbers)
 
     def a_replay_is_the_same(self) -> None:
