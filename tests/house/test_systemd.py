@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
 
 from config.server import ServerSettings
@@ -34,6 +35,7 @@ def settings_of(unit: str) -> dict[str, list[str]]:
         "huidian-server.service",
         "huidian-server-upgrade.service",
         "huidian-server-roll-up.service",
+        "huidian-server-lapse.service",
     ],
 )
 def test_a_unit_is_hardened(unit: str) -> None:
@@ -130,6 +132,41 @@ def test_only_the_upgrade_sees_the_owners_password_and_may_do_no_more_than_the_s
     assert missing == set()
     differing = {name for name in server.keys() & upgrade.keys() if server[name] != upgrade[name]}
     assert differing == {"Description", "Type", "ExecStart"}
+
+
+JOBS: Final = {"lapse": ["settling", "lapse"]}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_is_a_command_of_the_program_with_the_servers_rights_and_a_timer(job: str) -> None:
+    server, unit = settings_of("huidian-server.service"), settings_of(f"huidian-server-{job}.service")
+    words = JOBS[job]
+    assert unit["ExecStart"] == [
+        f"/opt/huidian/bin/huidian-server --config /etc/huidian/server.toml {' '.join(words)}"
+    ]
+    command: click.Command = huidian_server
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    assert not [param.name for param in command.params if param.required]
+    of_a_service = {"Restart", "RestartSec", "TimeoutStopSec", "KillSignal", "SocketBindAllow"}
+    of_a_service |= {"RuntimeDirectory", "RuntimeDirectoryMode", "WantedBy"}
+    assert server.keys() - unit.keys() == of_a_service
+    differing = {name for name in server.keys() & unit.keys() if server[name] != unit[name]}
+    assert differing == {"Description", "Type", "ExecStart", "After"}
+    timer = settings_of(f"huidian-server-{job}.timer")
+    assert timer["WantedBy"] == ["timers.target"]
+    assert "Unit" not in timer  # it starts the service of its own name
+    assert {"OnCalendar", "OnUnitInactiveSec"} & timer.keys()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd to judge by")
+def test_the_night_of_lapsed_statements_is_a_time_that_systemd_knows() -> None:
+    (when,) = settings_of("huidian-server-lapse.timer")["OnCalendar"]
+    judged = subprocess.run(
+        ["systemd-analyze", "calendar", when], capture_output=True, text=True, check=False
+    )
+    assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
 def test_the_example_settings_use_the_names_that_udev_gives() -> None:
