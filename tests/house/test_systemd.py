@@ -139,7 +139,10 @@ JOBS: Final = {"lapse": ["settling", "lapse"]}
 
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_is_a_command_of_the_program_with_the_servers_rights_and_a_timer(job: str) -> None:
-    server, unit = settings_of("huidian-server.service"), settings_of(f"huidian-server-{job}.service")
+    server, unit = (
+        settings_of("huidian-server.service"),
+        settings_of(f"huidian-server-{job}.service"),
+    )
     words = JOBS[job]
     assert unit["ExecStart"] == [
         f"/opt/huidian/bin/huidian-server --config /etc/huidian/server.toml {' '.join(words)}"
