@@ -39,6 +39,7 @@ from server.settlement.states_keys import (
 from server.settlement.states_rights import same_person
 from server.settlement.states_store import placed_from
 from server.settlement.states_tables import (
+    adjustment_proposal,
     dispute,
     dispute_answer,
     payment,
@@ -179,6 +180,11 @@ def _check_adjustments(tx: Connection, pool: str) -> Iterator[Violation]:
             says = f"its adjustment stands on the statement through {row.shown_through}"
             yield _violation(pool, f"dispute {told.dispute}", says)
     for entry_no, told in answered.items():
+        if told.proposed_by is not None and (
+            told.approved_by is None or same_person(told.proposed_by, told.approved_by)
+        ):
+            says = f"one person, {told.proposed_by}, proposed and approved its adjustment"
+            yield _violation(pool, f"dispute {told.dispute}", says)
         if seen[entry_no] != 1:
             says = f"its adjustment is booked {seen[entry_no]} times"
             yield _violation(pool, f"dispute {told.dispute}", says)
@@ -195,12 +201,24 @@ def _answers(pool: str) -> Select[*tuple[Any, ...]]:
         select(
             dispute_answer.c.entry_no,
             dispute_answer.c.amount_fen,
+            dispute_answer.c.approved_by,
+            # Before there were proposals, one person answered.
+            adjustment_proposal.c.proposed_by,
             dispute.c.dispute,
             statement.c.merchant,
             statement.c.period_through,
         )
         .join(dispute, _same(dispute, dispute_answer, "dispute"))
         .join(statement, _same(statement, dispute, "statement"))
+        .outerjoin(
+            adjustment_proposal,
+            and_(
+                _same(adjustment_proposal, dispute_answer, "dispute"),
+                adjustment_proposal.c.proposed_by == dispute_answer.c.answered_by,
+                adjustment_proposal.c.amount_fen == dispute_answer.c.amount_fen,
+                adjustment_proposal.c.reason == dispute_answer.c.reason,
+            ),
+        )
         .where(dispute_answer.c.pool == pool, dispute_answer.c.verdict == Verdict.ADJUSTED.value)
         .order_by(dispute_answer.c.fact_no)
     )

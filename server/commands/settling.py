@@ -12,7 +12,13 @@ from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.paying import PAID_WHICH_WAY, fen_of, new_id
 from server.commands.submitting import submit
 from server.db import reading
-from server.settlement.disputes_values import AnswerDispute, Dispute, RaiseDispute, Verdict
+from server.settlement.disputes_values import (
+    AnswerDispute,
+    ApproveAdjustment,
+    Dispute,
+    RaiseDispute,
+    Verdict,
+)
 from server.settlement.payments import PAYMENT_WORDS
 from server.settlement.states_standing import Standing, Waiting, standing_of, waiting
 from server.settlement.states_store import STATE_WORDS
@@ -110,7 +116,9 @@ def dispute(
 def answer(
     context: CommandContext, dispute: str, *, adjust: str | None, refuse: bool, reason: str
 ) -> None:
-    """答复异议：调整（进下一期对账单）或不同意 / Answer a dispute: adjust, or refuse."""
+    """答复异议：提出调整（另一个人批准后进下一期对账单）或不同意
+    / Answer a dispute: propose an adjustment, which another person approves, or refuse.
+    """
     if (adjust is None) is not refuse:
         raise CommandRefused(
             "请写 --adjust 金额 或 --refuse，只写一个 / give --adjust YUAN or --refuse, one of them"
@@ -122,6 +130,16 @@ def answer(
         reason=reason,
     )
     _done(submit(context, command))
+
+
+@settling.command("approve-adjustment")
+@click.argument("dispute")
+@click.argument("yuan")
+@pass_context
+def approve_adjustment(context: CommandContext, dispute: str, yuan: str) -> None:
+    """批准别人提出的调整，金额照抄 / Approve what somebody else proposed; repeat the amount."""
+    amount_fen = fen_of(yuan, below_zero=True)
+    _done(submit(context, ApproveAdjustment(dispute=dispute, amount_fen=amount_fen)))
 
 
 @settling.command("carry-forward")
@@ -166,6 +184,8 @@ def _done(outcome: object) -> None:
 def _print_waiting(found: Waiting) -> None:
     for each in found.to_answer:
         click.echo(f"待答复 to answer    {_dispute(each)}")
+    for each in found.to_adjust:
+        click.echo(f"待批准调整 to adjust {_dispute(each)}{_proposal(each)}")
     for payment in found.to_approve:
         click.echo(
             f"待批准 to approve   {payment.payment}  {payment.statement}"
@@ -188,7 +208,7 @@ def _print_waiting(found: Waiting) -> None:
         click.echo(
             f"待收付 to settle    {unsettled.statement}  {_open(unsettled.open_fen)}{claimed}"
         )
-    if found == Waiting((), (), (), (), ()):
+    if found == Waiting((), (), (), (), (), ()):
         click.echo("没有待办 / nothing waits")
 
 
@@ -207,6 +227,8 @@ def _print_standing(found: Standing) -> None:
         )
     for each in found.disputes:
         click.echo(f"  异议 dispute {_dispute(each)}")
+        if each.proposal is not None:
+            click.echo(f"    {_proposal(each)}")
         if each.answer is not None:
             click.echo(
                 f"    答复 {each.answer.verdict.value} {format_yuan(each.answer.amount_fen)} 元"
@@ -223,6 +245,16 @@ def _print_standing(found: Standing) -> None:
 def _dispute(each: Dispute) -> str:
     where = each.line or "整份 all of it"
     return f"{each.dispute}  {each.statement}  {where}  {each.reason}（{each.raised_by}）"
+
+
+def _proposal(each: Dispute) -> str:
+    proposal = each.proposal
+    if proposal is None:
+        return ""
+    return (
+        f"  提出调整 proposed {format_yuan(proposal.amount_fen)} 元"
+        f"  {proposal.reason}（{proposal.proposed_by}）"
+    )
 
 
 def _open(open_fen: int) -> str:

@@ -11,10 +11,10 @@ from server.portal.services import PortalServices
 from server.portal.statements import any_statement
 from server.portal.wording import gettext, said
 from server.settlement.disputes_store import dispute_of
-from server.settlement.disputes_values import AnswerDispute, Verdict
+from server.settlement.disputes_values import AnswerDispute, ApproveAdjustment, Verdict
 from server.settlement.states_rights import portal_actor, same_person
 
-_FROM_MERCHANT = "less"
+_FROM_MERCHANT, _APPROVED = "less", "approved"
 
 
 def add_disputes(pages: Blueprint, portal: PortalServices) -> None:
@@ -28,14 +28,25 @@ def add_disputes(pages: Blueprint, portal: PortalServices) -> None:
             found = dispute_of(tx, portal.pool, dispute)
         if found is None:
             abort(404)
-        command = _answer(dispute)
+        command = _approval(dispute) if typed("verdict") == _APPROVED else _answer(dispute)
         if isinstance(command, Mistyped):
             return _page(portal, dispute, told=command.says), 400
         outcome = portal.submit(g.signed_in.user, command)
         if isinstance(outcome, Refused):
             return _page(portal, dispute, told=said(outcome.says)), 409
-        tell_done(gettext("已答复，商户在对账单上看得到。"))
+        if isinstance(command, AnswerDispute) and command.verdict is Verdict.ADJUSTED:
+            tell_done(gettext("调整已提出，要另一个人批准。"))
+        else:
+            tell_done(gettext("已答复，商户在对账单上看得到。"))
         return redirect(url_for("console.statement", statement=found.statement), 303)
+
+
+def _approval(dispute: str) -> ApproveAdjustment | Mistyped:
+    """The amount that was on the page: whoever approves has seen that one and no other."""
+    amount_fen = typed("amount_fen")
+    if not amount_fen.removeprefix("-").isascii() or not amount_fen.removeprefix("-").isdigit():
+        return Mistyped(gettext("金额看不懂，请重新打开这一页。"))
+    return command_of(ApproveAdjustment, dispute=dispute, amount_fen=int(amount_fen))
 
 
 def _answer(dispute: str) -> AnswerDispute | Mistyped:
@@ -65,7 +76,9 @@ def _page(portal: PortalServices, name: str, *, told: str = "") -> str:
         if found is None:
             abort(404)
         document, standing = any_statement(portal, tx, found.statement)
-    is_own = bool(found.on_behalf) and same_person(found.raised_by, portal_actor(g.signed_in.user))
+    actor = portal_actor(g.signed_in.user)
+    is_own = bool(found.on_behalf) and same_person(found.raised_by, actor)
+    proposal = found.proposal
     return render_template(
         "console/dispute.html",
         dispute=found,
@@ -73,6 +86,7 @@ def _page(portal: PortalServices, name: str, *, told: str = "") -> str:
         standing=standing,
         line=next((each for each in document.lines if each.key == found.line), None),
         is_own=is_own,
+        is_own_proposal=proposal is not None and same_person(proposal.proposed_by, actor),
         typed={name: typed(name) for name in ("amount", "reason", "way", "verdict")},
         told=told,
     )

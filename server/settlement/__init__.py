@@ -1,7 +1,16 @@
 """From the books of a closed period to one statement for each merchant."""
 
 from server.facts import FactDesk
-from server.settlement import agreeing, disputes, fund, payments, runs, settle, states_commands
+from server.settlement import (
+    adjusting,
+    agreeing,
+    disputes,
+    fund,
+    payments,
+    runs,
+    settle,
+    states_commands,
+)
 from server.settlement.document_values import StatementLine
 from server.settlement.lines import lines_of
 from server.settlement.statements import (
@@ -31,6 +40,7 @@ def register(desk: FactDesk) -> None:
     runs.register(desk)
     states_commands.register(desk)
     disputes.register(desk)
+    adjusting.register(desk)
     payments.register(desk)
     fund.register(desk)
 

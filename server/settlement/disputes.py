@@ -1,40 +1,30 @@
-"""A merchant finds something wrong; the pool answers with an adjustment or a refusal.
+"""A merchant finds something wrong, and says so; the answer is in `adjusting`.
 
-What was issued is never edited. An adjustment is a new entry of the day on which it was given,
-so the merchant's next statement shows it, with the dispute's reason and statement.
+What was issued is never edited.
 """
 
 from sqlalchemy import Connection, insert, select
 
-from protocol.business_day import business_date
-from server.directory.accounts import POOL_FUND, merchant_account
-from server.directory.queries import cut_off_hour
 from server.facts import FactDesk, FactStamp
 from server.facts.refused import Refused
-from server.ledger import Asset, EntryDraft, Leg, Posted, entry_of, post, transfers_of_entry
+from server.ledger import entry_of, transfers_of_entry
 from server.settlement.day_sums_tables import placed_line
 from server.settlement.disputes_store import dispute_of, disputes_of_statement
 from server.settlement.disputes_values import (
     DISPUTES_MAX,
-    AnswerDispute,
     Dispute,
     RaiseDispute,
-    Verdict,
 )
 from server.settlement.states import StatementMove, StatementState
 from server.settlement.states_commands import reachable
-from server.settlement.states_keys import ADJUSTMENT_CODE, ADJUSTMENT_KEY, ADJUSTMENT_KIND
-from server.settlement.states_rights import refuse_all_but_operators, same_person
-from server.settlement.states_store import Placed, StateFault, move, placed_of, wrong_state
+from server.settlement.states_store import Placed, move, wrong_state
 from server.settlement.states_tables import dispute as dispute_table
-from server.settlement.states_tables import dispute_answer
 from server.settlement.states_values import SettlingDone, SettlingProblem
 
 
 def register(desk: FactDesk) -> None:
-    """Makes the desk apply disputes and their answers."""
+    """Makes the desk apply disputes."""
     desk.register("raise_dispute", RaiseDispute, raise_dispute)
-    desk.register("answer_dispute", AnswerDispute, answer_dispute)
 
 
 def raise_dispute(
@@ -77,78 +67,6 @@ def raise_dispute(
     return SettlingDone(command.dispute, placed.state.value)
 
 
-def answer_dispute(
-    tx: Connection, stamp: FactStamp, command: AnswerDispute
-) -> SettlingDone | Refused:
-    """Answer once. After the last open dispute the statement is issued again, with a new deadline.
-
-    Refused: who raised it for the merchant answers it himself, or the amount does not fit
-    the verdict.
-    """
-    refused = refuse_all_but_operators(tx, stamp.pool, stamp.actor)
-    if refused is not None:
-        return refused
-    found = dispute_of(tx, stamp.pool, command.dispute)
-    if found is None:
-        return Refused(
-            SettlingProblem.UNKNOWN_DISPUTE,
-            f"没有这条异议：{command.dispute}，请核对编号 / no such dispute: {command.dispute}",
-        )
-    if found.answer is not None:
-        return _answered_before(found, command)
-    if (command.verdict is Verdict.ADJUSTED) != (command.amount_fen != 0):
-        return Refused(
-            SettlingProblem.BAD_AMOUNT,
-            "调整要写金额，不同意则金额为 0 / an adjustment has an amount, a refusal has none",
-        )
-    if found.on_behalf and same_person(found.raised_by, stamp.actor):
-        return Refused(
-            SettlingProblem.SAME_PERSON,
-            "代商户提出异议的人不能自己答复，请另一个人来答复"
-            " / whoever raised it for the merchant cannot answer it; somebody else must",
-        )
-    placed = placed_of(tx, stamp.pool, found.statement)
-    if placed is None:
-        raise StateFault(f"dispute {found.dispute}: its statement is gone")
-    entry_no = None
-    if command.verdict is Verdict.ADJUSTED:
-        entry_no = _book(tx, stamp, command, placed.merchant)
-    tx.execute(
-        insert(dispute_answer).values(
-            pool=stamp.pool,
-            dispute=command.dispute,
-            verdict=command.verdict.value,
-            amount_fen=command.amount_fen,
-            reason=command.reason,
-            answered_by=stamp.actor,
-            answered_at=stamp.recorded_at,
-            entry_no=entry_no,
-            fact_no=stamp.fact_no,
-        )
-    )
-    all_of_it = disputes_of_statement(tx, stamp.pool, placed.statement)
-    if all(each.answer is not None for each in all_of_it):
-        placed = move(tx, stamp, placed, StatementMove.ANSWER, says=command.dispute)
-    return SettlingDone(command.dispute, placed.state.value)
-
-
-def _book(tx: Connection, stamp: FactStamp, command: AnswerDispute, merchant: str) -> int:
-    owed = merchant_account(merchant)
-    debit, credit = (POOL_FUND, owed) if command.amount_fen > 0 else (owed, POOL_FUND)
-    draft = EntryDraft(
-        key=ADJUSTMENT_KEY + command.dispute,
-        kind=ADJUSTMENT_KIND,
-        occurred_at=stamp.recorded_at,
-        business_date=business_date(stamp.recorded_at, cut_off_hour(tx, stamp.pool)),
-        legs=(Leg(Asset.FEN, ADJUSTMENT_CODE, debit, credit, abs(command.amount_fen)),),
-        memo=command.reason,
-    )
-    posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
-    if not isinstance(posted, Posted):
-        raise StateFault(f"{draft.key}: {posted}")
-    return posted.entry_no
-
-
 def _raised_before(
     before: Dispute, stamp: FactStamp, command: RaiseDispute, placed: Placed
 ) -> SettlingDone | Refused:
@@ -165,23 +83,6 @@ def _raised_before(
         SettlingProblem.CONFLICT,
         f"异议编号 {before.dispute} 已用于另一条，请换一个"
         f" / {before.dispute} stands for another dispute already",
-    )
-
-
-def _answered_before(found: Dispute, command: AnswerDispute) -> SettlingDone | Refused:
-    answer = found.answer
-    assert answer is not None, found
-    same = (answer.verdict, answer.amount_fen, answer.reason) == (
-        command.verdict,
-        command.amount_fen,
-        command.reason,
-    )
-    if same:
-        return SettlingDone(found.dispute, answer.verdict.value, again=True)
-    return Refused(
-        SettlingProblem.CONFLICT,
-        f"异议 {found.dispute} 已由 {answer.answered_by} 答复，不能再改；有差错请在下一期调整"
-        f" / {found.dispute} was answered by {answer.answered_by}; that answer stands",
     )
 
 

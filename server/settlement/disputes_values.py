@@ -16,6 +16,8 @@ from server.settlement.states_values import (
 )
 
 MAX_ADJUSTMENT_FEN = 10**12
+PROPOSALS_MAX = 20
+"""Adjustments proposed for one dispute, one after the other."""
 DISPUTES_MAX = 200
 """Disputes on one statement; whoever has more writes them down in one about the whole."""
 
@@ -43,7 +45,7 @@ class RaiseDispute(SettlingCommand, frozen=True, kw_only=True, tag="raise_disput
 
 class AnswerDispute(SettlingCommand, frozen=True, kw_only=True, tag="answer_dispute"):
     """The pool's answer. ``adjusted``: ``amount_fen`` (above 0 for the merchant, below 0 from
-    him) is booked, and stands on his next statement. ``refused``: nothing is booked.
+    him) is proposed, and booked when another person approves. ``refused``: nothing is booked.
     """
 
     dispute: SettlingId
@@ -52,9 +54,31 @@ class AnswerDispute(SettlingCommand, frozen=True, kw_only=True, tag="answer_disp
     reason: Reason
 
 
+class ApproveAdjustment(SettlingCommand, frozen=True, kw_only=True, tag="approve_adjustment"):
+    """A second person agrees to the adjustment that was proposed last: it is booked, and stands
+    on the merchant's next statement. ``amount_fen`` is what he saw.
+    """
+
+    dispute: SettlingId
+    amount_fen: Annotated[int, Meta(ge=-MAX_ADJUSTMENT_FEN, le=MAX_ADJUSTMENT_FEN)]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An adjustment that waits for a second person; `proposal_no` counts a dispute's from 1."""
+
+    proposal_no: int
+    amount_fen: int
+    reason: str
+    proposed_by: str
+    proposed_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class DisputeAnswer:
-    """How a dispute was answered. ``key``: of the adjustment in the ledger, if there is one."""
+    """How a dispute was answered. ``key``: of the adjustment in the ledger, if there is one;
+    ``approved_by``: the second person, "" for a refusal.
+    """
 
     verdict: Verdict
     amount_fen: int
@@ -62,11 +86,14 @@ class DisputeAnswer:
     answered_by: str
     answered_at: datetime
     key: str | None
+    approved_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A dispute; ``answer`` is None as long as it waits. ``line`` is empty for the whole."""
+    """A dispute; ``answer`` is None as long as it waits. ``line`` is empty for the whole.
+    ``proposal``: the newest adjustment that waits for a second person.
+    """
 
     dispute: str
     statement: str
@@ -76,3 +103,4 @@ class Dispute:
     raised_by: str
     raised_at: datetime
     answer: DisputeAnswer | None
+    proposal: Proposal | None = None

@@ -73,6 +73,8 @@ class Waiting:
     """What the pool's people must do next."""
 
     to_answer: tuple[Dispute, ...]
+    to_adjust: tuple[Dispute, ...]
+    """Disputes with an adjustment that a second person must approve."""
     to_approve: tuple[Payment, ...]
     to_record: tuple[Payment, ...]
     to_lapse: tuple[Overdue, ...]
@@ -130,8 +132,10 @@ def waiting(tx: Connection, pool: str, at: datetime) -> Waiting:
         )
         for each in open_of_each(tx, pool, in_state(tx, pool, StatementState.CONFIRMED))
     ]
+    disputes = open_disputes(tx, pool)
     return Waiting(
-        to_answer=tuple(open_disputes(tx, pool)),
+        to_answer=tuple(each for each in disputes if each.proposal is None),
+        to_adjust=tuple(each for each in disputes if each.proposal is not None),
         to_approve=tuple(each for each in pending if each.state is PaymentState.PROPOSED),
         to_record=tuple(each for each in pending if each.state is PaymentState.APPROVED),
         to_lapse=tuple(sorted(overdue, key=lambda each: (each.deadline, each.statement))),

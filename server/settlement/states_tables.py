@@ -107,7 +107,34 @@ dispute = Table(
 )
 never_changes(dispute, "a dispute is never changed: it is answered")
 
-# `entry_no` is the adjustment in the books, which the next statement shows.
+# What somebody wants to adjust; nothing is booked before another person approves the newest one.
+adjustment_proposal = Table(
+    "adjustment_proposal",
+    metadata,
+    _pool_column(),
+    Column("dispute", String(ID_MAX), nullable=False),
+    Column("proposal_no", Integer, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("reason", String(REASON_MAX), nullable=False),
+    Column("proposed_by", String(_ACTOR_MAX), nullable=False),
+    Column("proposed_at", UtcDateTime, nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint(
+        "pool", "dispute", "proposal_no", name="proposals_of_an_adjustment_are_counted"
+    ),
+    ForeignKeyConstraint(
+        ["pool", "dispute"],
+        ["dispute.pool", "dispute.dispute"],
+        name="an_adjustment_is_proposed_for_a_dispute",
+    ),
+    _is_a_fact("a_proposed_adjustment_is_a_fact"),
+    CheckConstraint("amount_fen <> 0", name="a_proposed_adjustment_moves_something"),
+)
+never_changes(adjustment_proposal, "a proposed adjustment is never changed: propose another one")
+
+# `entry_no` is the adjustment in the books, which the next statement shows. `answered_by` decided
+# it; an adjustment was approved by somebody else (nobody where it is from before there were
+# proposals).
 dispute_answer = Table(
     "dispute_answer",
     metadata,
@@ -120,6 +147,7 @@ dispute_answer = Table(
     Column("answered_at", UtcDateTime, nullable=False),
     Column("entry_no", BigInteger, nullable=True),
     Column("fact_no", BigInteger, nullable=False),
+    Column("approved_by", String(_ACTOR_MAX), nullable=True),
     PrimaryKeyConstraint("pool", "dispute", name="a_dispute_is_answered_once"),
     ForeignKeyConstraint(
         ["pool", "dispute"],

@@ -184,7 +184,18 @@ def test_an_answer_with_an_adjustment_stands_on_the_next_statement(office: Porta
         amount="5.00",
         reason="核对属实",
     )
-    assert "已答复" in page.text
+    assert "要另一个人批准" in page.text
+    address = f"/console/disputes/{found.dispute}"
+    assert "批准这笔调整" not in client.get(address).text
+    own = text_of(office.signed_in().get(f"/portal/statements/{FIRST}").text)
+    assert "同意，调整" not in own
+    second = office.officer(FINANCE)
+    assert "+5.00 元" in text_of(second.get("/console/waiting").text)
+    assert "批准这笔调整" in second.get(address).text
+    other = send(second, address, verdict="approved", amount_fen="501")
+    assert other.status_code == 409
+    assert send(second, address, verdict="approved", amount_fen="5元").status_code == 400
+    assert "已答复" in send(second, address, verdict="approved", amount_fen="500").text
     own = text_of(office.signed_in().get(f"/portal/statements/{FIRST}").text)
     assert "同意，调整 +5.00 元" in own
     assert "核对属实" in own

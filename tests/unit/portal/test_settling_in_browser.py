@@ -98,6 +98,7 @@ def test_from_a_disputed_line_to_a_recorded_payment(
     _dispute_a_line(merchant)
     operator = somebody("console", OPERATOR)
     _answer(operator)
+    _agree(somebody("console", SECOND))
     _settle(operator, portal)
     _confirm(merchant, portal)
     _pay(somebody("console", FINANCE), somebody("console", SECOND))
@@ -124,12 +125,21 @@ def _answer(operator: Walker) -> None:
     operator.go("/console/waiting", "waiting")
     operator.page.get_by_role("link", name=re.compile("xiaodian-20260302")).first.click()
     operator.look("dispute")
-    operator.page.get_by_label("同意，在下一期调整").check()
+    operator.page.get_by_label("同意，提出调整").check()
     operator.page.get_by_label("调整金额").fill("2.00")
     operator.page.get_by_label("原因，商户看得到").fill("看了小票，属实")
     operator.press("答复商户")
-    expect(operator.page.get_by_text("同意，调整 +2.00 元")).to_be_visible()
-    operator.look("answered")
+    expect(operator.page.get_by_text("要另一个人批准").first).to_be_visible()
+    operator.look("proposed")
+
+
+def _agree(second: Walker) -> None:
+    second.go("/console/waiting", "to-adjust")
+    second.page.get_by_role("link", name=re.compile("xiaodian-20260302")).first.click()
+    second.look("adjustment")
+    second.press("批准这笔调整")
+    expect(second.page.get_by_text("同意，调整 +2.00 元")).to_be_visible()
+    second.look("answered")
 
 
 def _settle(operator: Walker, portal: PortalWorld) -> None:

@@ -12,8 +12,13 @@ from server.directory.values import SignInRole
 from server.facts import FactDesk, FactStamp, Outcome
 from server.facts.refused import Refused
 from server.ledger import Asset, balance
-from server.settlement import disputes, payments, states_commands
-from server.settlement.disputes_values import AnswerDispute, RaiseDispute, Verdict
+from server.settlement import adjusting, disputes, payments, states_commands
+from server.settlement.disputes_values import (
+    AnswerDispute,
+    ApproveAdjustment,
+    RaiseDispute,
+    Verdict,
+)
 from server.settlement.payments_values import (
     ApprovePayment,
     BouncePayment,
@@ -63,7 +68,7 @@ def _sign_in_as(tx: Connection, stamp: FactStamp, command: SignInAs) -> None:
 def make_peopled_desk() -> FactDesk:
     desk = make_desk()
     if "confirm_statement" not in desk._by_kind:
-        for room in (states_commands, disputes, payments):
+        for room in (states_commands, adjusting, disputes, payments):
             room.register(desk)
     desk.register("sign_in_as", SignInAs, _sign_in_as)
     return desk
@@ -120,6 +125,11 @@ class Peopled(World):
         statement = self.issue(day, cash_fen=cash_fen, points_fen=points_fen)
         self.do(M_BOSS, ConfirmStatement(statement=statement))
         return statement
+
+    def adjusted(self, dispute: str, amount_fen: int) -> SettlingDone:
+        """Proposed by one, approved by another; what the second was answered."""
+        assert self.do(DESK, answer(dispute, ADJUSTED, amount_fen)).state == "proposed"
+        return self.do(WU, agree(dispute, amount_fen))
 
     def paid(self, payment: str, statement: str, way: Direction, amount_fen: int) -> None:
         """All three steps of a payment."""
@@ -191,3 +201,7 @@ def answer(
     dispute: str, verdict: Verdict, amount_fen: int = 0, reason: str = "核对属实"
 ) -> AnswerDispute:
     return AnswerDispute(dispute=dispute, verdict=verdict, amount_fen=amount_fen, reason=reason)
+
+
+def agree(dispute: str, amount_fen: int) -> ApproveAdjustment:
+    return ApproveAdjustment(dispute=dispute, amount_fen=amount_fen)

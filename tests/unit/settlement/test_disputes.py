@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from server.db import reading
 from server.ledger import entry_of, transfers_of_entry
-from server.settlement import disputes
+from server.settlement import adjusting, disputes
 from server.settlement.disputes_store import dispute_of
 from server.settlement.states import StatementMove
 from server.settlement.states_values import SettlingDone, SettlingProblem
@@ -27,6 +27,7 @@ from tests.unit.settlement.states_world import (
     SETTLED,
     WU,
     Peopled,
+    agree,
     answer,
     carry,
     confirm,
@@ -52,8 +53,14 @@ def test_a_disputed_line_is_adjusted_on_the_next_statement_and_nowhere_else(
     assert done == SettlingDone("d-1", "disputed")
     (waits,) = world.waiting().to_answer
     assert (waits.dispute, waits.line, waits.raised_by) == ("d-1", f"sale:sale-{DAY_1}", M_BOSS)
-    assert world.do(DESK, answer("d-1", ADJUSTED, 250)).state == "issued"
-    assert world.waiting().to_answer == ()
+    assert world.do(DESK, answer("d-1", ADJUSTED, 250)) == SettlingDone("d-1", "proposed")
+    assert world.fen("merchant:m") == 5_000, "nothing is booked by one person"
+    assert world.standing(first).state is DISPUTED
+    (proposed,) = world.waiting().to_adjust
+    assert proposed.proposal is not None
+    assert (proposed.proposal.amount_fen, proposed.proposal.proposed_by) == (250, DESK)
+    assert world.do(WU, agree("d-1", 250)).state == "issued"
+    assert (world.waiting().to_answer, world.waiting().to_adjust) == ((), ())
     after = world.standing(first)
     assert (after.closing_fen, after.open_fen) == (before.closing_fen, 5_000)
     world.do(M_BOSS, confirm(first))
@@ -70,13 +77,14 @@ def test_a_disputed_line_is_adjusted_on_the_next_statement_and_nowhere_else(
         entry = entry_of(tx, POOL, found.answer.key)
         assert entry is not None
         (leg,) = transfers_of_entry(tx, POOL, entry.entry_no)
+    assert (found.answer.answered_by, found.answer.approved_by) == (DESK, WU)
     assert (leg.debit, leg.credit, leg.amount) == ("pool_fund", "merchant:m", 250)
 
 
 def test_an_adjustment_may_be_against_the_merchant(world: Peopled) -> None:
     first = world.issue(DAY_1, points_fen=5_000)
     world.do(M_BOSS, raise_it("d-1", first))
-    world.do(DESK, answer("d-1", ADJUSTED, -300))
+    world.adjusted("d-1", -300)
     world.do(M_BOSS, confirm(first))
     world.do(LI, carry(first))
     second = world.confirmed(DAY_2)
@@ -123,7 +131,11 @@ def test_the_same_again_is_a_success_and_another_under_the_id_is_not(world: Peop
     other = raise_it("d-1", first, reason="别的")
     assert world.refused(M_BOSS, other) == SettlingProblem.CONFLICT
     world.do(DESK, answer("d-1", ADJUSTED, 250))
+    assert world.do(DESK, answer("d-1", ADJUSTED, 250)).again
+    world.do(WU, agree("d-1", 250))
+    assert world.do(WU, agree("d-1", 250)).again
     assert world.do(WU, answer("d-1", ADJUSTED, 250)).again
+    assert world.refused(LI, agree("d-1", 250)) == SettlingProblem.CONFLICT
     assert world.do(M_BOSS, command).again
     assert world.refused(WU, answer("d-1", ADJUSTED, 251)) == SettlingProblem.CONFLICT
     assert world.fen("merchant:m") == 5_250
@@ -160,8 +172,37 @@ def test_only_the_pools_people_answer_and_not_who_raised_it_for_the_merchant(
         assert refused == SettlingProblem.NOT_ALLOWED
     for same in (LI, "operator:li"):
         assert world.refused(same, answer("d-1", ADJUSTED, 9)) == SettlingProblem.SAME_PERSON
-    assert world.do(WU, answer("d-1", ADJUSTED, 9)).state == "issued"
+    assert world.do(WU, answer("d-1", ADJUSTED, 9)).state == "proposed"
+    assert world.do(LI, agree("d-1", 9)).state == "issued"
     assert world.refused(WU, answer("d-9", REFUSED)) == SettlingProblem.UNKNOWN_DISPUTE
+
+
+def test_an_adjustment_is_approved_by_another_person_who_saw_that_amount(world: Peopled) -> None:
+    first = world.issue(DAY_1, points_fen=5_000)
+    world.do(M_BOSS, raise_it("d-1", first))
+    assert world.refused(WU, agree("d-1", 250)) == SettlingProblem.WRONG_STATE
+    world.do(LI, answer("d-1", ADJUSTED, 250))
+    for same in (LI, "operator:li"):
+        assert world.refused(same, agree("d-1", 250)) == SettlingProblem.SAME_PERSON
+    assert world.refused(M_BOSS, agree("d-1", 250)) == SettlingProblem.NOT_ALLOWED
+    assert world.refused(WU, agree("d-9", 250)) == SettlingProblem.UNKNOWN_DISPUTE
+    world.do(LI, answer("d-1", ADJUSTED, 25_000))
+    assert world.refused(WU, agree("d-1", 250)) == SettlingProblem.CONFLICT
+    assert world.fen("merchant:m") == 5_000
+    world.do(DESK, answer("d-1", REFUSED))
+    assert world.refused(WU, agree("d-1", 25_000)) == SettlingProblem.CONFLICT
+    assert world.fen("merchant:m") == 5_000
+
+
+def test_proposals_for_a_dispute_have_a_limit(
+    world: Peopled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = world.issue(DAY_1, points_fen=5_000)
+    world.do(M_BOSS, raise_it("d-1", first))
+    monkeypatch.setattr(adjusting, "PROPOSALS_MAX", 1)
+    world.do(LI, answer("d-1", ADJUSTED, 250))
+    assert world.refused(LI, answer("d-1", ADJUSTED, 251)) == SettlingProblem.CONFLICT
+    world.do(WU, agree("d-1", 250))
 
 
 @pytest.mark.parametrize(("verdict", "amount_fen"), [(ADJUSTED, 0), (REFUSED, 1), (REFUSED, -1)])

@@ -27,7 +27,6 @@ from server.settlement.states_tables import (
 )
 from server.settlement.states_values import SetConfirmDays, SettlingDone, SettlingProblem
 from tests.unit.settlement.states_world import (
-    ADJUSTED,
     CONFIRMED,
     DAY_1,
     DAY_2,
@@ -41,7 +40,6 @@ from tests.unit.settlement.states_world import (
     SUN,
     WU,
     Peopled,
-    answer,
     approve,
     bounce,
     carry,
@@ -267,7 +265,7 @@ def busy_month(world: Peopled) -> None:
     world.do(DESK, SetConfirmDays(confirm_days=3))
     first = world.issue(DAY_1, cash_fen=1_000, points_fen=10_000)
     world.do(M_BOSS, raise_it("d-1", first, f"sale:sale-{DAY_1}"))
-    world.do(DESK, answer("d-1", ADJUSTED, 250))
+    world.adjusted("d-1", 250)
     world.do(M_BOSS, confirm(first))
     world.paid("p-1", first, PAY, 6_000)
     world.refused(LI, propose("p-x", first, PAY, 10**9))

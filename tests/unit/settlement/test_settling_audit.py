@@ -9,18 +9,15 @@ from server.db.violation import Violation
 from server.facts import FactStamp
 from server.ledger import Asset, EntryDraft, Leg, Posted, post
 from tests.unit.settlement.states_world import (
-    ADJUSTED,
     DAY_1,
     DAY_2,
     DAY_3,
-    DESK,
     LI,
     M_BOSS,
     PAY,
     RECEIVE,
     WU,
     Peopled,
-    answer,
     approve,
     bounce,
     carry,
@@ -42,7 +39,7 @@ def world(engine: Engine) -> Peopled:
     peopled.people()
     assert peopled.issue(DAY_1, points_fen=10_000) == FIRST
     peopled.do(M_BOSS, raise_it("d-1", FIRST))
-    peopled.do(DESK, answer("d-1", ADJUSTED, 250))
+    peopled.adjusted("d-1", 250)
     peopled.do(M_BOSS, confirm(FIRST))
     peopled.paid("p-1", FIRST, PAY, 6_000)
     peopled.do(LI, bounce("p-1"))
@@ -109,6 +106,12 @@ def test_books_that_are_right_are_clean(world: Peopled) -> None:
             "UPDATE dispute_answer SET amount_fen = 251",
             "dispute d-1",
             "books otherwise than 251",
+        ),
+        (
+            "dispute_answer",
+            "UPDATE dispute_answer SET approved_by = answered_by",
+            "dispute d-1",
+            "proposed and approved its adjustment",
         ),
         (
             "dispute_answer",
@@ -179,7 +182,7 @@ def test_an_adjustment_that_was_not_booked_is_named(world: Peopled) -> None:
         tx.execute(
             text(
                 "INSERT INTO dispute_answer SELECT pool, 'd-2', verdict, amount_fen, reason,"
-                " answered_by, answered_at, 1, fact_no FROM dispute_answer"
+                " answered_by, answered_at, 1, fact_no, approved_by FROM dispute_answer"
             )
         )
     told = [f"{each.where}: {each.says}" for each in found(world)]

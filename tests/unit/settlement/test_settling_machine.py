@@ -39,6 +39,7 @@ from tests.unit.settlement.states_world import (
     REFUSED,
     WU,
     Peopled,
+    agree,
     answer,
     approve,
     bounce,
@@ -190,6 +191,8 @@ class Settling(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self.model.disputes), label="dispute")
         verdict = ADJUSTED if amount_fen else REFUSED
         outcome = self.world.by(DESK, answer(name, verdict, amount_fen))
+        if amount_fen and isinstance(outcome, SettlingDone) and not outcome.again:
+            outcome = self.world.by(WU, agree(name, amount_fen))
         if isinstance(outcome, SettlingDone) and not outcome.again:
             self.model.owed_fen += amount_fen
 

@@ -25,6 +25,7 @@ from tests.unit.settlement.states_world import (
     M_BOSS,
     PAY,
     WU,
+    agree,
     answer,
     approve,
     bounce,
@@ -87,6 +88,7 @@ def test_from_a_sale_to_an_account_at_zero_and_a_clean_audit(pool: World) -> Non
     assert standing(world, first).closing_fen == 900
     do(world, M_BOSS, raise_it("d-1", first))
     do(world, DESK, answer("d-1", ADJUSTED, 50))
+    do(world, WU, agree("d-1", 50))
     do(world, M_BOSS, confirm(first))
     pay(world, "p-1", first, 900)
     assert standing(world, first).state is StatementState.SETTLED

@@ -15,7 +15,12 @@ from server.directory.contract_terms import Basis, ContractTerms, ShareRule
 from server.facts import Refusal
 from server.redemption import FulfilOrder
 from server.redemption.orders import order_id_of
-from server.settlement.disputes_values import AnswerDispute, RaiseDispute, Verdict
+from server.settlement.disputes_values import (
+    AnswerDispute,
+    ApproveAdjustment,
+    RaiseDispute,
+    Verdict,
+)
 from server.settlement.payments_values import (
     ApprovePayment,
     Direction,
@@ -95,6 +100,7 @@ def first_period(world: RealWorld) -> None:
         dispute="d-1", verdict=Verdict.ADJUSTED, amount_fen=500, reason="多算了五元"
     )
     told(world, WU, adjusted)
+    told(world, LI, ApproveAdjustment(dispute="d-1", amount_fen=500))
     told(world, LI, ConfirmStatement(statement=statement, on_behalf="电话确认"))
     pay = ProposePayment(
         payment="p-1", statement=statement, direction=Direction.RECEIVE, amount_fen=20_000

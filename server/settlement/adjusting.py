@@ -1,0 +1,241 @@
+"""The pool's answer to a dispute: a refusal at once, an adjustment by two people.
+
+One proposes what is adjusted, another approves it; then it is booked, as a new entry of that
+day, so the merchant's next statement shows it, with the dispute's reason and statement.
+"""
+
+from sqlalchemy import Connection, insert
+
+from protocol.business_day import business_date
+from protocol.money import format_yuan
+from server.directory.accounts import POOL_FUND, merchant_account
+from server.directory.queries import cut_off_hour
+from server.facts import FactDesk, FactStamp
+from server.facts.refused import Refused
+from server.ledger import Asset, EntryDraft, Leg, Posted, post
+from server.settlement.disputes_store import dispute_of, disputes_of_statement
+from server.settlement.disputes_values import (
+    PROPOSALS_MAX,
+    AnswerDispute,
+    ApproveAdjustment,
+    Dispute,
+    Proposal,
+    Verdict,
+)
+from server.settlement.states import StatementMove
+from server.settlement.states_keys import ADJUSTMENT_CODE, ADJUSTMENT_KEY, ADJUSTMENT_KIND
+from server.settlement.states_rights import refuse_all_but_operators, same_person
+from server.settlement.states_store import Placed, StateFault, move, placed_of
+from server.settlement.states_tables import adjustment_proposal, dispute_answer
+from server.settlement.states_values import SettlingDone, SettlingProblem
+
+PROPOSED = "proposed"
+
+
+def register(desk: FactDesk) -> None:
+    """Makes the desk apply answers to disputes."""
+    desk.register("answer_dispute", AnswerDispute, answer_dispute)
+    desk.register("approve_adjustment", ApproveAdjustment, approve_adjustment)
+
+
+def answer_dispute(
+    tx: Connection, stamp: FactStamp, command: AnswerDispute
+) -> SettlingDone | Refused:
+    """Refuse once, or propose an adjustment; a later proposal takes the place of an earlier one.
+
+    After the last open dispute the statement is issued again, with a new deadline.
+    Refused: who raised it for the merchant answers it himself, or the amount does not fit
+    the verdict.
+    """
+    found = _open_to(tx, stamp, command.dispute)
+    if isinstance(found, Refused):
+        return found
+    if found.answer is not None:
+        return _answered_before(found, command)
+    if (command.verdict is Verdict.ADJUSTED) != (command.amount_fen != 0):
+        return Refused(
+            SettlingProblem.BAD_AMOUNT,
+            "调整要写金额，不同意则金额为 0 / an adjustment has an amount, a refusal has none",
+        )
+    if found.on_behalf and same_person(found.raised_by, stamp.actor):
+        return _same_person_raised()
+    if command.verdict is Verdict.ADJUSTED:
+        return _propose(tx, stamp, command, found)
+    return _answer(tx, stamp, found, _refusal(stamp, command), entry_no=None)
+
+
+def approve_adjustment(
+    tx: Connection, stamp: FactStamp, command: ApproveAdjustment
+) -> SettlingDone | Refused:
+    """Book the adjustment that was proposed last, and answer the dispute with it.
+
+    Refused: nothing is proposed, something else than the approver saw, or he proposed it.
+    """
+    found = _open_to(tx, stamp, command.dispute)
+    if isinstance(found, Refused):
+        return found
+    if found.answer is not None:
+        same = (found.answer.approved_by, found.answer.amount_fen) == (
+            stamp.actor,
+            command.amount_fen,
+        )
+        if same:
+            return SettlingDone(found.dispute, found.answer.verdict.value, again=True)
+        return _answered(found)
+    proposal = found.proposal
+    if proposal is None:
+        return Refused(
+            SettlingProblem.WRONG_STATE,
+            "还没有人提出调整，请先答复 / no adjustment is proposed; answer the dispute first",
+        )
+    if proposal.amount_fen != command.amount_fen:
+        return Refused(
+            SettlingProblem.CONFLICT,
+            f"提出的调整是 {format_yuan(proposal.amount_fen)} 元，请看过再批准"
+            f" / {format_yuan(proposal.amount_fen)} yuan is proposed; look at it and approve that",
+        )
+    if same_person(proposal.proposed_by, stamp.actor):
+        return Refused(
+            SettlingProblem.SAME_PERSON,
+            "提出调整的人不能自己批准，请另一个人来批准"
+            " / whoever proposed it cannot approve it; somebody else must",
+        )
+    entry_no = _book(tx, stamp, found, proposal)
+    answer = {
+        "verdict": Verdict.ADJUSTED.value,
+        "amount_fen": proposal.amount_fen,
+        "reason": proposal.reason,
+        "answered_by": proposal.proposed_by,
+        "approved_by": stamp.actor,
+    }
+    return _answer(tx, stamp, found, answer, entry_no=entry_no)
+
+
+def _open_to(tx: Connection, stamp: FactStamp, dispute: str) -> Dispute | Refused:
+    refused = refuse_all_but_operators(tx, stamp.pool, stamp.actor)
+    if refused is not None:
+        return refused
+    return dispute_of(tx, stamp.pool, dispute) or Refused(
+        SettlingProblem.UNKNOWN_DISPUTE,
+        f"没有这条异议：{dispute}，请核对编号 / no such dispute: {dispute}",
+    )
+
+
+def _propose(
+    tx: Connection, stamp: FactStamp, command: AnswerDispute, found: Dispute
+) -> SettlingDone | Refused:
+    before = found.proposal
+    number = 1 if before is None else before.proposal_no + 1
+    if before is not None:
+        same = (before.amount_fen, before.reason) == (command.amount_fen, command.reason)
+        if same and same_person(before.proposed_by, stamp.actor):
+            return SettlingDone(found.dispute, PROPOSED, again=True)
+    if number > PROPOSALS_MAX:
+        return Refused(
+            SettlingProblem.CONFLICT,
+            f"这条异议已提出 {PROPOSALS_MAX} 次调整，请批准或不同意"
+            f" / {PROPOSALS_MAX} adjustments were proposed; approve one, or refuse",
+        )
+    tx.execute(
+        insert(adjustment_proposal).values(
+            pool=stamp.pool,
+            dispute=found.dispute,
+            proposal_no=number,
+            amount_fen=command.amount_fen,
+            reason=command.reason,
+            proposed_by=stamp.actor,
+            proposed_at=stamp.recorded_at,
+            fact_no=stamp.fact_no,
+        )
+    )
+    return SettlingDone(found.dispute, PROPOSED)
+
+
+def _refusal(stamp: FactStamp, command: AnswerDispute) -> dict[str, object]:
+    return {
+        "verdict": command.verdict.value,
+        "amount_fen": 0,
+        "reason": command.reason,
+        "answered_by": stamp.actor,
+        "approved_by": None,
+    }
+
+
+def _answer(
+    tx: Connection,
+    stamp: FactStamp,
+    found: Dispute,
+    answer: dict[str, object],
+    *,
+    entry_no: int | None,
+) -> SettlingDone:
+    tx.execute(
+        insert(dispute_answer).values(
+            **answer,
+            pool=stamp.pool,
+            dispute=found.dispute,
+            answered_at=stamp.recorded_at,
+            entry_no=entry_no,
+            fact_no=stamp.fact_no,
+        )
+    )
+    placed = _placed(tx, stamp, found)
+    all_of_it = disputes_of_statement(tx, stamp.pool, placed.statement)
+    if all(each.answer is not None for each in all_of_it):
+        placed = move(tx, stamp, placed, StatementMove.ANSWER, says=found.dispute)
+    return SettlingDone(found.dispute, placed.state.value)
+
+
+def _placed(tx: Connection, stamp: FactStamp, found: Dispute) -> Placed:
+    placed = placed_of(tx, stamp.pool, found.statement)
+    if placed is None:
+        raise StateFault(f"dispute {found.dispute}: its statement is gone")
+    return placed
+
+
+def _book(tx: Connection, stamp: FactStamp, found: Dispute, proposal: Proposal) -> int:
+    owed = merchant_account(_placed(tx, stamp, found).merchant)
+    debit, credit = (POOL_FUND, owed) if proposal.amount_fen > 0 else (owed, POOL_FUND)
+    draft = EntryDraft(
+        key=ADJUSTMENT_KEY + found.dispute,
+        kind=ADJUSTMENT_KIND,
+        occurred_at=stamp.recorded_at,
+        business_date=business_date(stamp.recorded_at, cut_off_hour(tx, stamp.pool)),
+        legs=(Leg(Asset.FEN, ADJUSTMENT_CODE, debit, credit, abs(proposal.amount_fen)),),
+        memo=proposal.reason,
+    )
+    posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
+    if not isinstance(posted, Posted):
+        raise StateFault(f"{draft.key}: {posted}")
+    return posted.entry_no
+
+
+def _answered_before(found: Dispute, command: AnswerDispute) -> SettlingDone | Refused:
+    answer = found.answer
+    assert answer is not None, found
+    same = (answer.verdict, answer.amount_fen, answer.reason) == (
+        command.verdict,
+        command.amount_fen,
+        command.reason,
+    )
+    if same:
+        return SettlingDone(found.dispute, answer.verdict.value, again=True)
+    return _answered(found)
+
+
+def _answered(found: Dispute) -> Refused:
+    answer = found.answer
+    assert answer is not None, found
+    return Refused(
+        SettlingProblem.CONFLICT,
+        f"异议 {found.dispute} 已由 {answer.answered_by} 答复，不能再改；有差错请在下一期调整"
+        f" / {found.dispute} was answered by {answer.answered_by}; that answer stands",
+    )
+
+
+def _same_person_raised() -> Refused:
+    return Refused(
+        SettlingProblem.SAME_PERSON,
+        "代商户提出异议的人不能自己答复，请另一个人来答复"
+        " / whoever raised it for the merchant cannot answer it; somebody else must",
+    )

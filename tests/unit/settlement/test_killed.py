@@ -1,0 +1,113 @@
+"""Killed before any write of a payout, a bounce or a statement: nothing happened, and it is done
+again as if nothing had been.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from server.db import open_engine
+from tests.unit.settlement.states_world import (
+    DAY_1,
+    DAY_2,
+    LI,
+    PAY,
+    SETTLED,
+    WU,
+    Peopled,
+    approve,
+    bounce,
+    propose,
+    record,
+)
+
+MOST_WRITES = 60
+"""Far more than any of these commands makes."""
+ENDED, KILLED = 0, -signal.SIGKILL
+
+
+@pytest.fixture
+def world(engine: Engine) -> Peopled:
+    peopled = Peopled(engine)
+    peopled.open("m", "n")
+    peopled.people()
+    return peopled
+
+
+def in_a_process(world: Peopled, before_write: int, work: Callable[[Peopled], object]) -> int:
+    """Exit status of a process that does this and is killed before its nth write (from 1)."""
+    url = world.engine.url.render_as_string(hide_password=False)
+    child = os.fork()
+    if child == 0:
+        engine = open_engine(url)
+        writes = 0
+
+        def count(*args: Any) -> None:
+            nonlocal writes
+            if args[2].lstrip().upper().startswith(("INSERT", "UPDATE", "COMMIT")):
+                writes += 1
+                if writes == before_write:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        def kill_at_commit(_connection: object) -> None:
+            count(None, None, "COMMIT")
+
+        event.listen(engine, "before_cursor_execute", count)
+        event.listen(engine, "commit", kill_at_commit)
+        mine = Peopled(engine)
+        mine.now = world.now
+        work(mine)
+        os._exit(ENDED)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed_everywhere(
+    world: Peopled, work: Callable[[Peopled], object], unchanged: Callable[[], object]
+) -> int:
+    """Kills the work before each of its writes and its commit, until it comes to its end; answers
+    how often it was killed.
+    """
+    before = unchanged()
+    for number in range(1, MOST_WRITES):
+        status = in_a_process(world, number, work)
+        if status == ENDED:
+            assert unchanged() != before
+            return number - 1
+        assert status == KILLED, number
+        assert unchanged() == before, f"killed before write {number}"
+    raise AssertionError("it never came to its end")
+
+
+def test_a_payout_killed_anywhere_moves_the_books_once(world: Peopled) -> None:
+    first = world.confirmed(DAY_1, points_fen=10_000)
+    world.do(LI, propose("p-1", first, PAY, 10_000))
+    world.do(WU, approve("p-1"))
+
+    def books() -> tuple[object, ...]:
+        return world.standing(first), world.fen("merchant:m")
+
+    def pay(mine: Peopled) -> None:
+        mine.do(LI, record("p-1", mine))
+
+    # The entry, its transfer, the payment's move, the statement's move, the commit at least.
+    assert killed_everywhere(world, pay, books) >= 5
+    assert (world.fen("bank"), world.fen("merchant:m")) == (-10_000, 0)
+    assert world.standing(first).state is SETTLED
+    assert world.do(LI, record("p-1", world)).again
+    assert killed_everywhere(world, lambda mine: mine.do(LI, bounce("p-1")), books) >= 5
+    assert (world.fen("bank"), world.fen("merchant:m")) == (0, 10_000)
+
+
+def test_a_statement_killed_anywhere_is_made_once(world: Peopled) -> None:
+    world.confirmed(DAY_1, points_fen=10_000)
+    world.sell("m", "next", DAY_2, cash_fen=5_000)
+
+    def books() -> tuple[object, ...]:
+        return world.fen("merchant:m"), world.fen("pool_fund")
+
+    assert killed_everywhere(world, lambda mine: mine.settle(DAY_2), books) >= 8
+    assert world.fen("merchant:m") == 10_000 - 500
