@@ -18,10 +18,24 @@ from server.redemption import CancelOrder, ExpireOrders, FulfilOrder, SetVoucher
 from server.redemption.order_states import OrderState
 from server.redemption.order_values import OrderMoved, OrdersExpired, VoucherDaysSet
 from server.redemption.orders import Order, orders_after
+from server.settlement.assigning import AssignOrder, assigned_merchants
+from server.settlement.states_values import SettlingDone
 
 _UUID_BYTES = 10
 _PAGE = 500
-_COLUMNS = ("order", "kind", "item", "name", "account", "sold", "units", "open", "until", "state")
+_COLUMNS = (
+    "order",
+    "kind",
+    "item",
+    "name",
+    "account",
+    "sold",
+    "units",
+    "open",
+    "until",
+    "state",
+    "assigned",
+)
 _STATES = {
     OrderState.OPEN: "未兑现 open",
     OrderState.FULFILLED: "已兑现 fulfilled",
@@ -56,7 +70,13 @@ def list_orders(context: CommandContext, *, with_ended: bool, as_json: bool, as_
     """未兑现的券与工单 / What was sold and is still to be done."""
     if as_json and as_csv:
         raise CommandRefused("--json 和 --csv 只能写一个 / give --json or --csv, not both")
-    rows = [_row(each) for each in _orders(context) if with_ended or each.state is OrderState.OPEN]
+    with reading(context.engine) as tx:
+        assigned = assigned_merchants(tx, context.pool)
+    rows = [
+        _row(each, assigned)
+        for each in _orders(context)
+        if with_ended or each.state is OrderState.OPEN
+    ]
     if as_json:
         told = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
@@ -66,12 +86,28 @@ def list_orders(context: CommandContext, *, with_ended: bool, as_json: bool, as_
         click.echo("没有未兑现的券或工单 / nothing is open")
     else:
         for row in rows:
-            name, account, sold, units, left, until, state = row[3:]
+            name, account, sold, units, left, until, state, merchant = row[3:]
             ends = f"  有效至 until {until}" if until else ""
+            ends += f"  已派给 assigned to {merchant}" if merchant else ""
             click.echo(
                 f"{row[0]}  {name}  {account}  {sold}"
                 f"  未兑现 open {left}/{units}{ends}  {_STATES[OrderState(state)]}"
             )
+
+
+@order.command()
+@click.argument("order_id", metavar="ORDER")
+@click.option(
+    "--to", "merchant", required=True, help="请哪个商户去做 / the merchant who is to do it"
+)
+@click.option("--says", default="", help="要告诉他的话 / what he must know")
+@pass_context
+def assign(context: CommandContext, order_id: str, *, merchant: str, says: str) -> None:
+    """派给一个商户，他登录后看得到 / Ask a merchant to do it; he sees it when he signs in."""
+    outcome = submit(context, AssignOrder(order_id=order_id, merchant=merchant, says=says))
+    assert isinstance(outcome, SettlingDone), outcome
+    again = "（此前已派，未作改动 / done before, nothing changed）" if outcome.again else ""
+    click.echo(f"{outcome.what}  已派给 assigned to {outcome.state}{again}")
 
 
 @order.command()
@@ -175,7 +211,7 @@ def _orders(context: CommandContext) -> list[Order]:
     return found
 
 
-def _row(each: Order) -> tuple[str, ...]:
+def _row(each: Order, assigned: dict[str, str]) -> tuple[str, ...]:
     return (
         each.order_id,
         each.kind.value,
@@ -187,6 +223,7 @@ def _row(each: Order) -> tuple[str, ...]:
         units_of(each.units.open_milli),
         f"{each.valid_until or ''}",
         each.state.value,
+        assigned.get(each.order_id, ""),
     )
 
 

@@ -245,6 +245,17 @@ def contracts_of(tx: Connection, pool: str, merchant: str) -> list[Contract]:
     return [_contract(row) for row in rows]
 
 
+def contracts_by_merchant(tx: Connection, pool: str) -> dict[str, list[Contract]]:
+    """Every merchant's contracts, as :func:`contracts_of`; merchants without one are left out."""
+    rows = tx.execute(
+        select(t.contract).where(t.contract.c.pool == pool).order_by(t.contract.c.valid_from)
+    )
+    found: dict[str, list[Contract]] = {}
+    for row in rows:
+        found.setdefault(row.merchant, []).append(_contract(row))
+    return found
+
+
 def terminals_of_shops(tx: Connection, pool: str, merchant: str) -> dict[str, list[str]]:
     """The terminals of a merchant's shops, by shop; shops without one are left out."""
     rows = tx.execute(

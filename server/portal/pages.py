@@ -1,4 +1,4 @@
-"""The merchant's pages: signing in, and his statements.
+"""The merchant's pages: signing in, his statements, and what he does for residents.
 
 Each page is bounded by the merchant who is signed in: what is another's is answered like
 what does not exist (I12). Pages show and parse; what changes the books is a command, and whether
@@ -12,6 +12,7 @@ from flask.blueprints import BlueprintSetupState
 from flask_babel import Babel
 
 from server.portal.frame import MERCHANTS, add_door, add_gate
+from server.portal.orders import add_orders
 from server.portal.services import PortalServices
 from server.portal.statements import add_statements
 
@@ -31,6 +32,7 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
     add_gate(pages, portal, MERCHANTS)
     add_door(pages, portal, MERCHANTS)
     add_statements(pages, portal)
+    add_orders(pages, portal)
     return pages
 
 

@@ -4,6 +4,7 @@ from server.facts import FactDesk
 from server.settlement import (
     adjusting,
     agreeing,
+    assigning,
     disputes,
     fund,
     payments,
@@ -41,6 +42,7 @@ def register(desk: FactDesk) -> None:
     states_commands.register(desk)
     disputes.register(desk)
     adjusting.register(desk)
+    assigning.register(desk)
     payments.register(desk)
     fund.register(desk)
 

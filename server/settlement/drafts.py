@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from protocol.business_day import business_date
 from server.directory.contract_terms import Cycle
-from server.directory.queries import contracts_of
-from server.directory.values import Merchant
+from server.directory.queries import contracts_by_merchant, contracts_of, merchants
+from server.directory.values import Contract, Merchant
 from server.ledger.tables import transfer
 from server.settlement.charges import (
     Charges,
@@ -26,6 +26,7 @@ from server.settlement.figures import SettlementFault, no_place
 from server.settlement.periods import Period, periods_ended
 from server.settlement.rent import month_of, months_between
 from server.settlement.statements import AT_ONCE, Run, statements_of
+from server.settlement.tables import statement
 from server.settlement.unplaced import REFUND_KIND, SALE_KIND, Bucket, Unplaced, buckets
 from server.settlement.values import LeftOpen, Statement, Totals
 
@@ -70,7 +71,27 @@ def first_day_of(merchant: Merchant, hour: int) -> date:
 
 def periods_due(tx: Connection, pool: str, run: Run, merchant: Merchant, hour: int) -> list[Period]:
     """The merchant's periods that the run closes and that have no statement yet."""
-    return _periods_after(tx, pool, run, merchant, hour, newest=_newest(tx, pool, merchant))
+    newest = _newest(tx, pool, merchant)
+    contracts = contracts_of(tx, pool, merchant.merchant)
+    return _periods(run, merchant, hour, contracts, newest.period_through if newest else None)
+
+
+def merchants_with_periods(tx: Connection, pool: str, run: Run, hour: int) -> list[Merchant]:
+    """Whoever has a period that the run closes and no statement of it yet, in order; however
+    many there are, by three questions.
+    """
+    rows = tx.execute(
+        select(statement.c.merchant, func.max(statement.c.period_through).label("through"))
+        .where(statement.c.pool == pool)
+        .group_by(statement.c.merchant)
+    )
+    closed: dict[str, date] = {row.merchant: row.through for row in rows}
+    contracts = contracts_by_merchant(tx, pool)
+    return [
+        each
+        for each in sorted(merchants(tx, pool), key=lambda each: each.merchant)
+        if _periods(run, each, hour, contracts.get(each.merchant, []), closed.get(each.merchant))
+    ]
 
 
 def drafts(
@@ -85,10 +106,11 @@ def drafts(
         SettlementFault: the books hold something that no statement has a place for.
     """
     newest = _newest(tx, pool, merchant)
-    periods = _periods_after(tx, pool, run, merchant, hour, newest=newest)
+    contracts = contracts_of(tx, pool, merchant.merchant)
+    closed = newest.period_through if newest else None
+    periods = _periods(run, merchant, hour, contracts, closed)
     if not periods:
         return []
-    contracts = contracts_of(tx, pool, merchant.merchant)
     which = Unplaced(pool, merchant.merchant, run.fact_no, tuple(contracts))
     through = periods[-1].last
     due = buckets(tx, which, through)
@@ -134,15 +156,20 @@ def _newest(tx: Connection, pool: str, merchant: Merchant) -> Statement | None:
     return found[0] if found else None
 
 
-def _periods_after(
-    tx: Connection, pool: str, run: Run, merchant: Merchant, hour: int, *, newest: Statement | None
+def _periods(
+    run: Run,
+    merchant: Merchant,
+    hour: int,
+    contracts: Sequence[Contract],
+    closed: date | None,
 ) -> list[Period]:
-    first = newest.period_through + _DAY if newest else first_day_of(merchant, hour)
+    """The merchant's periods after the day that is closed (None: from his first one on)."""
+    first = closed + _DAY if closed else first_day_of(merchant, hour)
     if first > run.through:
         return []
     if run.manner == AT_ONCE:
         return [Period(first, run.through, Cycle.RUN)]
-    return list(periods_ended(contracts_of(tx, pool, merchant.merchant), first, run.through))
+    return list(periods_ended(contracts, first, run.through))
 
 
 def _refuse_oddities(tx: Connection, pool: str, due: Sequence[Bucket], merchant: str) -> None:

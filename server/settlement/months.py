@@ -7,8 +7,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    cast,
+    func,
+    select,
+)
 
 from server.directory.contract_terms import Basis, ContractTerms, ShareRule
 from server.settlement.categories import Part
@@ -75,41 +87,12 @@ def months_so_far(
     period ended before a day).
     """
     so_far = Months()
-    which = (
-        statement_share.c.pool == pool,
-        statement_share.c.contract.in_(contracts),
-        statement_share.c.month.in_(months),
-        statement.c.period_through < before,
-    )
-    key = (statement_share.c.contract, statement_share.c.month, statement_share.c.category)
-    rows = tx.execute(
-        select(
-            *key,
-            cast(func.sum(statement_share.c.takings_fen), BigInteger).label("takings_fen"),
-            cast(func.sum(statement_share.c.share_fen), BigInteger).label("share_fen"),
-        )
-        .join(statement, _of(statement_share))
-        .where(*which)
-        .group_by(*key)
-    )
+    asked = {"pool": pool, "contracts": contracts, "months": months, "before": before}
+    rows = tx.execute(_TAKINGS, asked)
     for row in rows:
         so_far.takings_fen[row.contract, row.month, row.category] = row.takings_fen
         so_far.share_fen[row.contract, row.month] += row.share_fen
-    added = tx.execute(
-        select(
-            statement_minimum.c.contract,
-            statement_minimum.c.month,
-            cast(func.sum(statement_minimum.c.added_fen), BigInteger).label("added_fen"),
-        )
-        .join(statement, _of(statement_minimum))
-        .where(
-            statement_minimum.c.pool == pool,
-            statement_minimum.c.contract.in_(contracts),
-            statement_minimum.c.month.in_(months),
-            statement.c.period_through < before,
-        )
-        .group_by(statement_minimum.c.contract, statement_minimum.c.month)
-    )
+    added = tx.execute(_ADDED, asked)
     for row in added:
         so_far.added_fen[row.contract, row.month] = row.added_fen
     return so_far
@@ -117,3 +100,36 @@ def months_so_far(
 
 def _of(table: Table) -> ColumnElement[bool]:
     return and_(statement.c.pool == table.c.pool, statement.c.statement == table.c.statement)
+
+
+def _asked(table: Table) -> tuple[ColumnElement[bool], ...]:
+    return (
+        table.c.pool == bindparam("pool"),
+        table.c.contract.in_(bindparam("contracts", expanding=True)),
+        table.c.month.in_(bindparam("months", expanding=True)),
+        statement.c.period_through < bindparam("before"),
+    )
+
+
+# Made once: a run asks them for every merchant.
+_KEY = (statement_share.c.contract, statement_share.c.month, statement_share.c.category)
+_TAKINGS: Select[Any] = (
+    select(
+        *_KEY,
+        cast(func.sum(statement_share.c.takings_fen), BigInteger).label("takings_fen"),
+        cast(func.sum(statement_share.c.share_fen), BigInteger).label("share_fen"),
+    )
+    .join(statement, _of(statement_share))
+    .where(*_asked(statement_share))
+    .group_by(*_KEY)
+)
+_ADDED: Select[Any] = (
+    select(
+        statement_minimum.c.contract,
+        statement_minimum.c.month,
+        cast(func.sum(statement_minimum.c.added_fen), BigInteger).label("added_fen"),
+    )
+    .join(statement, _of(statement_minimum))
+    .where(*_asked(statement_minimum))
+    .group_by(statement_minimum.c.contract, statement_minimum.c.month)
+)

@@ -17,7 +17,7 @@ from server.directory.values import Merchant
 from server.facts import FactDesk, FactStamp, Outcome
 from server.settlement import tables as t
 from server.settlement.day_sums import sum_all, sum_before
-from server.settlement.drafts import Draft, drafts, periods_due
+from server.settlement.drafts import Draft, drafts, merchants_with_periods
 from server.settlement.issue import issue
 from server.settlement.refusals import (
     merchant_lacks,
@@ -117,9 +117,7 @@ def close_run(tx: Connection, stamp: FactStamp, command: CloseRun) -> RunClosed 
         return RunClosed(run.run, left_open_of(tx, stamp.pool, run.run), again=True)
     hour = cut_off_hour(tx, stamp.pool)
     left: list[LeftOpen] = []
-    for merchant in sorted(merchants(tx, stamp.pool), key=lambda each: each.merchant):
-        if not periods_due(tx, stamp.pool, run, merchant, hour):
-            continue
+    for merchant in merchants_with_periods(tx, stamp.pool, run, hour):
         found = drafts(tx, stamp.pool, run, merchant, hour)
         if not isinstance(found, LeftOpen):
             return merchant_lacks(merchant.merchant, run.through)
@@ -199,6 +197,4 @@ def merchants_due(tx: Connection, pool: str, run: str) -> list[str]:
     if found is None:
         return []
     hour = cut_off_hour(tx, pool)
-    return sorted(
-        each.merchant for each in merchants(tx, pool) if periods_due(tx, pool, found, each, hour)
-    )
+    return [each.merchant for each in merchants_with_periods(tx, pool, found, hour)]

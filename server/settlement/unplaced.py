@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, insert, select, update
 
 from server.directory.values import Contract
 from server.ledger.tables import entry as entry_table
@@ -107,14 +107,13 @@ def buckets(tx: Connection, which: Unplaced, through: date) -> list[Bucket]:
     """Everything of the merchant that the run takes and that belongs to a day up to this one,
     in a stable order.
     """
-    rows = tx.execute(
-        _WAITING.where(
-            day_sum.c.pool == which.pool,
-            day_sum.c.merchant == which.merchant,
-            day_sum.c.after_fact < which.run_fact_no,
-            day_sum.c.business_date <= through,
-        )
-    )
+    asked = {
+        "pool": which.pool,
+        "merchant": which.merchant,
+        "opened": which.run_fact_no,
+        "through": through,
+    }
+    rows = tx.execute(_WAITING, asked)
     ranked = sorted(which.contracts, key=lambda each: each.shop is None)
     return sorted((_bucket(row, ranked) for row in rows), key=_in_order)
 
@@ -280,8 +279,13 @@ def _in_order(each: Bucket) -> tuple[object, ...]:
 
 
 _READ = tuple(each.name for each in fields(Bucket) if each.name != "contract")
+# Made once: a run asks it for every merchant.
 _WAITING: Select[Any] = select(*(day_sum.c[name] for name in _READ)).where(
-    day_sum.c.statement.is_(None)
+    day_sum.c.statement.is_(None),
+    day_sum.c.pool == bindparam("pool"),
+    day_sum.c.merchant == bindparam("merchant"),
+    day_sum.c.after_fact < bindparam("opened"),
+    day_sum.c.business_date <= bindparam("through"),
 )
 _MEMBERS: Select[Any] = (
     select(

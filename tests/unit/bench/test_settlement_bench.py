@@ -122,7 +122,7 @@ def test_one_fen_that_differs_is_found(
         require_equal(opened, postgres, DATABASE, Sums(merchants, tiers))
 
 
-def test_settling_one_merchant_never_reads_the_entries_of_all(
+def test_settling_one_merchant_reads_his_days_and_no_entries(
     postgres: Cluster, tmp_path: Path
 ) -> None:
     # One plan for all values is what the database goes over to after a dozen merchants.
@@ -150,7 +150,8 @@ def test_settling_one_merchant_never_reads_the_entries_of_all(
     finally:
         opened.engine.dispose()
     assert counted["entries_by_business_date"] == 0
-    assert counted["entries_of_a_pool_are_counted"] > LINES // MERCHANTS
+    # Reading each entry would look it up by its number.
+    assert counted["entries_of_a_pool_are_counted"] < LINES // MERCHANTS
 
 
 def test_lines_that_do_not_share_out_are_refused(postgres: Cluster) -> None:
