@@ -6,8 +6,8 @@ from alembic import op
 from server.db.dialect import Guard
 from server.db.metadata import UtcDateTime
 
-revision = '0012'
-down_revision = '0011'
+revision = '0014'
+down_revision = '0013'
 branch_labels = None
 depends_on = None
 
