@@ -14,3 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column('pool', sa.Column('stand_in_more', sa.Text(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column('pool', 'stand_in_more')

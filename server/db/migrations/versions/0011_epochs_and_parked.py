@@ -75,3 +75,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('pool', 'terminal', 'epoch', 'seq', name='a_parked_record_is_booked_once')
     )
     _guard('parked_booking')
+
+
+def downgrade() -> None:
+    op.drop_table('parked_booking')
+    op.drop_table('journal_difference')
+    op.drop_table('terminal_epoch')
