@@ -109,7 +109,9 @@ class RefundReads:
                         journal,
                         (sale.c.epoch == journal.c.epoch) & (sale.c.seq == journal.c.seq),
                     ).where(sale.c.sale_id == row.sale_id)
-                ).scalar_one()
+                ).scalar()
+                if own is None:  # told long ago, and gone from here
+                    return None
                 of = _sold(own)
         return StoredRefund(given, of, at)
 

@@ -130,7 +130,9 @@ class ShiftReads:
                 return None
             body = connection.execute(
                 select(journal.c.body).where(journal.c.epoch == row.epoch, journal.c.seq == row.seq)
-            ).scalar_one()
+            ).scalar()
+        if body is None:  # told long ago, and gone from here
+            return None
         ((closed, _),) = _happenings((body,))
         mark = ZMark(row.z_no, row.hash, datetime.fromisoformat(row.closed_at))
         return (closed, mark) if isinstance(closed, ShiftClosed) else None

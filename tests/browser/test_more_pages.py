@@ -92,3 +92,15 @@ def test_a_voucher_is_used_in_front_of_the_resident(
     page.get_by_role("button", name="用券").tap()
     expect(page.locator("#said-text")).to_have_text("“理发券”已办好。")
     expect(page.get_by_text("待上传")).to_be_visible()
+
+
+@SIZES
+def test_the_owner_reads_the_day(page: Page, shop: Shop, till_url: str, artefacts: Path) -> None:
+    for _ in range(3):
+        shop.till.clear()
+        shop.till.add_item("bun")
+        shop.till.complete(shop.till.snapshot()[0].sale_id)
+    page.goto(f"{till_url}/more/report")
+    expect(page.get_by_text("3 笔", exact=True)).to_be_visible()
+    expect(page.locator("table").first).to_contain_text("12:00")
+    look(page, artefacts, "report")

@@ -20,6 +20,7 @@ from terminal.domain.notice import Notice, NoticeCode
 from terminal.domain.print_job import JobEvent
 from terminal.shifts.shifts import Counted
 from tests.support.shop import ITEMS, NOON, Shop, directory, policy, slot_text
+from tests.support.till_web import app_of
 
 NOT_COUNTED = Counted(None, {})
 
@@ -185,6 +186,22 @@ def test_a_z_report_is_printed_again_with_its_mark(shop: Shop) -> None:
     (copy,) = papers(shop)
     assert "补打" in copy.splitlines()[0]
     assert shop.shifts.reprint(2).code is NoticeCode.RECEIPT_UNKNOWN
+
+
+def test_a_z_report_whose_records_are_gone_after_ninety_days_breaks_nothing(shop: Shop) -> None:
+    receipt_no = sell(shop, "bun")
+    close(shop)
+    refund_no = str(shop.returns.refund(receipt_no, "").figures["receipt_no"])
+    with shop.store.writing() as connection:
+        connection.exec_driver_sql("delete from outbox")
+        connection.exec_driver_sql(
+            "delete from journal where kind in ('sale_captured', 'shift_closed')"
+        )
+        connection.exec_driver_sql("delete from sale")
+    assert shop.store.z_report(1) is None
+    assert shop.store.refund_by_receipt(refund_no) is None
+    assert shop.shifts.reprint(1).code is NoticeCode.RECEIPT_UNKNOWN
+    assert app_of(shop).test_client().get("/more/shift").status_code == 200
 
 
 class AnyDay(RuleBasedStateMachine):
