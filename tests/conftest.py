@@ -104,6 +104,15 @@ def need(part: Part, config: pytest.Config) -> Path:
     pytest.skip(reason)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cuts",
+        type=int,
+        default=100,
+        help="how often the programs are killed (tests/simulation/test_crash_torture.py)",
+    )
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark, parts in PARTS_OF_MARK.items():
         if item.get_closest_marker(mark) is not None:
