@@ -7,7 +7,7 @@ again after a kill of the program alone: the system has all of its writes.
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -157,7 +157,7 @@ class Disk:
         if trouble is DiskTrouble.SYNC_ERROR:
             return IO_SYNC
         if not self.lies:
-            _apply(file.synced, file.since)
+            apply(file.synced, file.since)
             file.since.clear()
         return IO_SYNC if trouble is DiskTrouble.SYNC_ERROR_KEPT else OK
 
@@ -167,7 +167,10 @@ class Disk:
         if self.dead is not Ends.POWER:
             return {path.name: path.read_bytes() for path in there}
         kept_share = self._chance.choice((0.0, 0.1, 0.5, 0.9, 1.0))
-        return {path.name: self._after_power_cut(file, kept_share) for path, file in there.items()}
+        return {
+            path.name: after_power_cut(file.synced, file.since, kept_share, self._chance)
+            for path, file in there.items()
+        }
 
     def put_back(self, images: dict[str, bytes]) -> None:
         """Begin a life with these files."""
@@ -187,19 +190,6 @@ class Disk:
         self.dead = None
         self.calm_down()
         layer().mount(self.folder, self)
-
-    def _after_power_cut(self, file: _File, kept_share: float) -> bytes:
-        kept: list[tuple[int, bytes | None]] = []
-        for offset, data in file.since:
-            if data is None:
-                kept.append((offset, data))
-                continue
-            for start, piece in _sectors(offset, data):
-                if self._chance.random() < kept_share:
-                    kept.append((start, piece))
-        image = bytearray(file.synced)
-        _apply(image, kept)
-        return bytes(image)
 
     def _ended(self) -> Ends | None:
         """How the machine was stopped by this operation; None where it goes on."""
@@ -224,6 +214,30 @@ class Disk:
         return trouble
 
 
+Write = tuple[int, bytes | None]
+"""Offset and bytes of a write; None for a truncation to the offset."""
+
+
+def after_power_cut(
+    synced: bytes | bytearray, since: Sequence[Write], kept_share: float, chance: Random
+) -> bytes:
+    """A file after a power cut: as it was synced, with some of the sectors written since.
+
+    ``kept_share`` is how likely each of them is there, 0 to 1.
+    """
+    kept: list[Write] = []
+    for offset, data in since:
+        if data is None:
+            kept.append((offset, data))
+            continue
+        for start, piece in _sectors(offset, data):
+            if chance.random() < kept_share:
+                kept.append((start, piece))
+    image = bytearray(synced)
+    apply(image, kept)
+    return bytes(image)
+
+
 def _sectors(offset: int, data: bytes) -> list[tuple[int, bytes]]:
     """A write, cut where sectors of the disk begin."""
     cuts = [
@@ -238,7 +252,8 @@ def _sectors(offset: int, data: bytes) -> list[tuple[int, bytes]]:
     ]
 
 
-def _apply(image: bytearray, writes: list[tuple[int, bytes | None]]) -> None:
+def apply(image: bytearray, writes: Sequence[Write]) -> None:
+    """Do the writes to a file, in this order."""
     for offset, data in writes:
         if data is None:
             del image[offset:]

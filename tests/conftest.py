@@ -74,6 +74,11 @@ def _find_postgres() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
+def _find_strace() -> Path | None:
+    found = shutil.which("strace")
+    return Path(found) if found else None
+
+
 def _find_font() -> Path | None:
     return next((file for file in FONTS if file.exists()), None)
 
@@ -88,6 +93,7 @@ CHROMIUM: Final = Part("Chromium", "chromium", _find_chromium)
 ATOMIC: Final = Part("libatomic", "libatomic1", _find_atomic)
 POSTGRES: Final = Part("PostgreSQL", "postgresql", _find_postgres)
 FONT: Final = Part("Chinese font", "fonts-wqy-zenhei", _find_font)
+STRACE: Final = Part("strace", "strace", _find_strace)
 PARTS_OF_MARK: Final = {"browser": (CHROMIUM, ATOMIC), "postgres": (POSTGRES,)}
 
 
@@ -238,6 +244,12 @@ def _wait_until_up(cluster: Cluster, server: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+@pytest.fixture(scope="session")
+def strace_path(pytestconfig: pytest.Config) -> Path:
+    """The program that shows what a process asks of the system."""
+    return need(STRACE, pytestconfig)
 
 
 @pytest.fixture
