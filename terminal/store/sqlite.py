@@ -37,6 +37,7 @@ from terminal.store.refunds import RefundReads
 from terminal.store.sealer import ChainHead, Sealer
 from terminal.store.shifts import ShiftReads
 from terminal.store.tables import counter, document, journal, outbox, print_job, refund, sale
+from terminal.store.texts import Text
 
 RECEIPT_COUNTER = "receipt"
 _CERTAINLY_NOT_WRITTEN = frozenset(
@@ -48,22 +49,31 @@ EPOCH_COUNTER = "epoch"
 MAX_SALES_BACK = 1_000
 
 # Made once: a statement that is built anew for each row costs more than SQLite takes to run it.
-_NUMBER = (
+_NUMBER = Text(
     upsert(counter)
     .values(name=RECEIPT_COUNTER, value=1)
     .on_conflict_do_update(index_elements=[counter.c.name], set_={"value": counter.c.value + 1})
     .returning(counter.c.value)
 )
-_JOURNAL = insert(journal)
-_TELL = insert(outbox)
-_PRINT = insert(print_job).returning(print_job.c.job_no)
+_JOURNAL = Text(
+    insert(journal),
+    ("epoch", "seq", "hash", "occurred_at", "kind", "sale_id", "body", "signature"),
+)
+_TELL = Text(insert(outbox), ("epoch", "seq"))
+_PRINT = Text(
+    insert(print_job).returning(print_job.c.job_no),
+    ("kind", "receipt_no", "copy_no", "state", "trouble", "document"),
+)
 _SALE = upsert(sale)
 _SAVED = [column.name for column in sale.c if not column.name.startswith("refund_")]
-_SAVE_SALE = _SALE.on_conflict_do_update(
-    index_elements=[sale.c.sale_id],
-    set_={name: _SALE.excluded[name] for name in _SAVED if name != "sale_id"},
+_SAVE_SALE = Text(
+    _SALE.on_conflict_do_update(
+        index_elements=[sale.c.sale_id],
+        set_={name: _SALE.excluded[name] for name in _SAVED if name != "sale_id"},
+    ),
+    tuple(_SAVED),
 )
-_HEAD = (
+_HEAD = Text(
     select(journal.c.epoch, journal.c.seq, journal.c.hash)
     .order_by(journal.c.epoch.desc(), journal.c.seq.desc())
     .limit(1)
@@ -80,7 +90,7 @@ def disk_faults() -> Iterator[None]:
     """Turn what the database layer raises into the port's own fault."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise StoreFaultError(str(getattr(error, "orig", None) or error)) from error
 
 
@@ -124,7 +134,7 @@ class SqliteWork(CounterWork):
         return self._place is not None
 
     def next_receipt_no(self) -> str:
-        number = self._connection.execute(_NUMBER).scalar_one()
+        number = _NUMBER.run(self._connection).fetchone()[0]
         return f"{self._terminal}-{number:06d}"
 
     def journal(self, happening: Happening, at: Moment) -> str:
@@ -144,8 +154,8 @@ class SqliteWork(CounterWork):
             if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded)
             else None
         )
-        self._connection.execute(
-            _JOURNAL,
+        _JOURNAL.run(
+            self._connection,
             {
                 "epoch": head.epoch,
                 "seq": head.seq,
@@ -157,7 +167,7 @@ class SqliteWork(CounterWork):
                 "signature": record.signature,
             },
         )
-        self._connection.execute(_TELL, {"epoch": head.epoch, "seq": head.seq})
+        _TELL.run(self._connection, {"epoch": head.epoch, "seq": head.seq})
         self._place = head
         self._placed_at = at.at
         return head.hash_hex
@@ -182,11 +192,11 @@ class SqliteWork(CounterWork):
             "epoch": place.epoch if place else None,
             "seq": place.seq if place else None,
         }
-        self._connection.execute(_SAVE_SALE, values)
+        _SAVE_SALE.run(self._connection, values)
 
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
-        inserted = self._connection.execute(
-            _PRINT,
+        inserted = _PRINT.run(
+            self._connection,
             {
                 "kind": kind.value,
                 "receipt_no": receipt_no,
@@ -196,13 +206,13 @@ class SqliteWork(CounterWork):
                 "document": document_to_json(document),
             },
         )
-        return int(inserted.scalar_one())
+        return int(inserted.fetchone()[0])
 
 
 def chain_head(connection: Connection) -> ChainHead | None:
     """The newest record of the newest epoch; None before the first."""
-    row = connection.execute(_HEAD).first()
-    return ChainHead(row.epoch, row.seq, row.hash) if row else None
+    row = _HEAD.run(connection).fetchone()
+    return ChainHead(*row) if row else None
 
 
 class SqliteStore(RefundReads, ShiftReads, PeopleReads):
