@@ -23,6 +23,7 @@ from terminal.receipts.composer import ReceiptComposer
 from terminal.store import sqlite as store_module
 from terminal.store.sealer import Sealer
 from terminal.store.sqlite import SqliteWork
+from terminal.store.texts import Text
 
 SEALING = "封印和签名 · sealing and signing"
 CODE = "读码验签 · reading and verifying the code"
@@ -58,6 +59,7 @@ PARTS = (
     Part(Connection, "close", SQL_LAYER),
     Part(Transaction, "commit", SQL_LAYER),
     Part(DefaultDialect, "do_execute", SQL_STATEMENTS),
+    Part(Text, "run", SQL_STATEMENTS),
     Part(DefaultDialect, "do_commit", SQL_COMMITS),
 )
 

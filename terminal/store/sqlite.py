@@ -228,6 +228,7 @@ class SqliteStore(RefundReads, ShiftReads, PeopleReads):
         self._writing_engine = self.engine.execution_options(huidian_writes=True)
         self._sealer = sealer
         self._lock = threading.Lock()
+        self._writer: Connection | None = None
         self._second_copy: SecondCopy = NoSecondCopy()
         self._documents = self._load_documents()
         with self.reading() as connection:
@@ -250,20 +251,27 @@ class SqliteStore(RefundReads, ShiftReads, PeopleReads):
         self._epoch = epoch
 
     def close(self) -> None:
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
         self.engine.dispose()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction, durable when it ends. One at a time in this process."""
-        with (
-            self._lock,
-            disk_faults(),
-            self._writing_engine.connect() as connection,
-            connection.begin() as transaction,
-        ):
-            yield connection
-            with _commit_faults():
-                transaction.commit()
+        with self._lock, disk_faults():
+            connection = self._writer or self._writing_engine.connect()
+            self._writer = None  # after a fault the next step begins with another one
+            try:
+                with connection.begin() as transaction:
+                    yield connection
+                    with _commit_faults():
+                        transaction.commit()
+            except BaseException:
+                connection.close()
+                raise
+            self._writer = connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
