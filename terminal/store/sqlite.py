@@ -1,6 +1,5 @@
 """The terminal's store on SQLite: one writer at a time, readers beside it."""
 
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Connection, Row, and_, case, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import SQLAlchemyError
 
 from drivers.document import Document, document_to_json
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
@@ -24,7 +22,6 @@ from terminal.domain.ports import (
     SaleRow,
     SaleSummary,
     StoreFaultError,
-    StoreUnsureError,
 )
 from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob, advance_job
 from terminal.domain.sale import SaleState
@@ -32,6 +29,7 @@ from terminal.domain.second_copy import CopyState, NoSecondCopy, SecondCopy
 from terminal.domain.stand_in import Exposure
 from terminal.store.counter_work import CounterWork
 from terminal.store.disk import open_engine
+from terminal.store.faults import commit_faults, disk_faults
 from terminal.store.people import PeopleReads
 from terminal.store.refunds import RefundReads
 from terminal.store.sealer import ChainHead, Sealer
@@ -40,9 +38,6 @@ from terminal.store.tables import counter, document, journal, outbox, print_job,
 from terminal.store.texts import Text
 
 RECEIPT_COUNTER = "receipt"
-_CERTAINLY_NOT_WRITTEN = frozenset(
-    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_WRITE}
-)
 EPOCH_COUNTER = "epoch"
 """The newest epoch that the server gave, where it is beyond the one of the enrolment."""
 
@@ -83,31 +78,6 @@ _HEAD = Text(
 def time_text(at: datetime) -> str:
     """UTC with microseconds: sorts as text the way it sorts as time."""
     return at.isoformat(timespec="microseconds")
-
-
-@contextmanager
-def disk_faults() -> Iterator[None]:
-    """Turn what the database layer raises into the port's own fault."""
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise StoreFaultError(str(getattr(error, "orig", None) or error)) from error
-
-
-@contextmanager
-def _commit_faults() -> Iterator[None]:
-    """Tell a commit that failed from one whose end nobody knows.
-
-    Where a write failed, its last page is not there. Else all of it may be on the disk,
-    and only the sync has failed.
-    """
-    try:
-        yield
-    except SQLAlchemyError as error:
-        origin = getattr(error, "orig", None)
-        if getattr(origin, "sqlite_errorcode", None) in _CERTAINLY_NOT_WRITTEN:
-            raise
-        raise StoreUnsureError(str(origin or error)) from error
 
 
 class SqliteWork(CounterWork):
@@ -266,7 +236,7 @@ class SqliteStore(RefundReads, ShiftReads, PeopleReads):
             try:
                 with connection.begin() as transaction:
                     yield connection
-                    with _commit_faults():
+                    with commit_faults():
                         transaction.commit()
             except BaseException:
                 connection.close()
