@@ -215,6 +215,17 @@ def _print_terminal(report: terminal_sale.TerminalReport) -> None:
             f"  落盘次数 · syncs a sale: {counted.all:.2f}（日志 log {counted.log:.2f}，"
             f"检查点写库 checkpoints {counted.database:.2f}；{counted.sales} 笔 sales）"
         )
+    footprint, past = report.footprint, report.past
+    say(
+        f"  内存 · memory after {footprint.sales} sales: {footprint.terminal_mib:.1f} MiB，"
+        f"只导入依赖 only imports {footprint.stack_mib:.1f} MiB，{_held(footprint.memory)}"
+    )
+    say(
+        f"  启动 · start: CPU {footprint.terminal_start_cpu_ms:.0f} ms，"
+        f"只导入依赖 only imports {footprint.stack_start_cpu_ms:.0f} ms，{_held(footprint.start)}"
+    )
+    say(f"  {past.past_sales} 笔过往销售 past sales: {_spread(past.with_past)}")
+    say(f"    没有过往 · none: {_spread(past.empty)}；{_held(past.held)}")
     say("  时间去向，毫秒每笔 · where the time goes, ms a sale:")
     for line in report.attributed:
         say(f"    {line.mean_ms:8.3f}  {line.share:6.1%}  {line.part}")

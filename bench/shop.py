@@ -91,7 +91,8 @@ class SellingShop:
             shop_name="广惠小店听篌街店",
             merchant_name="社区合伙人一号",
         )
-        sealer = Sealer(identity=identity, key=Ed25519PrivateKey.generate(), boot_id="bench")
+        self.identity, self.key = identity, Ed25519PrivateKey.generate()
+        sealer = Sealer(identity=identity, key=self.key, boot_id="bench")
         self.store = SqliteStore(self.file, sealer)
         preset = load_pool(POOL)
         documents: tuple[Policy | Catalogue | Directory, ...] = (

@@ -14,6 +14,8 @@ from bench.figures import BenchError, Held, Spread, spread
 from bench.raw_sqlite import RawFile, require_same_rows, rows_since
 from bench.shop import SellingShop, selling_shop
 from bench.syncs import SyncCount, count_syncs
+from bench.terminal_footprint import Footprint, measure_footprint
+from bench.terminal_past import Past, measure_past
 
 RAW_AT_LEAST = 0.30
 SLOW_AT_LEAST = 0.90
@@ -33,10 +35,29 @@ class Size(Struct, frozen=True, kw_only=True):
     slow_sales: int
     attributed_sales: int
     counted_sales: int
+    footprint_sales: int
+    past_sales: int
+    sales_with_past: int
 
 
-FULL = Size(sales=1000, slow_sales=150, attributed_sales=300, counted_sales=100)
-QUICK = Size(sales=30, slow_sales=10, attributed_sales=10, counted_sales=20)
+FULL = Size(
+    sales=1000,
+    slow_sales=150,
+    attributed_sales=300,
+    counted_sales=100,
+    footprint_sales=1000,
+    past_sales=1_000_000,
+    sales_with_past=300,
+)
+QUICK = Size(
+    sales=30,
+    slow_sales=10,
+    attributed_sales=10,
+    counted_sales=20,
+    footprint_sales=10,
+    past_sales=2_000,
+    sales_with_past=20,
+)
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -64,6 +85,8 @@ class TerminalReport(Struct, frozen=True, kw_only=True):
     syncs: SyncCount | None
     syncs_say: str
     attributed: list[Share]
+    footprint: Footprint
+    past: Past
 
 
 def measure(folder: Path, size: Size, say: Callable[[str], None]) -> TerminalReport:
@@ -80,6 +103,11 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> TerminalRep
     attributed = attribute(folder / "attributed", size.attributed_sales)
     say(f"数 fdatasync · counting syncs: {size.counted_sales}")
     counted = count_syncs(folder, size.counted_sales)
+    say(f"内存和启动 · memory and start, after sales: {size.footprint_sales}")
+    footprint = measure_footprint(folder / "footprint", size.footprint_sales)
+    past = measure_past(
+        folder / "past", past_sales=size.past_sales, sales=size.sales_with_past, say=say
+    )
     return TerminalReport(
         plain=plain,
         slow=slow,
@@ -87,6 +115,8 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> TerminalRep
         syncs=counted if isinstance(counted, SyncCount) else None,
         syncs_say=counted if isinstance(counted, str) else "",
         attributed=attributed,
+        footprint=footprint,
+        past=past,
     )
 
 
