@@ -238,7 +238,7 @@ BROKEN = {
             "UPDATE day_sum SET takings_fen = takings_fen + 1 WHERE day_sum ="
             " (SELECT min(day_sum) FROM day_sum WHERE takings_fen > 0)"
         ),
-        ", 2026-03-01: takings_fen is ",
+        ": takings_fen is ",
     ),
     "I8 a day sum of another day": (
         "I8",
