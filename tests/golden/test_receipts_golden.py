@@ -17,10 +17,10 @@ from drivers.escpos.profile import PrinterProfile, usual_dots
 from drivers.fonts import find_cjk_font
 from protocol.documents import Catalogue
 from protocol.redemption import FenRemainder
-from protocol.sales import TakingsDeclared
 from terminal.domain.print_job import JobEvent
 from terminal.receipts.blocks import PaperLanguage
 from terminal.receipts.composer import ReceiptComposer
+from terminal.shifts.shifts import Counted
 from tests.support.golden import as_hex, check, kept_bytes, kept_text, on_paper
 from tests.support.shop import ITEMS, NOON, WANG, Shop, card_text, directory, policy, slot_text
 
@@ -88,9 +88,8 @@ def offline(shop: Shop) -> None:
 
 def close_shift(shop: Shop) -> None:
     """The evening's Z: what comes back after it is a refund and no void."""
-    takings = TakingsDeclared(z_no=1, business_date=NOON.date(), takings_fen={}, counted_fen=0)
-    with shop.store.working() as work:
-        work.journal(takings, shop.clock.moment())
+    shop.shifts.close(1, Counted(cash_fen=None, others_fen={}))
+    printed(shop)
 
 
 def refund(shop: Shop) -> None:

@@ -24,7 +24,7 @@ from server.facts import Outcome, replay
 from server.redemption import Authorise
 from tests.unit.awards.test_migration import copy_what_fits
 from tests.unit.server.test_replay import NOT_FACTS
-from tests.unit.server.world import LIU, TODAY, ZHANG, World, money_line, sold
+from tests.unit.server.world import LIU, TODAY, ZHANG, World, first_limits, money_line, sold
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ class OldWorld(World):
 
     def do(self, command: Struct) -> Outcome:
         if isinstance(command, c.AdoptPool):
-            command = replace(command, limits=None)
+            command = replace(command, limits=None, stand_in=first_limits(command.stand_in))
         return super().do(command)
 
 

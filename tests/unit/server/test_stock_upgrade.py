@@ -18,7 +18,15 @@ from server.db.migrate import MIGRATIONS, _config, upgrade
 from server.directory.commands import AdoptPool
 from server.facts import Outcome
 from server.redemption.tables import stock_level, stock_movement
-from tests.unit.server.world import ZHANG, World, asked_and_sold, points_line, refunded, sold
+from tests.unit.server.world import (
+    ZHANG,
+    World,
+    asked_and_sold,
+    first_limits,
+    points_line,
+    refunded,
+    sold,
+)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -46,7 +54,8 @@ class OldWorld(World):
                 )
                 for item in command.items
             )
-            command = replace(command, items=tuple(items), limits=None)
+            stand_in = first_limits(command.stand_in)
+            command = replace(command, items=tuple(items), limits=None, stand_in=stand_in)
         return super().do(command)
 
 

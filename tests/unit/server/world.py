@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from config.pool import load_pool
 from protocol.codes import card_proof, make_slot
+from protocol.documents import StandInLimits
 from protocol.evidence import CardEvidence, Evidence, SlotEvidence
 from protocol.http_signing import sign_request
 from protocol.ids import uuid7
@@ -484,4 +485,15 @@ def refunded(
         ),
         account=sale.account,
         reason="质量问题",
+    )
+
+
+def first_limits(limits: StandInLimits) -> StandInLimits:
+    """Those that the first programs knew; the rest as a command says that does not name them."""
+    return StandInLimits(
+        per_sale_points=limits.per_sale_points,
+        per_resident_points=limits.per_resident_points,
+        per_terminal_soft_points=limits.per_terminal_soft_points,
+        per_terminal_hard_points=limits.per_terminal_hard_points,
+        directory_max_age_h=limits.directory_max_age_h,
     )
