@@ -14,6 +14,7 @@ from server.portal.console_disputes import add_disputes
 from server.portal.console_health import add_health
 from server.portal.console_payments import add_payments
 from server.portal.console_runs import add_runs
+from server.portal.console_terminals import add_terminals
 from server.portal.files import download, kind_of
 from server.portal.frame import OFFICE, add_door, add_gate, page_of, tell_done
 from server.portal.sales import line_detail
@@ -45,6 +46,7 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
     add_payments(pages, portal)
     add_runs(pages, portal)
     add_health(pages, portal)
+    add_terminals(pages, portal)
     return pages
 
 

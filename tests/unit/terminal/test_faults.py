@@ -298,3 +298,19 @@ def test_a_cancel_and_an_answer_at_the_same_moment_give_one_outcome(shop: Shop) 
             reversed_.append(happening.sale_id)
     assert sorted(reversed_) == sorted(x.sale_id for x in shop.pool.asked)
     assert len(set(reversed_)) == 20
+
+
+@pytest.mark.parametrize("name", ["synchronous", "foreign_keys", "busy_timeout", "temp_store"])
+def test_a_disk_that_does_not_do_what_was_asked_is_not_sold_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The pragmas are read back: another answer than the safe one, and there is no store."""
+    asked = {
+        "synchronous": "NORMAL",
+        "foreign_keys": "OFF",
+        "busy_timeout": "7",
+        "temp_store": "FILE",
+    }
+    monkeypatch.setitem(PRAGMAS, name, (asked[name], PRAGMAS[name][1]))
+    with pytest.raises(StoreFaultError, match=name):
+        Shop(tmp_path)

@@ -1,0 +1,27 @@
+"""The console's page of terminals: what waits for a person, and the worst offline loss."""
+
+from server.db import reading
+from server.redemption.parked import parked_count
+from server.reports.exposure import exposure
+from tests.unit.portal.portal_world import OPERATOR, PortalWorld, text_of
+
+
+def test_it_shows_what_the_books_say(office: PortalWorld) -> None:
+    portal.people()
+    client = portal.officer(OPERATOR)
+    page = client.get("/console/terminals")
+    assert page.status_code == 200
+    text = text_of(page.text)
+    with reading(portal.pool.engine) as tx:
+        waiting = parked_count(tx, portal.pool.pool)
+        worst = exposure(tx, portal.pool.pool)
+    assert f"不能入账，待处理 ({waiting})" in text
+    assert "流水对不上，已停用 (0)" in text
+    assert worst.terminals
+    assert all(each.terminal in text for each in worst.terminals)
+    english = text_of(client.get("/console/terminals?lang=en").text)
+    assert "Worst offline loss" in english
+
+
+def test_a_merchant_does_not_see_it(office: PortalWorld) -> None:
+    assert portal.signed_in().get("/console/terminals").status_code != 200
