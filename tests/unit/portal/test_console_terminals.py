@@ -6,7 +6,7 @@ from server.reports.exposure import exposure
 from tests.unit.portal.portal_world import OPERATOR, PortalWorld, text_of
 
 
-def test_it_shows_what_the_books_say(office: PortalWorld) -> None:
+def test_it_shows_what_the_books_say(portal: PortalWorld) -> None:
     portal.people()
     client = portal.officer(OPERATOR)
     page = client.get("/console/terminals")
@@ -23,5 +23,5 @@ def test_it_shows_what_the_books_say(office: PortalWorld) -> None:
     assert "Worst offline loss" in english
 
 
-def test_a_merchant_does_not_see_it(office: PortalWorld) -> None:
+def test_a_merchant_does_not_see_it(portal: PortalWorld) -> None:
     assert portal.signed_in().get("/console/terminals").status_code != 200
