@@ -1,4 +1,4 @@
-"""``./run bench [terminal|redemption|ledger|settlement|receipts]``: speed as ratios to a limit measured in the same run.
+"""``./run bench [terminal|redemption|ledger|settlement|receipts|codes]``: speed as ratios to a limit measured in the same run.
 
 Figures in milliseconds belong to the machine that is named above them; a ratio can be
 compared from one machine to the next. Everything happens on 127.0.0.1 and in a folder of
@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from bench import (
+    codes,
     ledger,
     ledger_printed,
     receipts,
@@ -26,13 +27,14 @@ from bench import (
     settlement_printed,
     terminal_sale,
 )
+from bench.codes import CodesReport
 from bench.figures import BenchError, Held, Machine, Spread, as_json, machine
 from bench.ledger_history import LEAST_TRANSFERS
 
 MOST_TRANSFERS = 100_000_000
 LEAST_LINES, MOST_LINES = 4_000, 10_000_000
 MOST_MERCHANTS = 10_000
-NAMES = ("terminal", "redemption", "ledger", "settlement", "receipts")
+NAMES = ("terminal", "redemption", "ledger", "settlement", "receipts", "codes")
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class Report(Struct, frozen=True, kw_only=True):
     ledger: ledger.LedgerReport | None
     settlement: settlement.SettlementReport | None
     receipts: receipts.ReceiptsReport | None
+    codes: CodesReport | None = None
 
 
 def say(text: str) -> None:
@@ -171,6 +174,7 @@ def run(
     if "receipts" in names:
         receipts_report = receipts.run_receipts(quick=quick)
         receipts.print_receipts(receipts_report, say)
+    codes_report = codes.run_codes(names, say, quick=quick)
     return Report(
         quick=quick,
         machine=facts,
@@ -179,6 +183,7 @@ def run(
         ledger=ledger_report,
         settlement=settlement_report,
         receipts=receipts_report,
+        codes=codes_report,
     )
 
 

@@ -45,7 +45,7 @@ from server.db import writing
 from server.directory.commands import EnrolTerminal, InviteTerminal
 from server.directory.enrolment import code_hash, code_name, make_code
 from server.facts import FactDesk, Refusal
-from terminal.bootstrap import SystemIds
+from terminal.store.identity import SystemIds
 
 POOL = "guanghui"
 PLACE = "tinghoujie-1"

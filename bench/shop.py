@@ -30,13 +30,14 @@ from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import Points
 from protocol.redemption import FenRemainder
 from protocol.sales import Fulfilment
-from terminal.bootstrap import DATABASE_FILE, SystemIds, system_wall
+from terminal.bootstrap import DATABASE_FILE, system_wall
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
 from terminal.domain.sale import SaleState
 from terminal.receipts.composer import ReceiptComposer
+from terminal.store.identity import SystemIds
 from terminal.store.sealer import Sealer
 from terminal.store.sqlite import SqliteStore
 

@@ -15,6 +15,7 @@ from server.api.phones import create_phone_blueprint
 from server.api.replies import NOT_STORED, SECURITY_HEADERS, NotDealt
 from server.api.replies import response as api_response
 from server.db import TryAgain
+from server.phone.pages import create_blueprint as create_phone_pages
 from server.portal import console
 from server.portal import pages as portal
 from server.portal.services import PortalServices
@@ -56,6 +57,7 @@ def create_app(services: AppServices) -> Flask:
     app.register_blueprint(api.create_blueprint(services.api))
     app.register_blueprint(create_partner_blueprint(services.api))
     app.register_blueprint(create_phone_blueprint(services.api))
+    app.register_blueprint(create_phone_pages(services.api.engine, services.api.pool))
     app.register_blueprint(portal.create_blueprint(services.portal))
     app.register_blueprint(console.create_blueprint(services.portal))
     app.before_request(_refuse_nul)

@@ -10,7 +10,6 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from uuid import UUID
 
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from config.load import ConfigError, load
 from config.terminal import TerminalSettings
 from drivers.registry import DeviceUrlError, open_display, open_printer, open_scanner
-from protocol.ids import uuid7
 from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
@@ -45,7 +43,8 @@ from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
 from terminal.store.chain_check import ChainCheck
-from terminal.store.identity import load_identity, save_identity, save_key
+from terminal.store.challenges import KeptCertificate
+from terminal.store.identity import SystemIds, load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
 from terminal.store.people import ArgonPins
@@ -70,13 +69,6 @@ LOG = logging.getLogger(__name__)
 DATABASE_FILE = "terminal.db"
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 NO_DEVICE = "none"
-
-
-class SystemIds:
-    """UUIDs version 7 from the system's randomness."""
-
-    def new(self, at: datetime) -> UUID:
-        return uuid7(at, secrets.token_bytes(10))
 
 
 def system_wall() -> datetime:
@@ -160,6 +152,8 @@ class Terminal:
         self._second: SecondMedium | None = None
         self.link = self._make_link(settings, identity, key)
         self._staff = self._make_staff(settings)
+        tag = pool_tag(read_public_key(identity.root_key))
+        self._certificate = KeptCertificate(settings.data_dir, key, tag)
         self.till, after_sale, returns, page = self._make_till(settings, identity)
         self._add_second_medium(settings, identity)
         stop = self._quarantine.read()
@@ -295,6 +289,7 @@ class Terminal:
             changes=self.changes,
             wake_workers=self._wake,
             at_till=self._staff.at_till,
+            challenger=self._certificate,
             refuses_uncopied=settings.second_medium_failed == "refuse",
             trust=self.trust,
         )
@@ -356,6 +351,7 @@ class Terminal:
             trust=self.trust,
             boot_id=self.store.sealer.boot_id,
             stop_selling=lambda says: self._stop(Stop(StopCause.FORKED, says)),
+            keep_certificate=self._certificate.keep,
         )
         self._workers.append(Worker("sync", sync))
         chain = ChainCheck(self.store, self._key, identity.terminal)

@@ -3,7 +3,8 @@
     0x31 SLOT (85 B)  type1 kid1 account8 slot_start4 minutes1 cap2 batch2 index2 sig64
     0x41 CARD (95 B)  type1 kid1 card_id8 secret16 seq1 expiry_days2 cap2 sig64
 
-A denominated card is a card with seq 0; its ``cap`` is what it was worth when it was printed.
+A denominated card is a card as well: its id says that it is one, to whoever has the directory; its
+seq is 1, and its ``cap`` is what it was worth when it was printed.
 """
 
 import hmac

@@ -11,6 +11,14 @@ import msgspec
 from protocol.http_signing import PARTNER_TAG
 from protocol.messages import Problem
 from server.api.partner_messages import PartnerAccepted, PartnerAnswer, PartnerAward
+from server.api.phone_messages import (
+    PhoneAnswer,
+    PhoneEnded,
+    PhoneEnrolRequest,
+    PhoneRequest,
+    ReceiptAnswer,
+    ReceiptCheck,
+)
 
 _REF = "#/components/schemas/{name}"
 _SIGNATURE = (
@@ -31,8 +39,8 @@ _PROBLEMS = {
 
 def openapi_document() -> dict[str, Any]:
     """OpenAPI 3.1: one operation, its messages, and every status that it answers."""
-    (asked, answered, problem), schemas = msgspec.json.schema_components(
-        [PartnerAward, PartnerAnswer, Problem], ref_template=_REF
+    (asked, answered, problem, *phones), schemas = msgspec.json.schema_components(
+        [PartnerAward, PartnerAnswer, Problem, *_PHONE_MESSAGES], ref_template=_REF
     )
     assert PartnerAccepted.__name__ in schemas
     problems = {
@@ -63,9 +71,60 @@ def openapi_document() -> dict[str, Any]:
                         **problems,
                     },
                 }
-            }
+            },
+            **_phone_paths(phones, problems),
         },
         "components": {"schemas": schemas},
+    }
+
+
+_PHONE_MESSAGES = (
+    PhoneEnrolRequest,
+    PhoneRequest,
+    PhoneAnswer,
+    PhoneEnded,
+    ReceiptCheck,
+    ReceiptAnswer,
+)
+
+
+def _phone_paths(
+    messages: list[dict[str, Any]], problems: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """What a resident's phone asks; docs/codes.md says how it signs."""
+    enrol, refresh, told, ended, receipt, checked = messages
+
+    def operation(
+        name: str, summary: str, asked: dict[str, Any], answered: dict[str, Any]
+    ) -> dict[str, Any]:
+        told_problems = {each: problems[each] for each in ("400", "413", "500", "503")}
+        return {
+            "post": {
+                "operationId": name,
+                "summary": summary,
+                "requestBody": {"required": True, "content": _json(asked)},
+                "responses": {
+                    "200": {"description": "dealt with", "content": _json(answered)},
+                    "401": {**problems["401"], "description": "bad_signature or clock_skew"},
+                    "403": {**problems["400"], "description": "wrong_code"},
+                    **told_problems,
+                },
+            }
+        }
+
+    return {
+        "/v1/phones/enrol": operation(
+            "enrolPhone", "登记手机 / a phone brings its one-time code and its key", enrol, told
+        ),
+        "/v1/phones/refresh": operation(
+            "refreshPhone",
+            "更新 / what is new for an enrolled phone, or that it has ended",
+            refresh,
+            {"anyOf": [told, ended]},
+        ),
+        "/v1/receipts/check": operation(
+            "checkReceipt", "查小票 / whether a receipt's code is genuine", receipt, checked
+        ),
     }
 
 

@@ -43,19 +43,23 @@ def card(context: CommandContext, account: str, out: Path | None, *, replace: bo
         found = [each for each in cards(tx, context.pool) if each.account == account]
     current = found[-1] if found else None
     if current is None or replace:
-        current = _issue(context, account, terms, current)
-    payload = make_card(
+        current = issue_card(context, account, terms, current)
+    # A printed code is bent and stained: a little more correction (M).
+    show_code(to_digits(card_payload(context, current)), out, qrcode.constants.ERROR_CORRECT_M)
+
+
+def card_payload(context: CommandContext, card: Card) -> bytes:
+    """The code of a card as it stands in the directory; its secret is in it and nowhere else."""
+    return make_card(
         context.keys.card_issuer,
         context.keys.tag,
         kid=context.keys.card_kid,
-        card_id=bytes.fromhex(current.card_id),
-        secret=context.keys.card_secret(current.card_id, current.seq),
-        seq=current.seq,
-        expires_on=current.expires_on,
-        cap=Points(current.cap_points),
+        card_id=bytes.fromhex(card.card_id),
+        secret=context.keys.card_secret(card.card_id, card.seq),
+        seq=card.seq,
+        expires_on=card.expires_on,
+        cap=Points(card.cap_points),
     )
-    # A printed code is bent and stained: a little more correction (M).
-    show_code(to_digits(payload), out, qrcode.constants.ERROR_CORRECT_M)
 
 
 @click.command()
@@ -88,7 +92,10 @@ def _terms(context: CommandContext, account: str) -> PoolTerms:
         return pool_terms(tx, context.pool)
 
 
-def _issue(context: CommandContext, account: str, terms: PoolTerms, replaces: Card | None) -> Card:
+def issue_card(
+    context: CommandContext, account: str, terms: PoolTerms, replaces: Card | None
+) -> Card:
+    """A new card, or the next of a line; the one before is void."""
     card_id = replaces.card_id if replaces else context.randomness(_CARD_ID_BYTES).hex()
     today = business_date(context.clock(), terms.cut_off_hour)
     submit(

@@ -16,6 +16,7 @@ from server.commands import (
     stock,
     terms,
 )
+from server.commands.card_sheets import card_sheet
 from server.commands.chains import parked, terminal_group
 from server.commands.codes import card, code
 from server.commands.exposure import exposure_command
@@ -52,6 +53,7 @@ def register_all(group: click.Group) -> None:
     health.register(group)
     group.add_command(roll_up_command)
     group.add_command(phone)
+    group.add_command(card_sheet)
     group.add_command(bearer.issue)
     group.add_command(bearer.bearer_card)
     group.add_command(parked)

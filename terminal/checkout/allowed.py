@@ -1,14 +1,21 @@
 """Whether a sale may ask or be completed now; if not, what the cashier is told."""
 
+from protocol.documents import Policy
 from protocol.money import AmountProblem
 from protocol.reasons import Declined, DeclineReason
-from protocol.redemption import PointsWanted, refusal
+from protocol.redemption import PointsWanted, is_enough, refusal
 from terminal.checkout.current import CurrentSale
 from terminal.domain.basket import Basket
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import StoreFaultError, StoreUnsureError
 from terminal.domain.sale import SaleState
-from terminal.domain.scan import DamagedCodeScan, InputMethodScan, TwoCodesScan
+from terminal.domain.scan import (
+    DamagedCodeScan,
+    InputMethodScan,
+    PaymentScan,
+    Scan,
+    TwoCodesScan,
+)
 from terminal.domain.second_copy import CopyState
 
 AMOUNT_NOTICES = {
@@ -59,6 +66,20 @@ def asking_notice(sale: CurrentSale, wanted: PointsWanted) -> Notice | None:
     return declined_notice(sale.basket, declined)
 
 
+def choosing_notice(sale: CurrentSale, points: int, policy: Policy | None) -> Notice | None:
+    """Why a sale cannot be paid with so many points; None where it can."""
+    if sale.state is not SaleState.AUTHORISED or sale.approval is None:
+        return Notice(NoticeCode.CODE_NEEDED, NoticeLevel.REFUSED)
+    lowest, highest = sale.basket.due().goods_points, sale.approval.points
+    if not lowest <= points <= highest:
+        figures: dict[str, str | int] = {"lowest": lowest, "highest": highest}
+        return Notice(NoticeCode.POINTS_OUT_OF_RANGE, NoticeLevel.REFUSED, figures)
+    if policy is not None and not is_enough(points, policy.limits):
+        minimum = policy.limits.minimum_points or 0
+        return Notice(NoticeCode.POINTS_TOO_FEW, NoticeLevel.REFUSED, {"lowest": minimum})
+    return None
+
+
 def completing_notice(sale: CurrentSale) -> Notice | None:
     """Why a sale cannot be completed; None where nothing but its payment may be in the way."""
     if sale.state is SaleState.AUTHORISING:
@@ -81,3 +102,12 @@ def fault_code(fault: StoreFaultError) -> NoticeCode:
     """What is said of a step that the disk did not take, or of which nobody can know yet."""
     unsure = isinstance(fault, StoreUnsureError)
     return NoticeCode.STORE_UNSURE if unsure else NoticeCode.STORE_FAULT
+
+
+def scan_notice(scan: Scan) -> Notice:
+    """What is said of a scan that is neither goods nor a resident's code."""
+    if isinstance(scan, PaymentScan):
+        figures: dict[str, str | int] = {"brand": scan.brand.value}
+        return Notice(NoticeCode.PAYMENT_CODE, NoticeLevel.REFUSED, figures)
+    code = SCAN_NOTICES.get(type(scan), NoticeCode.UNKNOWN_SCAN)
+    return Notice(code, NoticeLevel.REFUSED)

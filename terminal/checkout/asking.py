@@ -3,9 +3,23 @@
 from uuid import UUID
 
 from protocol.business_day import business_date
-from protocol.codes import CardCode, ResidentCode, card_proof, verify_code
+from protocol.codes import CardCode, ConfirmCode, ShowCode, card_proof
+from protocol.codes.phone import show_limit
+from protocol.codes.verifying import (
+    certificate_expired,
+    certificate_problem,
+    confirm_problem,
+    signature_problem,
+    time_problem,
+)
 from protocol.documents import Policy
-from protocol.evidence import CardEvidence, Evidence, SlotEvidence
+from protocol.evidence import (
+    CardEvidence,
+    ConfirmEvidence,
+    Evidence,
+    ShowEvidence,
+    SlotEvidence,
+)
 from protocol.journal import ClockState
 from protocol.keys import pool_tag, read_public_key
 from protocol.messages import Approved, AuthoriseRequest, ItemUnits
@@ -13,6 +27,15 @@ from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import PointsWanted, RedemptionTerms, refusal
 from terminal.domain.ports import Clock, PoolDocuments, Store, TerminalIdentity
+from terminal.domain.presented import (
+    Challenger,
+    ConfirmedCode,
+    Confirming,
+    NoChallenger,
+    PhoneCode,
+    PresentedCode,
+    phone_counter,
+)
 from terminal.domain.stand_in import ImageTrust, stand_in
 from terminal.domain.taken import looked_back_to, no_more_of, used_on
 
@@ -22,8 +45,12 @@ def terms_of(policy: Policy) -> RedemptionTerms:
     return RedemptionTerms(policy.fen_per_point, policy.fen_remainder, policy.limits)
 
 
-def code_cap(code: ResidentCode, policy: Policy) -> int:
+def code_cap(code: PresentedCode, policy: Policy) -> int:
     """Most points a sale for this code: what its signature carries and what the policy says."""
+    if isinstance(code, ConfirmedCode):
+        return code.challenge.points
+    if isinstance(code, ShowCode):
+        return show_limit(code.certificate, policy.slot_cap_points)
     by_kind = policy.card_cap_points if isinstance(code, CardCode) else policy.slot_cap_points
     return min(code.cap, by_kind)
 
@@ -41,9 +68,15 @@ class Asking:
     """Makes questions about codes, and answers them where the server cannot."""
 
     def __init__(
-        self, identity: TerminalIdentity, store: Store, clock: Clock, trust: ImageTrust
+        self,
+        identity: TerminalIdentity,
+        store: Store,
+        clock: Clock,
+        trust: ImageTrust,
+        challenger: Challenger | None = None,
     ) -> None:
         self._trust = trust
+        self._challenger = challenger or NoChallenger()
         self._terminal = identity.terminal
         self._tag = pool_tag(read_public_key(identity.root_key))
         self._store = store
@@ -52,16 +85,31 @@ class Asking:
     def question(
         self,
         sale_id: UUID,
-        code: ResidentCode,
+        code: PresentedCode,
         wanted: PointsWanted,
         policy: Policy,
         items: tuple[ItemUnits, ...] = (),
-    ) -> AuthoriseRequest | Declined:
-        """What to ask the pool, or why the code is refused at once: nobody need be asked."""
+        *,
+        may_confirm: bool = True,
+    ) -> AuthoriseRequest | Declined | Confirming:
+        """What to ask the pool, or why the code is refused at once: nobody need be asked.
+
+        Or what the phone must say yes to first, where its code alone is not enough:
+        more points than showing it is good for, or no clock to judge it by. ``may_confirm``:
+        whether the phone can; otherwise as many points as showing is good for.
+
+        Raises:
+            StoreFaultError: what was taken already cannot be read.
+        """
         moment = self._clock.moment()
-        now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
-        keys = {key.kid: read_public_key(key.public_key) for key in policy.issuer_keys}
-        declined = verify_code(code, keys, self._tag, now)
+        declined = self._code_problem(code, policy)
+        if declined is None and isinstance(code, ShowCode) and may_confirm:
+            confirming = self._confirming(sale_id, code, wanted, policy)
+            if confirming is not None:
+                return confirming
+        if declined is None and not isinstance(code, ConfirmedCode):
+            now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
+            declined = time_problem(code, now)
         if declined is not None:
             return declined
         refused = refusal(wanted)
@@ -69,7 +117,7 @@ class Asking:
             return refused
         cap = code_cap(code, policy)
         if wanted.required > cap:
-            return Declined(DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(cap))
+            return Declined(_too_much(code), limit_points=Points(cap))
         optional = min(wanted.optional, cap - wanted.required)
         return AuthoriseRequest(
             sale_id=sale_id,
@@ -80,8 +128,64 @@ class Asking:
             limited_items=items,
         )
 
+    def confirmed(
+        self, confirming: Confirming | None, answer: ConfirmCode
+    ) -> ConfirmedCode | Declined:
+        """The phone's yes to what this till asked, or that it is to another question."""
+        if confirming is None:
+            return Declined(DeclineReason.CONFIRM_OTHER)
+        declined = confirm_problem(
+            answer, confirming.show.certificate, confirming.challenge, self._tag
+        )
+        return declined or ConfirmedCode(confirming.show, confirming.challenge, answer)
+
+    def _code_problem(self, code: PresentedCode, policy: Policy) -> Declined | None:
+        """What is wrong with a code, whatever the time."""
+        keys = {key.kid: read_public_key(key.public_key) for key in policy.issuer_keys}
+        if not isinstance(code, ConfirmedCode):
+            declined = signature_problem(code, keys, self._tag)
+        else:
+            declined = certificate_problem(code.show.certificate, keys, self._tag)
+            declined = declined or confirm_problem(
+                code.answer, code.show.certificate, code.challenge, self._tag
+            )
+        if declined is not None or not isinstance(code, PhoneCode):
+            return declined
+        return self._phone_problem(code)
+
+    def _phone_problem(self, code: PhoneCode) -> Declined | None:
+        account, seq, counter = phone_counter(code)
+        directory = self._store.documents().directory
+        entries = directory.entries if directory else ()
+        entry = next((each for each in entries if each.account == account), None)
+        if entry is not None and seq < entry.phone_seq:
+            return Declined(DeclineReason.PHONE_REVOKED)
+        if counter <= self._store.phone_counter(account, seq):
+            return Declined(DeclineReason.CODE_USED)
+        moment = self._clock.moment()
+        if moment.clock_state is ClockState.UNKNOWN:
+            return None
+        certificate = (code if isinstance(code, ShowCode) else code.show).certificate
+        return certificate_expired(certificate, moment.at)
+
+    def _confirming(
+        self, sale_id: UUID, code: ShowCode, wanted: PointsWanted, policy: Policy
+    ) -> Confirming | None:
+        """What the phone must say yes to; None where showing its code is enough, or where this
+        till has no certificate to ask with.
+        """
+        moment, limit = self._clock.moment(), code_cap(code, policy)
+        knows_time = moment.clock_state is not ClockState.UNKNOWN
+        if knows_time and (time_problem(code, moment.at) is not None or wanted.most <= limit):
+            return None
+        asked = self._challenger.challenge(sale_id, wanted.most, moment)
+        if asked is None:
+            return None
+        skip = limit if knows_time and wanted.required <= limit else 0
+        return Confirming(code, asked, skip)
+
     def own_answer(
-        self, request: AuthoriseRequest, code: ResidentCode, documents: PoolDocuments
+        self, request: AuthoriseRequest, code: PresentedCode, documents: PoolDocuments
     ) -> Approved | Declined:
         """Stand in for a server that gives no answer, within the policy's limits.
 
@@ -103,7 +207,7 @@ class Asking:
         return stand_in(
             PointsWanted(Points(request.required_points), Points(request.optional_points)),
             account=account,
-            code_cap=code_cap(code, documents.policy),
+            code_cap=min(code.cap, code_cap(code, documents.policy)),
             directory=documents.directory,
             policy=documents.policy,
             exposure=self._store.exposure(
@@ -116,15 +220,28 @@ class Asking:
             trusted=self._trust.is_confirmed,
         )
 
-    def evidence(self, sale_id: UUID, code: ResidentCode, points: int) -> Evidence:
+    def evidence(self, sale_id: UUID, code: PresentedCode, points: int) -> Evidence:
         """What the sale keeps of the code: never a card's secret."""
         if isinstance(code, CardCode):
             proof = card_proof(code.secret, sale_id, points, self._terminal)
             return CardEvidence(card_id=code.card_id.hex(), seq=code.seq, proof_hex=proof.hex())
+        if isinstance(code, ConfirmedCode):
+            return ConfirmEvidence(
+                certificate_hex=code.show.certificate.signed.hex(),
+                challenge_hex=code.challenge.payload.hex(),
+                answer_hex=code.answer.payload.hex(),
+            )
+        if isinstance(code, ShowCode):
+            return ShowEvidence(payload_hex=code.payload.hex())
         return SlotEvidence(payload_hex=code.payload.hex())
 
 
-def _account(code: ResidentCode, documents: PoolDocuments) -> str | None:
+def _too_much(code: PresentedCode) -> DeclineReason:
+    phone = isinstance(code, ShowCode)
+    return DeclineReason.CONFIRM_NEEDED if phone else DeclineReason.CODE_CAP_EXCEEDED
+
+
+def _account(code: PresentedCode, documents: PoolDocuments) -> str | None:
     """Whose code it is, as far as the directory knows; None for a card that is not in it."""
     if not isinstance(code, CardCode):
         return code.account.hex()

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from protocol.codes import ResidentCode
 from protocol.documents import Policy
 from protocol.evidence import Evidence, proof_grade
 from protocol.messages import Approved
@@ -15,6 +14,7 @@ from terminal.checkout.asking import terms_of
 from terminal.domain.basket import Basket
 from terminal.domain.papers import ServiceOrder
 from terminal.domain.ports import ReceiptFacts, SaleRow, TerminalIdentity
+from terminal.domain.presented import Confirming, PresentedCode
 from terminal.domain.sale import SaleState
 
 
@@ -26,7 +26,8 @@ class CurrentSale:
     opened_at: datetime
     state: SaleState = SaleState.OPEN
     basket: Basket = field(default_factory=Basket)
-    code: ResidentCode | None = None
+    code: PresentedCode | None = None
+    confirming: Confirming | None = None
     approval: Approved | None = None
     approved_at: datetime | None = None
     answered_by: AnsweredBy = AnsweredBy.NOBODY

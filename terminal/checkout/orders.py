@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from protocol.business_day import business_date
-from protocol.codes import ResidentCode
+from protocol.codes import ResidentCode, ShowCode
 from protocol.messages import OrdersFound, OrderShown, OrdersRequest
 from protocol.money import QUANTITY_ONE_MILLI
 from protocol.reasons import Declined
@@ -29,7 +29,7 @@ RECENT = 10
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    code: ResidentCode
+    code: ResidentCode | ShowCode
     orders: tuple[OrderShown, ...]
     at_ms: int
 
@@ -74,7 +74,7 @@ class Orders:
         with self._lock:
             return self._turn
 
-    def takes(self, code: ResidentCode) -> bool:
+    def takes(self, code: ResidentCode | ShowCode) -> bool:
         """A code from the scanner: whether this page took it."""
         with self._lock:
             waits = self._clock.moment().monotonic_ms < self._waits_until_ms
@@ -89,7 +89,7 @@ class Orders:
             return _refused(NoticeCode.UNKNOWN_SCAN)
         return self.show_code(scan.code)
 
-    def show_code(self, code: ResidentCode) -> Notice | None:
+    def show_code(self, code: ResidentCode | ShowCode) -> Notice | None:
         """Ask which orders the resident has; None where they are on the page now."""
         moment = self._clock.moment()
         lookup_id = self._ids.new(moment.at)

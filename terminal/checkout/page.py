@@ -3,6 +3,7 @@
 from msgspec import UNSET
 
 from protocol.business_day import business_date
+from protocol.codes import to_digits
 from protocol.documents import Policy
 from protocol.money import format_quantity
 from protocol.redemption import (
@@ -19,6 +20,7 @@ from terminal.checkout.current import CurrentSale, tender_of
 from terminal.checkout.till import Till
 from terminal.checkout.view import (
     CompletedView,
+    ConfirmingView,
     LineView,
     NoticeView,
     PaymentView,
@@ -28,6 +30,7 @@ from terminal.domain.basket import BasketLine
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.notice import Notice
 from terminal.domain.ports import Clock, Moment, Store, TerminalIdentity
+from terminal.domain.presented import Confirming
 from terminal.domain.sale import SaleState
 
 
@@ -79,6 +82,7 @@ class Page:
             money_only_fen=due.excluded_fen,
             payment=self._payment(sale, policy),
             completed=self._completed(sale),
+            confirming=_confirming(sale.confirming),
             notice=_notice(notice),
             shop_name=self._identity.shop_name,
             merchant_name=self._identity.merchant_name,
@@ -177,6 +181,16 @@ def _line(line: BasketLine, limits: Limits) -> LineView:
         amount_points=line.amount_points,
         money_only=is_excluded(line, limits),
         limited=line.item.is_limited if line.item else False,
+    )
+
+
+def _confirming(asked: Confirming | None) -> ConfirmingView | None:
+    if asked is None:
+        return None
+    return ConfirmingView(
+        points=asked.challenge.points,
+        skip_points=asked.skip_points,
+        digits=to_digits(asked.challenge.payload),
     )
 
 

@@ -11,32 +11,34 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
-from protocol.business_day import business_date
-from protocol.codes import ResidentCode
+from protocol.codes import ConfirmCode, ResidentCode, ShowCode
 from protocol.documents import Item, Policy
 from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
 from protocol.reasons import Declined
-from protocol.redemption import PointsWanted, Tender, is_enough, points_wanted
-from protocol.sales import AnsweredBy, ReversalReason, SaleReversed
+from protocol.redemption import PointsWanted, Tender, points_wanted
+from protocol.sales import (
+    AnsweredBy,
+    ReversalReason,
+    SaleReversed,
+)
 from terminal.checkout.allowed import (
     AMOUNT_NOTICES,
-    SCAN_NOTICES,
     asking_notice,
+    choosing_notice,
     completed_notice,
     completing_notice,
     declined_notice,
     fault_code,
+    scan_notice,
     selling_notice,
 )
 from terminal.checkout.asking import Asking, is_answer_to, terms_of
 from terminal.checkout.barcodes import Weighed, read_goods
+from terminal.checkout.completing import Completing
 from terminal.checkout.current import (
     CurrentSale,
-    completed_sale,
     is_too_old,
-    orders_of,
-    receipt_facts,
     sale_row,
     tender_of,
 )
@@ -56,11 +58,16 @@ from terminal.domain.ports import (
     TerminalIdentity,
     Unreachable,
 )
-from terminal.domain.print_job import JobKind
+from terminal.domain.presented import (
+    Challenger,
+    Confirming,
+    PresentedCode,
+    is_asked_already,
+)
 from terminal.domain.sale import SaleEvent, SaleState, advance
 from terminal.domain.scan import (
     BarcodeScan,
-    PaymentScan,
+    ConfirmScan,
     ResidentScan,
     classify,
 )
@@ -87,22 +94,24 @@ class Till:
         drawer: CashDrawer = NO_DRAWER,
         trust: ImageTrust | None = None,
         at_till: Callable[[], str | None] = lambda: None,
+        challenger: Challenger | None = None,
     ) -> None:
-        self._drawer = drawer
         self._refuses_uncopied = refuses_uncopied
-        self._at_till = at_till
         self._identity = identity
         self._store = store
-        self._asking = Asking(identity, store, clock, trust or ImageTrust(confirmed=True))
+        trusted = trust or ImageTrust(confirmed=True)
+        self._asking = Asking(identity, store, clock, trusted, challenger)
+        self._completing = Completing(
+            identity, store, receipts, self._asking, drawer=drawer, at_till=at_till
+        )
         self._pool = pool
-        self._receipts = receipts
         self._clock = clock
         self._ids = ids
         self._changes = changes
         self._wake_workers = wake_workers
         self._lock = threading.RLock()
         # Another page may be waiting for a code.
-        self.code_taker: Callable[[ResidentCode], bool] = lambda _code: False
+        self.code_taker: Callable[[ResidentCode | ShowCode], bool] = lambda _code: False
         self._notice: Notice | None = None
         self._stopped = False
         self._sale = self._new_sale(Basket())
@@ -187,43 +196,79 @@ class Till:
             case ResidentScan(code):
                 if not self.code_taker(code):
                     self.show_code(code)
-            case PaymentScan(brand):
-                self.say(NoticeCode.PAYMENT_CODE, NoticeLevel.REFUSED, {"brand": brand.value})
+            case ConfirmScan(answer):
+                self.confirm(answer)
             case _:
-                said = SCAN_NOTICES.get(type(scan), NoticeCode.UNKNOWN_SCAN)
-                self.say(said, NoticeLevel.REFUSED)
+                with self._lock:
+                    self._notice = scan_notice(scan)
+                    self._changes.note()
 
-    def show_code(self, code: ResidentCode) -> None:
-        """A resident shows a code: ask whether points may be taken, and wait for the answer."""
+    def show_code(self, code: PresentedCode, *, may_confirm: bool = True) -> None:
+        """A resident shows a code: ask whether points may be taken, and wait for the answer.
+
+        Where a phone's code is not enough by itself, what it must say yes to stands on the page
+        instead; not so without ``may_confirm``.
+        """
         with self._lock:
-            request = self._ask(code)
+            request = self._ask(code, may_confirm=may_confirm)
         if request is None:
             return
         answer = self._pool.authorise(request)
         with self._lock:
             self._take_answer(request, answer)
 
-    def _ask(self, code: ResidentCode) -> AuthoriseRequest | None:
+    def confirm(self, answer: ConfirmCode) -> None:
+        """A phone answers: take its yes to the question that stands on the page."""
+        with self._lock:
+            if self._sale.code is not None and self._sale.code.payload == answer.payload:
+                return  # the scanner read it twice
+            code = self._asking.confirmed(self._sale.confirming, answer)
+            if isinstance(code, Declined):
+                self._say_declined(code)
+                return
+        self.show_code(code)
+
+    def skip_confirming(self) -> None:
+        """The phone cannot confirm: take what showing its code is good for."""
+        with self._lock:
+            confirming = self._sale.confirming
+            if confirming is None or not confirming.skip_points:
+                return
+        self.show_code(confirming.show, may_confirm=False)
+
+    def stop_confirming(self) -> None:
+        """Take the question for a phone off the page."""
+        with self._lock:
+            self._show(replace(self._sale, confirming=None))
+
+    def _ask(self, code: PresentedCode, *, may_confirm: bool) -> AuthoriseRequest | None:
         """First durable commit: the sale's id is on disk before anything is sent."""
         policy = self._store.documents().policy
         if self._sale.code is not None and self._sale.code.payload == code.payload:
             return None  # the scanner read it twice: the answer is on the page, or on its way
+        if may_confirm and is_asked_already(self._sale.confirming, code):
+            return None  # the phone may be answering the question that stands there
         wanted = self._wanted(policy)
         if policy is None or wanted is None or not self._unless(asking_notice(self._sale, wanted)):
             return None
         items = self._sale.basket.limited_items()
-        request = self._asking.question(self._sale.sale_id, code, wanted, policy, items)
-        if isinstance(request, Declined):
-            self._say_declined(request)
-            return None
-        state = advance(self._sale.state, SaleEvent.ASK)
         try:
+            request = self._asking.question(
+                self._sale.sale_id, code, wanted, policy, items, may_confirm=may_confirm
+            )
+            if isinstance(request, Confirming):
+                self._show(replace(self._sale, confirming=request))
+                return None
+            if isinstance(request, Declined):
+                self._say_declined(request)
+                return None
+            state = advance(self._sale.state, SaleEvent.ASK)
             with self._store.working() as work:
                 work.save_sale(sale_row(self._sale, state))
         except StoreFaultError:
             self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             return None
-        self._sale = replace(self._sale, state=state, code=code)
+        self._sale = replace(self._sale, state=state, code=code, confirming=None)
         self._say(NoticeCode.ASKING, NoticeLevel.ASK)
         return request
 
@@ -282,26 +327,9 @@ class Till:
     def choose_points(self, points: int) -> None:
         """Take fewer points than were approved; the rest is paid in money."""
         with self._lock:
-            sale = self._sale
-            if sale.state is not SaleState.AUTHORISED or sale.approval is None:
-                self._say(NoticeCode.CODE_NEEDED, NoticeLevel.REFUSED)
-                return
-            lowest = sale.basket.due().goods_points
-            if not lowest <= points <= sale.approval.points:
-                self._say(
-                    NoticeCode.POINTS_OUT_OF_RANGE,
-                    NoticeLevel.REFUSED,
-                    {"lowest": lowest, "highest": sale.approval.points},
-                )
-                return
             policy = self._store.documents().policy
-            if policy is not None and not is_enough(points, policy.limits):
-                minimum = policy.limits.minimum_points or 0
-                self._say(NoticeCode.POINTS_TOO_FEW, NoticeLevel.REFUSED, {"lowest": minimum})
-                return
-            self._sale = replace(sale, points_chosen=points)
-            self._notice = None
-            self._changes.note()
+            if self._show_refusal(choosing_notice(self._sale, points, policy)):
+                self._show(replace(self._sale, points_chosen=points))
 
     def complete(
         self, sale_id: UUID, points_shown: int | None = None, cash_shown_fen: int | None = None
@@ -339,48 +367,15 @@ class Till:
     def _capture(self, policy: Policy, payment: Tender) -> None:
         sale, moment = self._sale, self._clock.moment()
         state = advance(sale.state, SaleEvent.COMPLETE)
-        evidence = (
-            self._asking.evidence(sale.sale_id, sale.code, payment.points) if sale.code else None
-        )
-        catalogue = self._store.documents().catalogue
-        before = sale.approval.balance_points if sale.approval else None
         try:
-            with self._store.working() as work:
-                captured = completed_sale(
-                    sale,
-                    payment,
-                    receipt_no=work.next_receipt_no(),
-                    day=business_date(moment.at, policy.cut_off_hour),
-                    catalogue_version=catalogue.version if catalogue else 0,
-                    limits=policy.limits,
-                    evidence=evidence,
-                    cashier=self._at_till(),
-                )
-                work.journal(captured, moment)
-                work.save_sale(
-                    replace(
-                        sale_row(self._sale, state),
-                        receipt_no=captured.receipt_no,
-                        points=payment.points,
-                        cash_fen=payment.cash_fen,
-                    )
-                )
-                self._drawer.open_for(work, moment, captured)
-                facts = receipt_facts(
-                    self._identity, policy, occurred_at=moment.at, balance_before_points=before
-                )
-                document = self._receipts.sale(captured, facts)
-                work.queue_print(JobKind.SALE, captured.receipt_no, document, 0)
-                for order in orders_of(captured):
-                    paper = self._receipts.paper(order, facts)
-                    work.queue_print(JobKind.ORDER, order.order_no, paper, 0)
+            captured = self._completing.complete(sale, state, policy, payment, moment)
         except RecordTooLargeError:
             self._say(NoticeCode.BASKET_TOO_LARGE, NoticeLevel.REFUSED)
             return
         except StoreFaultError as fault:
             self._say(fault_code(fault), NoticeLevel.ALARM)
             return
-        self._sale = replace(sale, state=state, captured=captured, code=None)
+        self._sale = replace(sale, state=state, captured=captured, code=None, confirming=None)
         self._notice = completed_notice(self._store.second_copy())
         self._changes.note()
         self._wake_workers()
@@ -425,6 +420,11 @@ class Till:
         refused = selling_notice(copy, stopped=self._stopped, needs_copy=self._refuses_uncopied)
         return self._show_refusal(refused)
 
+    def _show(self, sale: CurrentSale) -> None:
+        self._sale = sale
+        self._notice = None
+        self._changes.note()
+
     def _say_declined(self, declined: Declined) -> None:
         self._notice = declined_notice(self._sale.basket, declined)
         self._changes.note()
@@ -466,9 +466,7 @@ class Till:
             figures: dict[str, str | int] = {"item": short.name, "stock": short.stock or 0}
             self._say(NoticeCode.OUT_OF_STOCK, NoticeLevel.REFUSED, figures)
             return
-        self._sale = replace(self._sale, basket=basket)
-        self._notice = None
-        self._changes.note()
+        self._show(replace(self._sale, basket=basket, confirming=None))
 
     def _may_edit(self) -> bool:
         """Whether the basket may change; after a completed sale a new one begins."""

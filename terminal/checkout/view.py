@@ -62,6 +62,16 @@ class CompletedView(Struct, frozen=True, kw_only=True):
     print_trouble: str
 
 
+class ConfirmingView(Struct, frozen=True, kw_only=True):
+    """What a phone must say yes to. ``digits``: the challenge's code; ``skip_points``: how many
+    points need no yes, 0 where none do.
+    """
+
+    points: int
+    skip_points: int
+    digits: str
+
+
 class TillView(Struct, frozen=True, kw_only=True):
     """Everything on the cashier's page.
 
@@ -86,6 +96,7 @@ class TillView(Struct, frozen=True, kw_only=True):
     money_only_fen: int
     payment: PaymentView | None
     completed: CompletedView | None
+    confirming: ConfirmingView | None
     notice: NoticeView | None
     shop_name: str
     merchant_name: str

@@ -197,6 +197,9 @@ class Work(Protocol):
     def save_sale(self, row: SaleRow) -> None:
         """Insert the sale, or bring its row up to date."""
 
+    def note_phone_counter(self, account: str, seq: int, counter: int) -> None:
+        """A sale took a phone's code: none with this counter or a lower one is taken again."""
+
     def save_refund(
         self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, *, whole: bool
     ) -> None:
@@ -234,6 +237,9 @@ class Store(Protocol):
 
     def exposure(self, account: str, since: datetime | None) -> Exposure:
         """What a directory made at ``since`` cannot know of yet; all there is without one."""
+
+    def phone_counter(self, account: str, seq: int) -> int:
+        """The counter of the newest code of a phone's certificate that a sale took here; -1."""
 
     def sales_since(self, account: str, since: datetime) -> Sequence[SaleCaptured]:
         """What a resident bought here and did not bring back, oldest first; at most 1 000."""

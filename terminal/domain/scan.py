@@ -7,7 +7,7 @@ that the cashier can be told; it is never kept, logged or sent anywhere.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.codes import ResidentCode, Unreadable, read_code
+from protocol.codes import ConfirmCode, ResidentCode, ShowCode, Unreadable, read_code
 from protocol.codes.text import SHORTEST_CODE_DIGITS, without_scanner_marks
 
 
@@ -26,7 +26,14 @@ class BarcodeScan:
 
 @dataclass(frozen=True, slots=True)
 class ResidentScan:
-    code: ResidentCode
+    code: ResidentCode | ShowCode
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmScan:
+    """A phone's answer to a challenge; whose, only the till that asked can tell."""
+
+    answer: ConfirmCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class InputMethodScan:
 Scan = (
     BarcodeScan
     | ResidentScan
+    | ConfirmScan
     | PaymentScan
     | DamagedCodeScan
     | TwoCodesScan
@@ -89,8 +97,10 @@ def payment_brand(digits: str) -> PaymentBrand | None:
 def classify(text: str) -> Scan:
     """Say what was scanned. Any text is welcome; effort is bounded."""
     code = read_code(text)
-    if isinstance(code, ResidentCode):
+    if isinstance(code, ResidentCode | ShowCode):
         return ResidentScan(code)
+    if isinstance(code, ConfirmCode):
+        return ConfirmScan(code)
     if code is Unreadable.TWO_CODES:
         return TwoCodesScan()
     if code is Unreadable.FULL_WIDTH:

@@ -9,6 +9,7 @@ from protocol.sales import SaleCaptured, SaleRefunded
 from terminal.domain.ports import ZMark
 from terminal.domain.staff import Person
 from terminal.store.people import remove_person, save_person
+from terminal.store.phone_counters import note_phone_counter
 from terminal.store.refunds import save_refund
 from terminal.store.sealer import ChainHead
 from terminal.store.shifts import save_z
@@ -25,6 +26,9 @@ class CounterWork:
         self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, *, whole: bool
     ) -> None:
         save_refund(self._connection, self._place, self._placed_at, refund, sale, whole=whole)
+
+    def note_phone_counter(self, account: str, seq: int, counter: int) -> None:
+        note_phone_counter(self._connection, account, seq, counter)
 
     def save_person(self, person: Person) -> None:
         save_person(self._connection, person)

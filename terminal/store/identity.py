@@ -1,16 +1,27 @@
 """Who this terminal is: a key file and an identity file, readable by its user alone."""
 
 import os
+import secrets
+from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from protocol.ids import uuid7
 from protocol.keys import private_key_text, read_private_key
 from terminal.domain.ports import TerminalIdentity
 
 KEY_FILE = "terminal.key"
 IDENTITY_FILE = "terminal.json"
+
+
+class SystemIds:
+    """UUIDs version 7 from the system's randomness."""
+
+    def new(self, at: datetime) -> UUID:
+        return uuid7(at, secrets.token_bytes(10))
 
 
 def write_durably(path: Path, content: bytes) -> None:

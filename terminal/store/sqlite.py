@@ -31,6 +31,7 @@ from terminal.store.counter_work import CounterWork
 from terminal.store.disk import open_engine
 from terminal.store.faults import commit_faults, disk_faults
 from terminal.store.people import PeopleReads
+from terminal.store.phone_counters import phone_counter
 from terminal.store.refunds import RefundReads
 from terminal.store.sealer import ChainHead, Sealer
 from terminal.store.shifts import ShiftReads
@@ -324,6 +325,10 @@ class SqliteStore(RefundReads, ShiftReads, PeopleReads):
                 .where(sale.c.stood_in == 1, sale.c.account == account)
             ).scalar_one()
         return Exposure(resident_points=resident, terminal_points=terminal, resident_sales=sales)
+
+    def phone_counter(self, account: str, seq: int) -> int:
+        with self.reading() as connection:
+            return phone_counter(connection, account, seq)
 
     def sales_since(self, account: str, since: datetime) -> Sequence[SaleCaptured]:
         here = and_(journal.c.epoch == sale.c.epoch, journal.c.seq == sale.c.seq)

@@ -6,7 +6,8 @@
     GET  /api/events      the same, pushed    POST /api/quantity  {line_no, quantity}
     GET  /api/catalogue   items and prices    POST /api/points    {points}
     GET  /api/sales       the newest sales    POST /api/complete  {sale_id, points?, cash_fen?}
-                                              POST /api/back, /api/clear  {}
+    GET  /api/challenge   its code as SVG     POST /api/back, /api/clear  {}
+                                              POST /api/skip-confirm, /api/stop-confirm  {}
                                               POST /api/reprint   {receipt_no}
                                               POST /api/return    {receipt_no, lines?}
                                               POST /api/refund    {receipt_no, reason, lines?}
@@ -54,6 +55,7 @@ from terminal.web.guard import foreign_host, foreign_post
 from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
 from terminal.web.more import MorePages
 from terminal.web.orders_page import OrdersPage
+from terminal.web.qr import qr_svg
 from terminal.web.report_page import ReportPage
 from terminal.web.returning import ReturnRoutes
 from terminal.web.sales_list import RECENT_SALES, sales_screen
@@ -211,6 +213,22 @@ class TillRoutes:
         self._desk.till.clear()
         return self.answer()
 
+    def challenge(self) -> Response:
+        asked = self._desk.page.view().confirming
+        if asked is None:
+            return problem("not_found", "no phone is asked to confirm anything", 404)
+        return Response(qr_svg(asked.digits), mimetype="image/svg+xml")
+
+    def skip_confirm(self) -> Response:
+        read_body(NoBody)
+        self._desk.till.skip_confirming()
+        return self.answer()
+
+    def stop_confirm(self) -> Response:
+        read_body(NoBody)
+        self._desk.till.stop_confirming()
+        return self.answer()
+
     def reprint(self) -> Response:
         return self._said(self._desk.after_sale.reprint(read_body(ReprintBody).receipt_no))
 
@@ -249,6 +267,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/events": routes.events,
         "/api/catalogue": routes.catalogue,
         "/api/sales": routes.sales,
+        "/api/challenge": routes.challenge,
     }
     changing: dict[str, Callable[[], AnyResponse]] = {
         "/api/scan": routes.scan,
@@ -259,6 +278,8 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/complete": routes.complete,
         "/api/back": routes.back,
         "/api/clear": routes.clear,
+        "/api/skip-confirm": routes.skip_confirm,
+        "/api/stop-confirm": routes.stop_confirm,
         "/api/reprint": routes.reprint,
         "/api/return": returns.look,
         "/api/refund": returns.refund,

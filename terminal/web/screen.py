@@ -64,6 +64,8 @@ class Screen(TillView, frozen=True, kw_only=True):
     receipt_text: str
     print_text: str
     print_level: str
+    confirming_text: str
+    confirming_skip_text: str
 
 
 class CatalogueItem(Struct, frozen=True, kw_only=True):
@@ -160,6 +162,8 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
         ),
         print_text=print_text,
         print_level=print_level,
+        confirming_text=_confirming_text(view, unit),
+        confirming_skip_text=_confirming_skip_text(view, unit),
     )
 
 
@@ -200,7 +204,7 @@ def _points_text(view: TillView, unit: str) -> str:
 
 
 def _hint_text(view: TillView) -> str:
-    if view.state != SaleState.OPEN:
+    if view.state != SaleState.OPEN or view.confirming is not None:
         return ""
     if not view.lines:
         return say(later("请扫商品，或选商品、输金额"))
@@ -230,6 +234,22 @@ def _confirm_text(view: TillView, unit: str) -> str:
         "unit": unit,
     }
     return say(later("用 {points} {unit}，还需付 {due} 元"), figures)
+
+
+def _confirming_text(view: TillView, unit: str) -> str:
+    if view.confirming is None:
+        return ""
+    figures: dict[str, str | int] = {"points": view.confirming.points, "unit": unit}
+    return say(
+        later("请居民用手机扫这个码，看清后确认（最多 {points} {unit}），再扫手机上的码"), figures
+    )
+
+
+def _confirming_skip_text(view: TillView, unit: str) -> str:
+    if view.confirming is None or not view.confirming.skip_points:
+        return ""
+    figures: dict[str, str | int] = {"points": view.confirming.skip_points, "unit": unit}
+    return say(later("不确认，只用 {points} {unit}"), figures)
 
 
 def _fewer_text(view: TillView, unit: str) -> str:

@@ -55,6 +55,7 @@ class SyncRound:
         stop_selling: Callable[[str], None],
         trust: ImageTrust | None = None,
         boot_id: str | None = None,
+        keep_certificate: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         self._trust = trust or ImageTrust()
         self._boot_id = boot_id
@@ -67,6 +68,7 @@ class SyncRound:
         self._root_key = root_key
         self._tag = tag
         self._stop_selling = stop_selling
+        self._keep_certificate = keep_certificate
         self._back_off_s = 0.0
         self._stopped = False
 
@@ -168,6 +170,8 @@ class SyncRound:
                 self._clock.note_server_time(answer.problem.server_time)
             return False
         self._clock.note_server_time(answer.server_time)
+        if answer.certificate is not None:
+            self._keep_certificate(answer.certificate)
         for signed in answer.documents:
             self._take(signed)
         if answer.documents:

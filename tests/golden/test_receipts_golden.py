@@ -129,7 +129,7 @@ def long_names(shop: Shop) -> None:
 
 
 def english(shop: Shop) -> None:
-    shop.till._receipts = ReceiptComposer(PaperLanguage.ENGLISH)
+    shop.till._completing._receipts = ReceiptComposer(PaperLanguage.ENGLISH)
     a1b_waived(shop)
 
 

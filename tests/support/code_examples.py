@@ -153,7 +153,7 @@ def examples(tag: bytes = TAG) -> dict[str, bytes]:
         "confirm_es256": confirm(tag, es256=True),
         "slot": slot(tag),
         "card": card(tag),
-        "denominated_card": card(tag, seq=0, cap=15),
+        "denominated_card": card(tag, seq=1, cap=15),
         "receipt": receipt(tag),
     }
 

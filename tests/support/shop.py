@@ -40,6 +40,7 @@ from terminal.domain.stand_in import ImageTrust
 from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
+from terminal.store.challenges import KeptCertificate
 from terminal.store.outbox import Outbox
 from terminal.store.people import ArgonPins
 from terminal.store.sealer import Sealer
@@ -270,6 +271,7 @@ class Shop:
             refund_limit_fen=10_000,
             refund_limit_points=1_000,
         )
+        self.certificate = KeptCertificate(self.path, TERMINAL_KEY, TAG)
         self.till = Till(
             identity=self.identity,
             store=self.store,
@@ -280,6 +282,7 @@ class Shop:
             changes=self.changes,
             wake_workers=self._wake,
             at_till=self.staff.at_till,
+            challenger=self.certificate,
         )
         self.after_sale = AfterSale(
             identity=self.identity,

@@ -20,7 +20,7 @@ from tests.support.shop import Shop, slot_text
 
 @pytest.fixture
 def shop(tmp_path: Path, shop: Shop) -> Iterator[Shop]:
-    shop.till._drawer = shop.returns._drawer = CashDrawer(fitted=True)
+    shop.till._completing._drawer = shop.returns._drawer = CashDrawer(fitted=True)
     yield shop
     del tmp_path
 
@@ -71,7 +71,7 @@ def test_points_alone_open_nothing(shop: Shop) -> None:
 
 
 def test_a_shop_without_a_drawer_journals_none(shop: Shop) -> None:
-    shop.till._drawer = CashDrawer(fitted=False)
+    shop.till._completing._drawer = CashDrawer(fitted=False)
     shop.till.add_item("bun")
     sell(shop)
     assert openings(shop) == []

@@ -76,6 +76,7 @@ def round_of(shop: Shop, wire: Wire) -> SyncRound:
         root_key=ROOT.public_key(),
         tag=pool_tag(ROOT.public_key()),
         stop_selling=lambda _says: shop.till.stop_selling(),
+        keep_certificate=lambda _: None,
     )
 
 

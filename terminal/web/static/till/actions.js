@@ -73,6 +73,8 @@ export const changeCount = (lineNo, by) =>
 export const choosePoints = (points) => press("/api/points", { points });
 export const goBack = () => press("/api/back");
 export const clear = () => press("/api/clear");
+export const skipConfirm = () => press("/api/skip-confirm");
+export const stopConfirm = () => press("/api/stop-confirm");
 export const reprint = (receiptNo) => press("/api/reprint", { receipt_no: receiptNo });
 export const refund = (receiptNo, reason, lines, pin) =>
   press("/api/refund", { receipt_no: receiptNo, reason, lines, pin });
@@ -84,6 +86,7 @@ export function nextCustomer() {
 
 export function complete() {
   const screen = screenNow();
+  if (screen.confirming !== null) return; // it covers the button
   if (!screen.cash_text && !screen.confirm_text) return;
   const { points, cash_fen } = screen.payment;
   press("/api/complete", { sale_id: screen.sale_id, points, cash_fen });

@@ -3,7 +3,7 @@
 // Keys are read by their place (event.code), so an input method that is switched on cannot
 // change what a scanner types. What is typed outside a field gathers until Enter.
 
-import { clear, goBack, nextCustomer, primary, reprint, scan } from "./actions.js";
+import { clear, goBack, nextCustomer, primary, reprint, scan, stopConfirm } from "./actions.js";
 import { changeSelected, select } from "./basket.js";
 import { byId, dialogIsOpen, openDialog, put, show } from "./dom.js";
 import { closeSearch, openSearch, showTab } from "./items.js";
@@ -86,7 +86,8 @@ function onEscape(event) {
   if (dialogIsOpen()) return; // it closes by itself
   event.preventDefault(); // else it would close the dialog that it opens here
   const state = screenNow()?.state;
-  if (state === "authorising" || state === "authorised") goBack();
+  if (screenNow()?.confirming) stopConfirm();
+  else if (state === "authorising" || state === "authorised") goBack();
   else if (inField(document.activeElement)) {
     document.activeElement.blur();
     closeSearch();

@@ -8,6 +8,8 @@ import {
   nextCustomer,
   reprint,
   scan,
+  skipConfirm,
+  stopConfirm,
 } from "./actions.js";
 import { startBasket } from "./basket.js";
 import { byId, letGoAfterClick, openDialog } from "./dom.js";
@@ -45,6 +47,8 @@ byId("cash").addEventListener("click", complete);
 byId("confirm").addEventListener("click", complete);
 byId("go-back").addEventListener("click", goBack);
 byId("cancel-asking").addEventListener("click", goBack);
+byId("skip-confirm").addEventListener("click", skipConfirm);
+byId("stop-confirm").addEventListener("click", stopConfirm);
 byId("next-customer").addEventListener("click", nextCustomer);
 byId("reprint").addEventListener("click", () => reprint(screenNow().completed.receipt_no));
 

@@ -17,6 +17,7 @@ export function draw(screen, before) {
   drawSums(screen);
   drawPane(screen);
   if (screen.state === "captured" && before?.state !== "captured") noteDone();
+  drawConfirming(screen);
   drawDone(screen);
   for (const id of ["clear-dialog", "quantity-dialog"]) {
     if (screen.state !== "open") byId(id).close();
@@ -37,8 +38,10 @@ function drawStatuses(screen) {
 
 function drawNotice(screen) {
   const said = screen.notice !== null && screen.notice.code !== SAID_BY_STATE[screen.state];
-  for (const place of ["notice", "done-notice"]) {
-    const wanted = said && (place === "done-notice") === (screen.state === "captured");
+  const here =
+    screen.confirming !== null ? "confirming-notice" : screen.state === "captured" ? "done-notice" : "notice";
+  for (const place of ["notice", "done-notice", "confirming-notice"]) {
+    const wanted = said && place === here;
     put(`${place}-text`, wanted ? screen.notice_text : "");
     put(`${place}-next`, wanted ? screen.notice_next : "");
     byId(place).dataset.level = wanted ? screen.notice.level : "";
@@ -118,6 +121,18 @@ function drawPane(screen) {
   put("confirm-text", screen.confirm_text);
   show("fewer", screen.fewer_text !== "");
   put("fewer-title", screen.fewer_text);
+}
+
+function drawConfirming(screen) {
+  show("confirming", screen.confirming !== null);
+  if (screen.confirming === null) return;
+  const picture = byId("challenge");
+  // The address names the question: the same picture is not fetched again, a new one is.
+  const address = `/api/challenge?of=${screen.confirming.digits.slice(-40)}`;
+  if (picture.getAttribute("src") !== address) picture.src = address;
+  put("confirming-text", screen.confirming_text);
+  put("skip-confirm", screen.confirming_skip_text);
+  show("skip-confirm", screen.confirming_skip_text !== "");
 }
 
 function drawDone(screen) {

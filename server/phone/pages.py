@@ -1,0 +1,60 @@
+"""The page's addresses: files, and a manifest with the pool's own name."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from flask import Blueprint, Response, abort, redirect, send_from_directory
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Engine
+
+from server.db import reading
+from server.directory import pool_terms
+
+STATIC: Final = Path(__file__).parent / "static"
+SHELL: Final = tuple(sorted(path.name for path in STATIC.iterdir() if path.is_file()))
+"""Every file of the page; the service worker keeps them all."""
+
+
+def create_blueprint(engine: Engine, pool: str) -> Blueprint:
+    """Everything under ``/phone``."""
+    pages = Blueprint("phone", __name__, url_prefix="/phone")
+
+    @pages.get("")
+    def without_slash() -> ResponseReturnValue:
+        return redirect("/phone/")
+
+    @pages.get("/")
+    def index() -> Response:
+        return send_from_directory(STATIC, "index.html")
+
+    @pages.get("/manifest.webmanifest")
+    def manifest() -> Response:
+        with reading(engine) as tx:
+            terms = pool_terms(tx, pool)
+        told = {
+            "name": terms.name,
+            "short_name": terms.name[:12],
+            "start_url": "/phone/",
+            "scope": "/phone/",
+            "display": "standalone",
+            "background_color": "#ffffff",
+            "theme_color": "#0b5d3b",
+            "icons": [{"src": "/phone/icon.svg", "sizes": "any", "type": "image/svg+xml"}],
+        }
+        body = msgspec.json.encode(told)
+        return Response(body, content_type="application/manifest+json")
+
+    @pages.get("/shell.json")
+    def shell() -> Response:
+        files = ["/phone/", "/phone/manifest.webmanifest"]
+        files += [f"/phone/{name}" for name in SHELL if name not in {"index.html", "sw.js"}]
+        return Response(msgspec.json.encode(files), content_type="application/json")
+
+    @pages.get("/<name>")
+    def file(name: str) -> Response:
+        if name not in SHELL:
+            abort(404)
+        return send_from_directory(STATIC, name)
+
+    return pages

@@ -1,0 +1,297 @@
+// The resident's page: registers the phone, shows its code, confirms, and tells what happened.
+
+import { NoDecoder, watch } from "./camera.js";
+import { confirmDigits, fromHex, joined, makeKey, number, publicKeyHex, readChallenge, showDigits, sign, toHex } from "./codes.js";
+import { draw } from "./qr.js";
+import { forget, forgetSlots, load, nextCounter, save, saveSlots, slotNow } from "./store.js";
+import { language, say, speak, turnLanguage } from "./words.js";
+
+const RENEW_S = 30;
+const REFRESH_MS = 60_000;
+
+const byId = (id) => document.getElementById(id);
+const nowSeconds = () => Math.floor(Date.now() / 1000);
+
+let phone = null; // key, certificate, tag, account, seq, told …
+let shown = null; // { digits, until }
+let tab = "show";
+let stopCamera = null;
+let challenge = null;
+let renewing = false;
+
+// —— words ——
+
+const unit = () => (phone?.told ? (language === "zh" ? phone.told.unit_name : phone.told.unit_name_en) : "");
+const when = (seconds) =>
+  new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", {
+    month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", timeZone: "Asia/Shanghai",
+  }).format(new Date(seconds * 1000));
+
+function words() {
+  document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
+  document.title = say("title");
+  for (const place of document.querySelectorAll("[data-say]")) place.textContent = say(place.dataset.say, { unit: unit() });
+}
+
+function tell(text) {
+  byId("notice").textContent = text;
+  byId("notice").hidden = text === "";
+}
+
+// —— the server ——
+
+class Refused extends Error {}
+
+async function ask(path, body) {
+  let response;
+  try {
+    response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  } catch {
+    throw new Refused("noNetwork");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  throw new Refused({ wrong_code: "wrongCode", clock_skew: "clockOff" }[answer.problem] ?? "serverBusy");
+}
+
+async function keep(key, told) {
+  phone = {
+    key,
+    account: told.account,
+    seq: told.seq,
+    tag: told.tag,
+    certificate: told.certificate,
+    issuerKeys: told.issuer_keys,
+    told: { ...told, slots: [] },
+  };
+  saveSlots(told.slots);
+  await save("phone", phone);
+}
+
+async function enrol(code) {
+  tell(say("enrolling"));
+  // The same key again, should an answer have been lost: the code is good for it twice.
+  const key = (await load("new-key")) ?? (await makeKey());
+  await save("new-key", key);
+  try {
+    const told = await ask("/v1/phones/enrol", { code, public_key: await publicKeyHex(key) });
+    await keep(key, told);
+    await forget("new-key");
+    if (navigator.storage?.persist) navigator.storage.persist();
+    await renew();
+    view();
+    tell(say("enrolled"));
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    tell(say(error.message));
+  }
+}
+
+async function refresh() {
+  if (phone === null) return;
+  const at = nowSeconds();
+  const message = joined(fromHex(phone.account), number(phone.seq, 2), number(at, 4));
+  const signature = toHex(await sign(phone.key, "phone-request", fromHex(phone.tag), message));
+  try {
+    const told = await ask("/v1/phones/refresh", { account: phone.account, seq: phone.seq, at, signature });
+    if (told.state !== undefined) return await ended(told.says);
+    await keep(phone.key, told);
+    document.body.dataset.online = "yes";
+    if (byId("notice").dataset.of === "server") tell("");
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    document.body.dataset.online = "no";
+    if (error.message === "clockOff") {
+      tell(say("clockOff"));
+      byId("notice").dataset.of = "server";
+    }
+  }
+  view();
+}
+
+async function ended(says) {
+  phone = null;
+  shown = null;
+  await forget("phone");
+  forgetSlots();
+  view();
+  tell(says);
+}
+
+// —— the code ——
+
+async function renew() {
+  if (phone === null || renewing) return;
+  renewing = true;
+  try {
+    const counter = await nextCounter(phone.seq);
+    const at = nowSeconds();
+    shown = { digits: await showDigits(phone, counter, at), until: at + RENEW_S };
+  } finally {
+    renewing = false;
+  }
+  drawCode();
+}
+
+function drawCode() {
+  if (tab !== "show" || byId("show").hidden) return;
+  const slot = phone === null ? slotNow(nowSeconds()) : null;
+  const digits = phone === null ? slot?.digits : shown?.digits;
+  byId("code").hidden = digits === undefined;
+  if (digits === undefined || byId("code").dataset.digits === digits) return;
+  byId("code").dataset.digits = digits;
+  draw(byId("code"), digits, "L");
+}
+
+async function tick() {
+  if (document.hidden || tab !== "show") return;
+  if (phone === null) {
+    drawCode();
+    return;
+  }
+  const left = (shown?.until ?? 0) - nowSeconds();
+  if (left <= 0 || left > RENEW_S) await renew();
+  byId("renews").textContent = say("renewsIn", { seconds: Math.max(0, (shown?.until ?? 0) - nowSeconds()) });
+  byId("left").style.width = `${(Math.max(0, left) / RENEW_S) * 100}%`;
+}
+
+// —— confirming ——
+
+async function startCamera() {
+  tell("");
+  challenge = null;
+  part("scan");
+  try {
+    stopCamera = await watch(byId("video"), async (text) => {
+      if (challenge !== null) return;
+      const read = await readChallenge(text, phone);
+      if (challenge !== null || tab !== "confirm") return;
+      if (read === null) {
+        tell(say("notChallenge"));
+        return;
+      }
+      challenge = read;
+      endCamera();
+      tell("");
+      askResident();
+    });
+    if (tab !== "confirm") endCamera();
+  } catch (error) {
+    tell(say(error instanceof NoDecoder ? "decoderNone" : "cameraNone"));
+  }
+}
+
+function endCamera() {
+  stopCamera?.();
+  stopCamera = null;
+}
+
+function askResident() {
+  part("ask");
+  byId("ask-shop").textContent = challenge.shop;
+  byId("ask-points").textContent = `${challenge.points} ${unit()}`;
+  speak(say("speakConfirm", { shop: challenge.shop, points: challenge.points, unit: unit() }));
+}
+
+async function agree() {
+  const counter = await nextCounter(phone.seq);
+  const digits = await confirmDigits(phone, counter, challenge.payload);
+  part("answer");
+  byId("answer-code").dataset.digits = digits;
+  draw(byId("answer-code"), digits, "M");
+  speak(say("answerText"));
+}
+
+function part(name) {
+  for (const each of ["scan", "ask", "answer"]) byId(each).hidden = each !== name;
+}
+
+// —— the page ——
+
+function record() {
+  const told = phone?.told;
+  const rows = (told?.history ?? []).map((line) => {
+    const row = document.createElement("li");
+    const [what, at, points] = ["span", "time", "b"].map((name) => row.appendChild(document.createElement(name)));
+    what.textContent = line.what;
+    at.textContent = when(line.at);
+    points.textContent = line.points > 0 ? `+${line.points}` : String(line.points);
+    points.className = line.points > 0 ? "in" : "out";
+    return row;
+  });
+  byId("lines").replaceChildren(...rows);
+  byId("no-lines").hidden = rows.length > 0;
+}
+
+function view() {
+  words();
+  const slot = phone === null ? slotNow(nowSeconds()) : null;
+  const usable = phone !== null || slot !== null;
+  byId("enrol").hidden = phone !== null;
+  byId("tabs").hidden = phone === null;
+  byId("top").hidden = phone === null;
+  for (const name of ["show", "confirm", "record"]) {
+    byId(name).hidden = !usable || (phone === null ? name !== "show" : tab !== name);
+    byId(`tab-${name}`).setAttribute("aria-selected", String(tab === name));
+  }
+  byId("slot-text").hidden = slot === null;
+  byId("renew-row").hidden = phone === null;
+  const told = phone?.told;
+  if (told) {
+    byId("pool").textContent = language === "zh" ? told.pool_name : told.pool_name_en;
+    byId("name").textContent = told.name;
+    byId("balance").textContent = String(told.balance_points);
+    byId("as-of").textContent = say("asOf", { when: when(told.server_time) });
+    byId("limit").textContent = say("showLimit", { points: told.show_points, unit: unit() });
+  }
+  byId("limit").hidden = phone === null;
+  record();
+  drawCode();
+}
+
+function turnTo(name) {
+  if (tab === "confirm") endCamera();
+  tab = name;
+  tell("");
+  view();
+  if (name === "confirm") startCamera();
+  if (name === "record") refresh();
+  if (name === "show") renew();
+}
+
+async function start() {
+  phone = await load("phone").catch(() => null);
+  if (phone !== null) await renew();
+  view();
+  for (const name of ["show", "confirm", "record"]) byId(`tab-${name}`).addEventListener("click", () => turnTo(name));
+  byId("enrol").addEventListener("submit", (event) => {
+    event.preventDefault();
+    enrol(byId("enrol-code").value);
+  });
+  byId("renew").addEventListener("click", renew);
+  byId("yes").addEventListener("click", agree);
+  byId("no").addEventListener("click", () => turnTo("show"));
+  byId("done").addEventListener("click", () => turnTo("show"));
+  byId("language").addEventListener("click", () => {
+    turnLanguage();
+    view();
+  });
+  byId("speak").addEventListener("click", () => {
+    const points = phone?.told?.balance_points ?? 0;
+    speak(challenge && tab === "confirm" ? say("speakConfirm", { ...challenge, unit: unit() }) : say("speakShow", { points, unit: unit() }));
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) endCamera();
+    else {
+      renew();
+      refresh();
+      if (tab === "confirm" && challenge === null) startCamera();
+    }
+  });
+  setInterval(tick, 1000);
+  setInterval(() => document.hidden || refresh(), REFRESH_MS);
+  if ("serviceWorker" in navigator) navigator.serviceWorker.register("/phone/sw.js");
+  refresh();
+}
+
+start();

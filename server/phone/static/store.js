@@ -1,0 +1,70 @@
+// What the phone keeps. The key lies in the browser's own store and cannot be read, by us either;
+// slots lie apart from it, so that they are still there when a browser clears the one.
+
+const DATABASE = "huidian-phone";
+const SLOTS = "huidian-slots";
+
+function open() {
+  return new Promise((resolve, reject) => {
+    const asked = indexedDB.open(DATABASE, 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore("kept");
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+}
+
+async function within(mode, work) {
+  const database = await open();
+  try {
+    return await new Promise((resolve, reject) => {
+      const doing = database.transaction("kept", mode, { durability: "strict" });
+      let result;
+      work(doing.objectStore("kept"), (value) => (result = value));
+      doing.oncomplete = () => resolve(result);
+      doing.onabort = doing.onerror = () => reject(doing.error);
+    });
+  } finally {
+    database.close();
+  }
+}
+
+export const load = (name) =>
+  within("readonly", (kept, answer) => {
+    const asked = kept.get(name);
+    asked.onsuccess = () => answer(asked.result ?? null);
+  });
+
+export const save = (name, value) => within("readwrite", (kept) => kept.put(value, name));
+
+export const forget = (name) => within("readwrite", (kept) => kept.delete(name));
+
+// The next counter of this certificate: on the disk before the code is shown, so that none is
+// given twice, whatever happens, and however many pages are open.
+export const nextCounter = (seq) =>
+  within("readwrite", (kept, answer) => {
+    const asked = kept.get("counter");
+    asked.onsuccess = () => {
+      const last = asked.result?.seq === seq ? asked.result.counter : 0;
+      kept.put({ seq, counter: last + 1 }, "counter");
+      answer(last + 1);
+    };
+  });
+
+export function saveSlots(slots) {
+  try {
+    localStorage.setItem(SLOTS, JSON.stringify(slots));
+  } catch {
+    // Full or switched off: the key is there all the same.
+  }
+}
+
+export function slotNow(atSeconds) {
+  try {
+    const slots = JSON.parse(localStorage.getItem(SLOTS) ?? "[]");
+    return slots.find((slot) => slot.starts_at <= atSeconds && atSeconds < slot.starts_at + slot.minutes * 60) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+export const forgetSlots = () => localStorage.removeItem(SLOTS);

@@ -1,0 +1,109 @@
+// All that the page says, in both languages. {unit} is what the pool calls its points.
+
+const ZH = {
+  title: "居民码",
+  enrolTitle: "登记这部手机",
+  enrolText: "请输入社区给您的登记码（8 个字母）。",
+  enrolButton: "登记",
+  enrolling: "正在登记…",
+  enrolled: "登记好了。请把本页添加到主屏幕，没有网络也能用。",
+  wrongCode: "登记码不对或已失效，请向社区要一个新的。",
+  noNetwork: "没有网络，连不上服务器。请连上网络再试。",
+  serverBusy: "服务器忙，请过一会儿再试。",
+  clockOff: "手机的时间不准。请在设置里打开“自动设置时间”。",
+  balance: "我的{unit}",
+  asOf: "{when} 的数",
+  codeFor: "请对准商店的扫码枪",
+  renewsIn: "{seconds} 秒后换新码",
+  renew: "换一个新码",
+  showLimit: "直接出示，一次最多用 {points} {unit}。更多的，商店会请您扫码确认。",
+  slotText: "这是备用码，本机的密钥不在了。连上网络后请到社区重新登记。",
+  slotNone: "没有可用的码。请连上网络；还不行，请用积分卡。",
+  tabShow: "出示",
+  tabConfirm: "扫码确认",
+  tabRecord: "记录",
+  scanText: "请对准商店屏幕上的码",
+  cameraNone: "打不开相机。请允许使用相机，或请店员按“不确认”。",
+  decoderNone: "这个浏览器不能扫码。请换一个浏览器，或请店员按“不确认”。",
+  notChallenge: "这不是本积分池商店的确认码，请不要确认。",
+  askShop: "商店",
+  askPoints: "最多使用",
+  askYes: "确认使用",
+  askNo: "不同意",
+  answerText: "请让店员扫这个码",
+  answerDone: "完成",
+  recordNone: "还没有记录。",
+  offlineRecord: "没有网络，这是 {when} 的记录。",
+  speak: "读出来",
+  speakConfirm: "{shop}，最多使用 {points} {unit}。同意请按确认使用。",
+  speakShow: "请对准扫码枪。您有 {points} {unit}。",
+  language: "English",
+};
+
+const EN = {
+  title: "Resident code",
+  enrolTitle: "Register this phone",
+  enrolText: "Type the code from the community office (8 letters).",
+  enrolButton: "Register",
+  enrolling: "Registering…",
+  enrolled: "Done. Add this page to the home screen: it works without a network.",
+  wrongCode: "The code is wrong or too old. Ask the community office for a new one.",
+  noNetwork: "No network: the server cannot be reached. Connect and try again.",
+  serverBusy: "The server is busy. Try again in a moment.",
+  clockOff: "This phone's clock is wrong. Switch on automatic time in the settings.",
+  balance: "My {unit}",
+  asOf: "as of {when}",
+  codeFor: "Hold it before the shop's scanner",
+  renewsIn: "new code in {seconds} s",
+  renew: "New code now",
+  showLimit: "Showing is good for {points} {unit} a sale. For more the shop asks you to confirm.",
+  slotText: "This is a spare code: the phone's key is gone. Register again at the community office.",
+  slotNone: "No code left. Connect to the network, or use the card.",
+  tabShow: "Show",
+  tabConfirm: "Confirm",
+  tabRecord: "Record",
+  scanText: "Point at the code on the shop's screen",
+  cameraNone: "The camera does not open. Allow it, or ask the cashier for “No confirmation”.",
+  decoderNone: "This browser cannot read codes. Use another, or ask the cashier for “No confirmation”.",
+  notChallenge: "This is not a shop of this pool. Do not confirm.",
+  askShop: "Shop",
+  askPoints: "At most",
+  askYes: "Confirm",
+  askNo: "No",
+  answerText: "Let the cashier scan this",
+  answerDone: "Done",
+  recordNone: "Nothing yet.",
+  offlineRecord: "No network: the record of {when}.",
+  speak: "Read aloud",
+  speakConfirm: "{shop}. At most {points} {unit}. Press confirm if you agree.",
+  speakShow: "Hold it before the scanner. You have {points} {unit}.",
+  language: "中文",
+};
+
+const KEPT = "huidian-language";
+const prefers = () => {
+  const kept = localStorage.getItem(KEPT);
+  if (kept) return kept;
+  return navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+};
+
+export let language = prefers();
+
+export function turnLanguage() {
+  language = language === "zh" ? "en" : "zh";
+  localStorage.setItem(KEPT, language);
+}
+
+export function say(name, figures = {}) {
+  const text = (language === "zh" ? ZH : EN)[name];
+  return text.replace(/\{(\w+)\}/g, (_, key) => String(figures[key] ?? ""));
+}
+
+export function speak(text) {
+  if (!("speechSynthesis" in window)) return;
+  const spoken = new SpeechSynthesisUtterance(text);
+  spoken.lang = language === "zh" ? "zh-CN" : "en";
+  spoken.rate = 0.9;
+  speechSynthesis.cancel();
+  speechSynthesis.speak(spoken);
+}

@@ -1,0 +1,74 @@
+"""What a resident presents at the till: a code of the pool's, or one that a phone signed."""
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from protocol.codes import ConfirmCode, ResidentCode, ShowCode
+from protocol.codes.challenge import Challenge
+from protocol.money import Points
+from terminal.domain.ports import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedCode:
+    """A phone showed its code, and then said yes to this till's challenge."""
+
+    show: ShowCode
+    challenge: Challenge
+    answer: ConfirmCode
+
+    @property
+    def payload(self) -> bytes:
+        return self.answer.payload
+
+    @property
+    def account(self) -> bytes:
+        return self.show.account
+
+    @property
+    def cap(self) -> Points:
+        """Most points that the phone may give where nobody can be asked."""
+        return self.show.cap
+
+
+PhoneCode = ShowCode | ConfirmedCode
+PresentedCode = ResidentCode | PhoneCode
+
+
+def phone_counter(code: PhoneCode) -> tuple[str, int, int]:
+    """The phone's account, its certificate's number, and the code's own counter."""
+    certificate = (code if isinstance(code, ShowCode) else code.show).certificate
+    counter = code.counter if isinstance(code, ShowCode) else code.answer.counter
+    return certificate.account.hex(), certificate.seq, counter
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """The till waits for a phone's yes."""
+
+    show: ShowCode
+    challenge: Challenge
+    skip_points: int
+    """How many points need no confirmation; 0 where the code cannot be judged without one."""
+
+
+def is_asked_already(confirming: Confirming | None, code: PresentedCode) -> bool:
+    """Whether the question on the page is for the phone that shows a code again."""
+    if confirming is None or not isinstance(code, ShowCode):
+        return False
+    return code.certificate == confirming.show.certificate
+
+
+class Challenger(Protocol):
+    """Makes the till's challenges."""
+
+    def challenge(self, sale_id: UUID, points: int, at: Moment) -> Challenge | None:
+        """Ask a phone for so many points; None as long as the pool has given no certificate."""
+
+
+class NoChallenger:
+    """A till that has no certificate: codes are shown, and no more."""
+
+    def challenge(self, sale_id: UUID, points: int, at: Moment) -> Challenge | None:  # noqa: ARG002 - the port's
+        return None
