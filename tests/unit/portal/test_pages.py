@@ -25,7 +25,7 @@ def everything_of(portal: PortalWorld, merchant: str) -> dict[str, str]:
     """Every address that a merchant's pages lead to, with its page."""
     client = portal.signed_in(merchant)
     found: dict[str, str] = {}
-    wanted = ["/portal/statements"]
+    wanted = ["/portal/statements", "/portal/orders"]
     while wanted:
         path = wanted.pop()
         if path not in found:
@@ -81,6 +81,7 @@ def test_every_route_of_the_portal_is_walked_by_these_tests(portal: PortalWorld)
         "portal.statements",
         "portal.statement",
         "portal.line",
+        "portal.orders",
         "portal.file",
         "portal.confirm",
         "portal.dispute",
