@@ -119,7 +119,8 @@ def test_a_wrong_amount_is_explained(client: FlaskClient, text: str, says: str) 
         ("https://example.invalid/code", "这不是商品条码，也不是居民码。"),
         ("7" * 100, "这个码没有读全。"),
         ("6" * 5000, "扫到的内容太长，不是商品条码，也不是居民码。"),
-        ("6999999999999", "商品目录里没有“6999999999999”。"),
+        ("6999999999997", "商品目录里没有“6999999999997”。"),
+        ("6999999999999", "条码“6999999999999”没有读对。"),
     ],
 )
 def test_a_wrong_scan_is_explained(client: FlaskClient, text: str, says: str) -> None:
