@@ -32,6 +32,7 @@ class ShiftFigures(Struct, frozen=True, kw_only=True):
     points_returned: int = 0
     waived_fen: int = 0
     rounded_up_fen: int = 0
+    drawer_openings: int = 0
 
 
 class ShiftClosed(Struct, frozen=True, kw_only=True, tag="shift_closed"):

@@ -206,6 +206,7 @@ class Device:
             root_key=root_key,
             tag=pool_tag(root_key),
             stop_selling=lambda says: self._stop(Stop(StopCause.FORKED, says)),
+            boot_id=self.store.sealer.boot_id,
         )
         chain = ChainCheck(self.store, key.public_key(), identity.terminal)
         self.chain = ChainRound(chain, self._stop)

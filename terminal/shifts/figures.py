@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from protocol.drawer import DrawerOpened
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftFigures, ShiftOpened
 
@@ -46,6 +47,9 @@ def shift_of(records: Iterable[tuple[Happening, datetime]]) -> ShiftNow:
             _add_sale(sums, happening)
         elif isinstance(happening, SaleRefunded):
             _add_refund(sums, happening)
+        elif isinstance(happening, DrawerOpened):
+            sums["drawer_openings"] += 1
+            continue  # it opens for a sale or a refund, which has its own record
         else:
             continue
         opened_at = opened_at or at

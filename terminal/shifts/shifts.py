@@ -234,7 +234,7 @@ class Shifts:
             float_fen=closed.float_fen,
             expected_cash_fen=closed.expected_cash_fen,
             counted_fen=closed.counted_cash_fen,
-            drawer_openings=0,
+            drawer_openings=figures.drawer_openings,
             untold=self._store.untold(),
             first_receipt=closed.first_receipt,
             last_receipt=closed.last_receipt,

@@ -14,7 +14,7 @@ from terminal.domain.ports import ToldRecord, ZMark
 from terminal.store.sealer import ChainHead
 from terminal.store.tables import journal, sale, z_report
 
-OF_A_SHIFT = ("sale_captured", "sale_refunded", "shift_opened")
+OF_A_SHIFT = ("sale_captured", "sale_refunded", "shift_opened", "drawer_opened")
 _NEWEST = select(z_report).order_by(z_report.c.z_no.desc()).limit(1)
 
 

@@ -12,6 +12,7 @@ from protocol.journal import Envelope, decode_happening
 from protocol.sales import SaleCaptured
 from terminal.checkout.drawer import CashDrawer
 from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob
+from terminal.shifts.shifts import Counted
 from terminal.store.prints import paper_counts
 from terminal.store.sqlite import print_job_of
 from terminal.store.tables import journal, print_job
@@ -58,6 +59,18 @@ def test_a_cash_sale_opens_it_before_the_receipt_prints(shop: Shop) -> None:
     texts = [to_plain_text(document_from_json(job.document_json), 32) for job in queued]
     assert texts[0] == "[开钱箱]\n"
     assert "[开钱箱]" not in texts[1]  # a reprint must not open it
+
+
+def test_the_z_report_counts_the_openings_of_its_shift(shop: Shop) -> None:
+    for z_no, sales in ((1, 2), (2, 1)):
+        for _ in range(sales):
+            shop.till.clear()
+            shop.till.add_item("bun")
+            sell(shop)
+        assert shop.shifts.now().figures.drawer_openings == sales
+        shop.shifts.close(z_no, Counted(cash_fen=None, others_fen={}))
+        paper = to_plain_text(document_from_json(jobs(shop)[-1].document_json), 32)
+        assert f"{sales} 次" in next(line for line in paper.splitlines() if "开钱箱" in line)
 
 
 def test_points_alone_open_nothing(shop: Shop) -> None:
