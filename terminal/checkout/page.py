@@ -98,7 +98,17 @@ class Page:
             shift_forgotten=self._is_forgotten(policy, moment),
             second_copy=self._store.second_copy().value,
             disk_days=around.disk_days,
+            offline_left_points=self._offline_left(policy),
         )
+
+    def _offline_left(self, policy: Policy | None) -> int | None:
+        """What this terminal may still give by itself, in points; None below the soft limit."""
+        if policy is None or not self._store.untold():
+            return None
+        given, limits = self._store.stood_in_points(), policy.stand_in
+        if given < limits.per_terminal_soft_points:
+            return None
+        return max(0, limits.per_terminal_hard_points - given)
 
     def _is_forgotten(self, policy: Policy | None, moment: Moment) -> bool:
         """Whether the open shift began with a sale of an earlier business date."""

@@ -112,3 +112,4 @@ class TillView(Struct, frozen=True, kw_only=True):
     shift_forgotten: bool = False
     second_copy: str = "off"
     disk_days: int | None = None
+    offline_left_points: int | None = None

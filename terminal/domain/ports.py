@@ -238,6 +238,9 @@ class Store(Protocol):
     def exposure(self, account: str, since: datetime | None) -> Exposure:
         """What a directory made at ``since`` cannot know of yet; all there is without one."""
 
+    def stood_in_points(self) -> int:
+        """Points of all residents that this terminal gave by itself and has not told."""
+
     def phone_counter(self, account: str, seq: int) -> int:
         """The counter of the newest code of a phone's certificate that a sale took here; -1."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from drivers.document import Document, document_to_json
@@ -26,9 +26,9 @@ from terminal.domain.ports import (
 from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob, advance_job
 from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState, NoSecondCopy, SecondCopy
-from terminal.domain.stand_in import Exposure
 from terminal.store.counter_work import CounterWork
 from terminal.store.disk import open_engine
+from terminal.store.exposure import ExposureReads
 from terminal.store.faults import commit_faults, disk_faults
 from terminal.store.people import PeopleReads
 from terminal.store.phone_counters import phone_counter
@@ -186,7 +186,7 @@ def chain_head(connection: Connection) -> ChainHead | None:
     return ChainHead(*row) if row else None
 
 
-class SqliteStore(RefundReads, ShiftReads, PeopleReads):
+class SqliteStore(ExposureReads, RefundReads, ShiftReads, PeopleReads):
     """The till's side of the disk; :mod:`terminal.store.spool` and ``outbox`` are the workers'.
 
     Raises:
@@ -292,39 +292,6 @@ class SqliteStore(RefundReads, ShiftReads, PeopleReads):
         with self.reading() as connection:
             newest = connection.execute(select(func.max(journal.c.occurred_at))).scalar()
         return datetime.fromisoformat(newest) if newest else None
-
-    def exposure(self, account: str, since: datetime | None) -> Exposure:
-        """A directory made at ``since`` knows a sale that was told before, or held before.
-
-        Points that the server held when it said yes are off the allowance already, however
-        late the sale was completed; counting them again would refuse the resident's rest.
-        """
-        made_at = time_text(since) if since else ""
-        here = (outbox.c.epoch == sale.c.epoch, outbox.c.seq == sale.c.seq)
-        untold = select(outbox.c.seq).where(*here).exists()
-        told_at = (
-            select(journal.c.told_at)
-            .where(journal.c.epoch == sale.c.epoch, journal.c.seq == sale.c.seq)
-            .scalar_subquery()
-        )
-        known_at = case((sale.c.stood_in == 1, told_at), else_=sale.c.approved_at)
-        points = select(func.coalesce(func.sum(sale.c.points), 0)).where(
-            sale.c.state == SaleState.CAPTURED.value
-        )
-        with self.reading() as connection:
-            resident = connection.execute(
-                points.where(sale.c.account == account, or_(untold, known_at >= made_at))
-            ).scalar_one()
-            terminal = connection.execute(
-                points.join_from(outbox, sale, and_(*here)).where(sale.c.stood_in == 1)
-            ).scalar_one()
-            sales = connection.execute(
-                select(func.count())
-                .select_from(outbox)
-                .join(sale, and_(*here))
-                .where(sale.c.stood_in == 1, sale.c.account == account)
-            ).scalar_one()
-        return Exposure(resident_points=resident, terminal_points=terminal, resident_sales=sales)
 
     def phone_counter(self, account: str, seq: int) -> int:
         with self.reading() as connection:

@@ -11,7 +11,7 @@ from terminal.domain.notice import NoticeLevel
 from terminal.domain.print_job import JobState
 from terminal.domain.second_copy import CopyState
 from terminal.web.language import later, say
-from terminal.web.words import Words, copy_words
+from terminal.web.words import Words, copy_words, unit_of
 
 NO_DEVICE: Final = "none"
 SERVER_OFFLINE: Final = "offline"
@@ -119,15 +119,26 @@ def directory_age_text(age_min: int | None) -> str:
     return say(next(fitting, DIRECTORY_OLD), figures)
 
 
-def status_views(view: TillView) -> tuple[StatusView, ...]:
-    """The marks of the top line; none where all is well."""
+def _network_marks(view: TillView) -> list[tuple[str, NoticeLevel, str]]:
     marks: list[tuple[str, NoticeLevel, str]] = []
     if view.server == SERVER_OFFLINE:
         text = say(later("离线：{age}"), {"age": directory_age_text(view.directory_age_min)})
         marks.append(("server", NoticeLevel.REFUSED, text))
+    if view.offline_left_points is not None:
+        text = say(
+            later("离线还能用 {points} {unit}，请尽快联网"),
+            {"points": view.offline_left_points, "unit": unit_of(view)},
+        )
+        marks.append(("offline_left", NoticeLevel.REFUSED, text))
     if view.untold:
         text = say(later("待上传 {count}"), {"count": view.untold})
         marks.append(("untold", NoticeLevel.ASK, text))
+    return marks
+
+
+def status_views(view: TillView) -> tuple[StatusView, ...]:
+    """The marks of the top line; none where all is well."""
+    marks = _network_marks(view)
     if view.printer == NO_DEVICE:
         marks.append(("printer", NoticeLevel.ASK, say(NO_PRINTER.text)))
     elif view.printer:

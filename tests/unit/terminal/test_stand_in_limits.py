@@ -152,3 +152,26 @@ def test_sales_that_the_terminal_answered_itself_are_counted_until_they_are_told
         shop.pool.answers.append(Unreachable(UnreachableReason.NO_CONNECTION))
         shop.till.scan(slot_text())
         shop.till.complete(shop.till.snapshot()[0].sale_id)
+
+
+def test_from_the_soft_limit_on_the_page_says_what_is_left_until_the_server_knows(
+    shop: Shop,
+) -> None:
+    rules = policy()
+    limits = msgspec.structs.replace(
+        rules.stand_in, per_terminal_soft_points=11, per_terminal_hard_points=24
+    )
+    shop.take(msgspec.structs.replace(rules, version=rules.version + 1, stand_in=limits))
+    left = []
+    for _ in range(3):
+        shop.till.add_item("bun")
+        shop.till.add_item("bun")
+        shop.pool.answers.append(Unreachable(UnreachableReason.NO_CONNECTION))
+        shop.till.scan(slot_text())
+        shop.till.complete(shop.till.snapshot()[0].sale_id)
+        left.append(shop.page.view().offline_left_points)
+    assert left == [None, 4, 0]
+    assert shop.store.stood_in_points() == 24
+    with shop.store.engine.begin() as told:
+        told.exec_driver_sql("delete from outbox")
+    assert shop.page.view().offline_left_points is None

@@ -138,10 +138,12 @@ def test_devices_and_paper_have_words(shop: Shop, language: str) -> None:
                 assert level
         ill = replace(
             view, server="offline", untold=3, printer="paper_out", scanner="absent",
-            clock_state="unknown",
+            clock_state="unknown", offline_left_points=40,
         )  # fmt: skip
         marks = status_views(ill)
-        assert [mark.about for mark in marks] == ["server", "untold", "printer", "scanner", "clock"]
+        assert [mark.about for mark in marks] == [
+            "server", "offline_left", "untold", "printer", "scanner", "clock",
+        ]  # fmt: skip
         for mark in marks:
             check(Words(mark.text, mark.text), language)
         assert status_views(replace(view, untold=0)) == ()
