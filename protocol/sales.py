@@ -158,7 +158,8 @@ class TakingsDeclared(Struct, frozen=True, kw_only=True, tag="takings_declared")
 
     ``z_no`` counts the terminal's Z reports from 1. ``takings_fen`` is money taken, by tender
     (``cash``, ``wechat``, ...), points not among it; ``counted_fen`` what the terminal's own
-    sales and refunds since then come to.
+    sales and refunds since then come to. ``against_counted`` stands, as True, where what is taken
+    beyond ``counted_fen`` is to be booked; records of before are held against the server's books.
     """
 
     z_no: int
@@ -166,6 +167,7 @@ class TakingsDeclared(Struct, frozen=True, kw_only=True, tag="takings_declared")
     takings_fen: dict[str, int]
     counted_fen: int
     cashier: str | None = None
+    against_counted: bool | UnsetType = UNSET
 
 
 class OrderFulfilled(Struct, frozen=True, kw_only=True, tag="order_fulfilled"):

@@ -3,10 +3,14 @@
 A shop whose till is elsewhere takes money that the terminal never sees. It declares its takings,
 and pays its share on what it declared: the difference to what the terminal's own sales come to
 is noted as takings, above or below zero, and stands on the statement as a line of its own.
+
+What the terminal's own sales come to is the terminal's own figure. Where the books say another,
+a record is parked or missing: its money comes with that record, and would be there twice if it
+were declared here as well. The Z report in front of a declaration says how the books differ.
 """
 
 import msgspec
-from sqlalchemy import Connection, Table, and_, func, insert, or_, select
+from sqlalchemy import Connection, Table, and_, func, insert, or_, select, true
 
 from protocol.sales import TakingsDeclared
 from server.directory.accounts import TAKINGS_CONTRA, takings_account
@@ -45,7 +49,10 @@ def book_declared(tx: Connection, told: Told, declared: TakingsDeclared) -> Book
     if problem is not None:
         return Parked(problem)
     declared_fen = sum(declared.takings_fen.values())
-    counted_fen = _counted_fen(tx, told)
+    counted_fen = declared.counted_fen
+    if declared.against_counted is not True:
+        # Told before the field was: booked as it was then, so that a replay gives the same books.
+        counted_fen = _counted_fen(tx, told)
     difference_fen = declared_fen - counted_fen
     key = f"{DECLARED_KEY}{terminal.terminal}:{declared.z_no}"
     tx.execute(
@@ -87,12 +94,24 @@ def _problem(declared: TakingsDeclared) -> str | None:
     return None
 
 
-def last_declared(tx: Connection, pool: str, terminal: str) -> tuple[int, int]:
-    """Epoch and number of the record that told a terminal's last Z report; zeros before it."""
+def last_declared(
+    tx: Connection, pool: str, terminal: str, before: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """Epoch and number of the record that told a terminal's last Z report; zeros before it.
+
+    With ``before``, a record's own place: of the last one that stands in front of it. A record
+    that was parked is booked when others, later ones, are in the books already.
+    """
+    place = t.declared_takings.c
+    earlier = (
+        or_(place.epoch < before[0], and_(place.epoch == before[0], place.seq < before[1]))
+        if before is not None
+        else true()
+    )
     last = tx.execute(
-        select(t.declared_takings.c.epoch, t.declared_takings.c.seq)
-        .where(t.declared_takings.c.pool == pool, t.declared_takings.c.terminal == terminal)
-        .order_by(t.declared_takings.c.epoch.desc(), t.declared_takings.c.seq.desc())
+        select(place.epoch, place.seq)
+        .where(place.pool == pool, place.terminal == terminal, earlier)
+        .order_by(place.epoch.desc(), place.seq.desc())
         .limit(1)
     ).one_or_none()
     return (last.epoch, last.seq) if last is not None else (0, 0)

@@ -157,7 +157,8 @@ def _void_problem(tx: Connection, told: Told, refund: SaleRefunded, sale: Sale) 
         return None
     if sale.terminal != told.terminal.terminal:
         return "撤销只能在原终端办理 / only the terminal that sold may void"
-    last = last_declared(tx, told.terms.pool, sale.terminal)
+    own = (told.envelope.epoch, told.envelope.seq)
+    last = last_declared(tx, told.terms.pool, sale.terminal, before=own)
     if (sale.epoch or 0, sale.seq or 0) < last:
         return "原销售已交班，不能撤销，请办退货 / the sale's shift is closed; refund it"
     return None

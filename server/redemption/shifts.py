@@ -19,19 +19,21 @@ Z_NO_MAX = 10**9
 def book_shift(tx: Connection, told: Told, closed: ShiftClosed) -> Booking:
     """Compare a Z report with what the terminal told since the one before."""
     pool, terminal = told.terms.pool, told.terminal.terminal
-    since = last_declared(tx, pool, terminal)
+    own = (told.envelope.epoch, told.envelope.seq)
+    since = last_declared(tx, pool, terminal, before=own)
 
     def sums(table: Table) -> tuple[int, int, int]:
         points = table.c.points_for_goods + table.c.points_for_money
-        later = or_(
-            table.c.epoch > since[0], and_(table.c.epoch == since[0], table.c.seq > since[1])
+        of_shift = and_(
+            or_(table.c.epoch > since[0], and_(table.c.epoch == since[0], table.c.seq > since[1])),
+            or_(table.c.epoch < own[0], and_(table.c.epoch == own[0], table.c.seq < own[1])),
         )
         row = tx.execute(
             select(
                 func.count(),
                 func.coalesce(func.sum(table.c.cash_fen), 0),
                 func.coalesce(func.sum(points), 0),
-            ).where(table.c.pool == pool, table.c.terminal == terminal, later)
+            ).where(table.c.pool == pool, table.c.terminal == terminal, of_shift)
         ).one()
         return int(row[0]), int(row[1]), int(row[2])
 

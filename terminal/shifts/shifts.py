@@ -169,6 +169,7 @@ class Shifts:
                     takings_fen=closed.tenders_fen,
                     counted_fen=shift.figures.money_fen,
                     cashier=cashier,
+                    against_counted=True,
                 ),
                 moment,
             )
