@@ -7,13 +7,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from protocol.journal import GENESIS, Envelope, seal
+from protocol.journal import GENESIS, Envelope, decode_happening, encode_happening, seal
+from protocol.shifts import ShiftClosed
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import EPOCH_COUNTER, SqliteStore, chain_head, time_text
-from terminal.store.tables import chain_mark, counter, journal, metadata, outbox
-
-MOVED: Final = "moved"
-"""The outcome of a record that was never told in its epoch, and stands in the next one again."""
+from terminal.store.tables import MOVED, chain_mark, counter, journal, metadata, outbox, z_report
 
 _PLACES: Final = ("", "refund_")
 
@@ -93,7 +91,10 @@ def _move(
     """Seal one record anew at ``place``, whose hash is that of the one before; its own hash."""
     envelope = msgspec.json.decode(row.body, type=Envelope)
     moved = msgspec.structs.replace(
-        envelope, epoch=place.epoch, seq=place.seq, prev_hash=place.hash_hex
+        _z_linked(connection, envelope),
+        epoch=place.epoch,
+        seq=place.seq,
+        prev_hash=place.hash_hex,
     )
     record = seal(moved, store.sealer.key)
     values = {"epoch": place.epoch, "seq": place.seq}
@@ -123,7 +124,27 @@ def _move(
             .where(its_epoch == old[0], its_seq == old[1])
             .values({its_epoch: place.epoch, its_seq: place.seq})
         )
+    # The next Z report names the record that the server gets, not the one that it never had.
+    connection.execute(
+        update(z_report)
+        .where(z_report.c.epoch == place.epoch, z_report.c.seq == place.seq)
+        .values(hash=record.hash_hex)
+    )
     return record.hash_hex
+
+
+def _z_linked(connection: Connection, envelope: Envelope) -> Envelope:
+    """A Z report names the one before by its hash, and that one may have moved just now."""
+    closed = decode_happening(envelope.happening)
+    if not isinstance(closed, ShiftClosed):
+        return envelope
+    before = connection.execute(
+        select(z_report.c.hash).where(z_report.c.z_no == closed.z_no - 1)
+    ).scalar()
+    if before is None or before == closed.previous_hash:
+        return envelope
+    linked = msgspec.structs.replace(closed, previous_hash=before)
+    return msgspec.structs.replace(envelope, happening=encode_happening(linked))
 
 
 def _referring() -> list[tuple[Table, str]]:

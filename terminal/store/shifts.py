@@ -12,7 +12,7 @@ from protocol.sales import Happening
 from protocol.shifts import ShiftClosed
 from terminal.domain.ports import ToldRecord, ZMark
 from terminal.store.sealer import ChainHead
-from terminal.store.tables import journal, sale, z_report
+from terminal.store.tables import journal, sale, stands, z_report
 
 OF_A_SHIFT = ("sale_captured", "sale_refunded", "shift_opened", "drawer_opened")
 _NEWEST = select(z_report).order_by(z_report.c.z_no.desc()).limit(1)
@@ -47,7 +47,7 @@ class ShiftReads:
         with self.reading() as connection:
             rows = connection.execute(
                 select(journal.c.body, journal.c.outcome, journal.c.says)
-                .where(journal.c.kind == kind)
+                .where(journal.c.kind == kind, stands())
                 .order_by(journal.c.epoch.desc(), journal.c.seq.desc())
                 .limit(limit)
             ).all()
@@ -68,6 +68,7 @@ class ShiftReads:
                     journal.c.kind.in_(("sale_captured", "sale_refunded")),
                     journal.c.occurred_at >= first,
                     journal.c.occurred_at < last,
+                    stands(),
                 )
                 .order_by(journal.c.epoch, journal.c.seq)
             ).scalars()
@@ -107,6 +108,7 @@ class ShiftReads:
                 .where(
                     tuple_(journal.c.epoch, journal.c.seq) > after,
                     journal.c.kind == "sale_captured",
+                    stands(),
                 )
                 .order_by(journal.c.epoch, journal.c.seq)
                 .limit(1)
@@ -117,7 +119,7 @@ class ShiftReads:
         with self.reading() as connection:
             row = connection.execute(_NEWEST).first()
             here = tuple_(journal.c.epoch, journal.c.seq)
-            bodies = select(journal.c.body).where(journal.c.kind.in_(OF_A_SHIFT))
+            bodies = select(journal.c.body).where(journal.c.kind.in_(OF_A_SHIFT), stands())
             if row is not None:
                 bodies = bodies.where(here > (row.epoch, row.seq))
             ordered = bodies.order_by(journal.c.epoch, journal.c.seq)

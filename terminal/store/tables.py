@@ -3,9 +3,12 @@
 What a file has is made by :mod:`terminal.store.steps`; a test holds the two together.
 """
 
+from typing import Final
+
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -18,6 +21,9 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+
+MOVED: Final = "moved"
+"""The outcome of a record that was never told in its epoch, and stands in the next one again."""
 
 journal = Table(
     "journal",
@@ -164,3 +170,10 @@ chain_mark = Table(
     Column("seq", Integer, nullable=False),
     Column("hash", String(64), nullable=False),
 )
+
+
+def stands() -> ColumnElement[bool]:
+    """The record is not the old copy of one that stands in a later epoch: what folds the journal
+    asks this, or it counts such a record twice.
+    """
+    return journal.c.outcome.is_distinct_from(MOVED)

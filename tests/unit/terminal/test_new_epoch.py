@@ -1,6 +1,7 @@
 """A start goes on in the epoch that the server gives; nothing told is told twice, nothing is lost."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import cast
 
 import msgspec
@@ -20,8 +21,11 @@ from protocol.messages import (
     RecordOutcome,
 )
 from protocol.sales import SaleCaptured
+from protocol.shifts import ShiftClosed
+from terminal.domain.notice import NoticeCode
 from terminal.domain.stand_in import ImageTrust
 from terminal.pool.link import PoolLink, ServerProblem
+from terminal.shifts.shifts import Counted
 from terminal.store.chain_check import ChainCheck
 from terminal.store.tables import journal, sale
 from terminal.workers.sync import IDLE_S, SyncRound
@@ -224,4 +228,70 @@ def test_let_go_on_by_a_person_it_tells_all_it_has_in_the_new_epoch(shop: Shop) 
             select(journal.c.epoch, journal.c.outcome).order_by(journal.c.epoch, journal.c.seq)
         ).all()
     assert {row.outcome for row in outcomes if row.epoch == 1} == {"moved"}
+    assert whole(shop)
+
+
+def closed_unheard(shop: Shop, server: Server) -> None:
+    """The server closed the epoch, and the terminal goes on in it without knowing."""
+    server.before_answering = lost
+    with pytest.raises(RuntimeError, match="power"):
+        round_of(shop, server)()
+    server.before_answering = lambda: None
+
+
+def z_reports(server: Server) -> list[tuple[str, ShiftClosed]]:
+    """With the hash that each was told under."""
+    return [
+        (server.hashes[epoch][place], happening)
+        for epoch, chain in server.chains.items()
+        for place, envelope in enumerate(chain)
+        if isinstance(happening := decode_happening(envelope.happening), ShiftClosed)
+    ]
+
+
+def close(shop: Shop) -> None:
+    said = shop.shifts.close(shop.shifts.next_z_no(), Counted(None, {}))
+    assert said.code is NoticeCode.SHIFT_CLOSED
+
+
+def test_what_moved_to_the_new_epoch_is_counted_once(shop: Shop) -> None:
+    server = Server()
+    closed_unheard(shop, server)
+    shop.shifts.open(1_000)
+    sell(shop, 2)
+    began = shop.store.first_sale_since_z()
+    before, day = shop.shifts.now(), (NOON - timedelta(days=1), NOON + timedelta(days=1))
+    sales = shop.store.sold_between(*day)
+    opened = len(shop.store.newest_told("shift_opened", 9))
+    assert (before.figures.sales, len(sales), opened) == (2, 2, 1)
+    assert round_of(shop, server)() == IDLE_S
+    assert shop.store.epoch == 2
+    assert shop.shifts.now() == before
+    assert shop.store.sold_between(*day) == sales
+    assert [x.outcome for x in shop.store.newest_told("shift_opened", 9)] == ["posted"]
+    assert shop.store.first_sale_since_z() == began
+    close(shop)
+    assert round_of(shop, server)() == IDLE_S
+    ((_, z),) = z_reports(server)
+    assert z.figures == before.figures
+    assert z.expected_cash_fen == 1_000 + before.figures.money_fen
+
+
+def test_z_reports_that_moved_name_each_other_as_the_server_has_them(shop: Shop) -> None:
+    server = Server()
+    closed_unheard(shop, server)
+    for _ in range(2):
+        sell(shop)
+        close(shop)
+    sync = round_of(shop, server)
+    assert sync() == IDLE_S
+    assert shop.store.epoch == 2
+    sell(shop)
+    close(shop)
+    assert sync() == IDLE_S
+    told = z_reports(server)
+    assert [z.z_no for _, z in told] == [1, 2, 3]
+    assert [z.previous_hash for _, z in told] == ["", *[hash_hex for hash_hex, _ in told[:-1]]]
+    assert [x.hash_hex for x in shop.store.z_reports(9)] == [x for x, _ in reversed(told)]
+    assert [z.figures.sales for _, z in told] == [1, 1, 1]
     assert whole(shop)
