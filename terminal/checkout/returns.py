@@ -20,6 +20,7 @@ from protocol.refunds import (
     Returned,
     is_all_back,
     left_of,
+    payments_added,
     refund_for,
     with_refund,
 )
@@ -75,6 +76,10 @@ class Returnable:
 
     def is_void(self, wanted: Mapping[int, int]) -> bool:
         return self.in_open_shift and not self.back.quantity_milli and wanted == self.left
+
+    def altogether(self, payment: Payment) -> Payment:
+        """What came back of the sale once ``payment`` did: an owner's limit is for all of it."""
+        return payments_added(self.back.payment, payment)
 
     def offer(
         self, wanted: Mapping[int, int] | None
@@ -167,7 +172,7 @@ class Returns:
                 return Notice(NoticeCode.NOT_READY, NoticeLevel.ALARM)
             if isinstance(offered, Notice):
                 return offered
-            approved_by = self._approvals.for_refund(offered[1], pin)
+            approved_by = self._approvals.for_refund(found.altogether(offered[1]), pin)
             if isinstance(approved_by, Notice):
                 return approved_by
             said = (reason, self._approvals.at_till(), approved_by)
@@ -181,10 +186,15 @@ class Returns:
         said: tuple[str, str | None, str | None],
     ) -> Notice:
         (lines, payment), (reason, cashier, approved_by) = offered, said
-        is_void = found.is_void({line.line_no: line.quantity_milli for line in lines})
         whole = is_all_back(found.sale.lines, with_refund(found.back, lines, payment))
         moment = self._clock.moment()
         with self._store.working() as work:
+            # Asked again inside the step: while a PIN was checked the shift may have closed, and
+            # what its Z report counted can no more be voided.
+            is_open = found.in_open_shift and self._store.sold_in_open_shift(found.sale.sale_id)
+            is_void = replace(found, in_open_shift=is_open).is_void(
+                {line.line_no: line.quantity_milli for line in lines}
+            )
             refund = SaleRefunded(
                 refund_id=self._ids.new(moment.at),
                 sale_id=found.sale.sale_id,

@@ -59,7 +59,10 @@ class Approvals(Protocol):
         """Who is signed in; None for whoever stands there."""
 
     def for_refund(self, payment: Payment, pin: str | None) -> str | Notice | None:
-        """Whose leave a refund has: an owner's name, None where it needs none, or a refusal."""
+        """Whose leave a refund has: an owner's name, None where it needs none, or a refusal.
+
+        ``payment`` is what came back of the sale altogether, with this refund.
+        """
 
 
 class NobodyAsks:

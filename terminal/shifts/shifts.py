@@ -18,6 +18,7 @@ from terminal.domain.ports import (
     ReceiptFacts,
     Store,
     TerminalIdentity,
+    Work,
     ZMark,
 )
 from terminal.domain.print_job import SPOILT, JobKind, JobState
@@ -127,19 +128,23 @@ class Shifts:
                 return Notice(NoticeCode.NOT_READY, NoticeLevel.ALARM)
             if z_no != self.next_z_no():
                 return _refused(NoticeCode.SHIFT_CLOSED_ALREADY)
-            shift = self.now()
-            if shift.is_empty:
-                return _refused(NoticeCode.SHIFT_EMPTY)
             amounts = [counted.cash_fen or 0, *counted.others_fen.values()]
             if not all(0 <= each <= MAX_AMOUNT_FEN for each in amounts):
                 return _refused(NoticeCode.AMOUNT_TOO_LARGE)
             if counted.elsewhere and counted.cash_fen is None:
                 return _refused(NoticeCode.COUNT_NEEDED)
-            notice = self._close(z_no, shift, counted, policy)
+            with self._store.working() as work:
+                # Read inside the step: no sale comes between what is added up and the Z report.
+                shift = self.now()
+                if shift.is_empty:
+                    return _refused(NoticeCode.SHIFT_EMPTY)
+                notice = self._close(work, z_no, shift, counted, policy)
         self._wake_workers()
         return notice
 
-    def _close(self, z_no: int, shift: ShiftNow, counted: Counted, policy: Policy) -> Notice:
+    def _close(
+        self, work: Work, z_no: int, shift: ShiftNow, counted: Counted, policy: Policy
+    ) -> Notice:
         moment, cashier = self._clock.moment(), self._at_till()
         day = shift.day or business_date(moment.at, policy.cut_off_hour)
         others = {name: fen for name, fen in counted.others_fen.items() if fen}
@@ -159,23 +164,22 @@ class Shifts:
             last_receipt=shift.last_receipt,
             cashier=cashier,
         )
-        with self._store.working() as work:
-            hash_hex = work.journal(closed, moment)
-            work.save_z(ZMark(z_no, hash_hex, moment.at))
-            work.journal(
-                TakingsDeclared(
-                    z_no=z_no,
-                    business_date=day,
-                    takings_fen=closed.tenders_fen,
-                    counted_fen=shift.figures.money_fen,
-                    cashier=cashier,
-                    against_counted=True,
-                ),
-                moment,
-            )
-            report = self.report_of(closed, hash_hex)
-            document = self._papers.paper(report, self._facts(policy, moment))
-            work.queue_print(JobKind.SHIFT, self.paper_no(z_no), document, 0)
+        hash_hex = work.journal(closed, moment)
+        work.save_z(ZMark(z_no, hash_hex, moment.at))
+        work.journal(
+            TakingsDeclared(
+                z_no=z_no,
+                business_date=day,
+                takings_fen=closed.tenders_fen,
+                counted_fen=shift.figures.money_fen,
+                cashier=cashier,
+                against_counted=True,
+            ),
+            moment,
+        )
+        report = self.report_of(closed, hash_hex)
+        document = self._papers.paper(report, self._facts(policy, moment))
+        work.queue_print(JobKind.SHIFT, self.paper_no(z_no), document, 0)
         difference_fen = report.difference_fen or 0
         figures: dict[str, str | int] = {"z_no": z_no, "cash_fen": abs(difference_fen)}
         if difference_fen:

@@ -51,11 +51,15 @@ class Staff:
         return self._store.people()
 
     def at_till(self) -> str | None:
-        with self._lock:
-            return self._at_till
+        # Without the lock: it is held while a PIN waits for the disk, and a sale asks this in its
+        # own durable step. Each would wait for the other.
+        return self._at_till
 
     def needs_owner(self, payment: Payment) -> bool:
-        """Whether a refund is above what a cashier may give by himself."""
+        """Whether what comes back of a sale is above what a cashier may give by himself.
+
+        ``payment`` is this refund and those before it: in pieces it is no less.
+        """
         return payment.cash_fen > self._limit_fen or payment.points > self._limit_points
 
     def for_refund(self, payment: Payment, pin: str | None) -> str | Notice | None:

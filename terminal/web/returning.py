@@ -106,7 +106,7 @@ class ReturnRoutes:
                 next="",
                 lines=self._lines(found),
                 give=self._give(payment),
-                needs_owner=self._staff.needs_owner(payment),
+                needs_owner=self._staff.needs_owner(found.altogether(payment)),
             )
         )
 

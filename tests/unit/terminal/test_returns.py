@@ -1,13 +1,16 @@
 """Goods come back by line and quantity: never more than was sold, points first, then money."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from drivers.document import document_from_json, to_plain_text
 from protocol.documents import Catalogue
@@ -23,10 +26,11 @@ from protocol.refunds import (
     refund_for,
     with_refund,
 )
-from protocol.sales import Payment, RefundLine, SaleLine
+from protocol.sales import Payment, RefundLine, SaleLine, SaleRefunded
 from terminal.checkout.returns import Returnable
 from terminal.domain.notice import Notice, NoticeCode
 from terminal.domain.print_job import JobEvent
+from terminal.shifts.shifts import Counted
 from tests.support.shop import ITEMS, NOON, ZHANG, Shop, directory, policy, slot_text
 
 
@@ -63,6 +67,29 @@ def at_server(shop: Shop, receipt_no: str, *backs: SaleBack) -> SaleFound:
         account=sale.account,
         backs=backs,
     )
+
+
+def test_a_return_after_the_shift_closed_is_no_void_though_it_began_before(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner's PIN takes its time, and meanwhile somebody closes the shift."""
+    receipt_no = sell(shop, "bun")
+    assert found(shop, receipt_no).in_open_shift
+    looked_at = shop.store.refunds_of
+
+    def slowly(sale_id: UUID) -> Sequence[SaleRefunded]:
+        if shop.store.last_z() is None:
+            shop.shifts.close(1, Counted(None, {}))
+        return looked_at(sale_id)
+
+    looked = found(shop, receipt_no)
+    monkeypatch.setattr(shop.returns, "look", lambda _receipt_no: looked)
+    monkeypatch.setattr(shop.store, "refunds_of", slowly)
+    notice = shop.returns.refund(receipt_no, "按错")
+    assert notice.code is NoticeCode.REFUNDED
+    assert shop.store.last_z() is not None
+    (given,) = looked_at(looked.sale.sale_id)
+    assert given.void is UNSET
 
 
 def test_one_line_comes_back_and_the_rest_stays(shop: Shop) -> None:

@@ -2,10 +2,12 @@
 
 import tempfile
 import threading
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -101,6 +103,36 @@ def test_z_numbers_are_gapless_and_each_names_the_hash_of_the_one_before(shop: S
         shop.power_cut()
     assert [z.z_no for z in closings(shop)] == [1, 2, 3]
     assert [z.previous_hash for z in closings(shop)] == hashes[:-1]
+
+
+def test_a_sale_while_the_shift_closes_is_in_this_shift_or_in_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sale comes where the close has folded the journal and not yet written its Z report."""
+    sell(shop, "bun")
+    selling = threading.Thread(target=sell, args=(shop, "bun", "bun"))
+    fold = shop.store.since_last_z
+
+    def folded_then_a_sale() -> Sequence[tuple[Happening, datetime]]:
+        found = fold()
+        if selling.ident is None:
+            selling.start()
+            selling.join(timeout=1)  # not held up, it is in the journal by then
+        return found
+
+    number = shop.shifts.next_z_no()
+    monkeypatch.setattr(shop.store, "since_last_z", folded_then_a_sale)
+    first = shop.shifts.close(number, NOT_COUNTED)
+    assert first.code is NoticeCode.SHIFT_CLOSED
+    monkeypatch.undo()
+    selling.join()
+    close(shop)
+    one, two = closings(shop)
+    assert one.figures.money_fen + two.figures.money_fen == 150
+    assert one.figures.sales + two.figures.sales == 2
+    sold = [x for x in journal(shop) if isinstance(x, SaleCaptured | ShiftClosed)]
+    kinds = [type(each) for each in sold]
+    assert kinds.index(ShiftClosed) == one.figures.sales, "what it says is what stands before it"
 
 
 def test_a_shift_is_closed_once_however_often_the_button_is_pressed(shop: Shop) -> None:

@@ -1,6 +1,7 @@
 """PINs: kept as Argon2id hashes, throttled, with the owner's leave for what needs him."""
 
 import threading
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import msgspec
@@ -9,8 +10,10 @@ import pytest
 from protocol.acts import Act, PersonActed
 from protocol.journal import Envelope, decode_happening
 from protocol.sales import Payment, SaleCaptured, SaleRefunded
+from terminal.checkout.returns import Returnable
 from terminal.domain.notice import Notice, NoticeCode
 from terminal.domain.staff import LONGEST_WAIT, Role, wait_after
+from terminal.store.sqlite import SqliteWork
 from tests.support.shop import NOON, Shop
 
 OWNER, CASHIER = "4719", "2580"
@@ -66,6 +69,29 @@ def test_a_large_refund_needs_the_owner_and_its_record_says_who(staffed: Shop) -
     assert (refund.approved_by, refund.cashier, refund.reason) == ("店主", "小王", "坏了")
 
 
+def test_a_large_refund_in_small_pieces_needs_the_owner_all_the_same(staffed: Shop) -> None:
+    """Each half is below the shop's limit of 100 元, and both together are not."""
+    staffed.till.clear()
+    for _ in range(2):
+        staffed.till.add_amount("60", "其他商品")
+    staffed.till.complete(staffed.till.snapshot()[0].sale_id)
+    completed = staffed.page.view().completed
+    assert completed is not None
+    receipt_no = completed.receipt_no
+    assert staffed.returns.refund(receipt_no, "", {1: 1_000}).code is NoticeCode.REFUNDED
+    half = staffed.returns.look(receipt_no)
+    assert isinstance(half, Returnable)
+    rest = half.offer(None)
+    assert not isinstance(rest, Notice)
+    assert rest[1] == Payment(cash_fen=6_000)
+    assert staffed.staff.needs_owner(half.altogether(rest[1])), "the page asks for the PIN"
+    assert staffed.returns.refund(receipt_no, "").code is NoticeCode.OWNER_NEEDED
+    assert staffed.returns.refund(receipt_no, "", pin=OWNER).code is NoticeCode.REFUNDED
+    refund = happenings(staffed)[-1]
+    assert isinstance(refund, SaleRefunded)
+    assert refund.approved_by == "店主"
+
+
 def test_points_above_the_limit_need_the_owner_too(staffed: Shop) -> None:
     assert staffed.staff.needs_owner(Payment(points_for_goods=2_000))
     assert not staffed.staff.needs_owner(Payment(points_for_goods=100, cash_fen=500))
@@ -104,6 +130,29 @@ def test_a_pin_tried_a_thousand_times_gets_a_handful_of_tries(staffed: Shop) -> 
     staffed.wall.at += timedelta(seconds=31)
     assert staffed.staff.sign_in("小王", CASHIER).code is NoticeCode.SIGNED_IN
     assert acts(staffed).count(Act.PIN_LOCKED) == 1
+
+
+def test_a_sale_and_a_pin_do_not_wait_for_each_other(
+    staffed: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sale asks in its durable step who stands at the till; a wrong PIN is noted in another."""
+    working, tried = staffed.store.working, threading.Event()
+
+    def tell_and_work() -> AbstractContextManager[SqliteWork]:
+        tried.set()
+        return working()
+
+    said: list[str | None] = []
+    asking = threading.Thread(target=lambda: said.append(staffed.staff.at_till()), daemon=True)
+    wrong = threading.Thread(target=staffed.staff.sign_in, args=("小王", "0007"), daemon=True)
+    with working():
+        monkeypatch.setattr(staffed.store, "working", tell_and_work)
+        wrong.start()
+        assert tried.wait(timeout=30)
+        asking.start()
+        asking.join(timeout=5)
+        assert said == [None], "the sale waits for the PIN, and the PIN for the sale"
+    wrong.join()
 
 
 def test_tries_at_once_are_not_free(staffed: Shop) -> None:
