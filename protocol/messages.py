@@ -221,8 +221,25 @@ class SaleBack(Struct, frozen=True, kw_only=True):
     payment: Payment
 
 
+class OrderUnits(Struct, frozen=True, kw_only=True):
+    """What became of a line that is a voucher or a work order, in thousandths of its units.
+
+    ``gone_milli`` were cancelled, refunded or have expired. ``returnable_milli`` is how many the
+    asking terminal's merchant may take back: those still open, and those that he did himself.
+    """
+
+    line_no: int
+    open_milli: int
+    done_milli: int
+    gone_milli: int
+    returnable_milli: int
+
+
 class SaleFound(Struct, frozen=True, kw_only=True, tag="sale_found"):
-    """A sale of the asking terminal's merchant, and all that came back of it so far."""
+    """A sale of the asking terminal's merchant, and all that came back of it so far.
+
+    ``orders`` has one for each line that is a voucher or a work order.
+    """
 
     sale_id: UUID
     receipt_no: str
@@ -232,6 +249,7 @@ class SaleFound(Struct, frozen=True, kw_only=True, tag="sale_found"):
     payment: Payment
     account: str | None
     backs: tuple[SaleBack, ...]
+    orders: tuple[OrderUnits, ...] = ()
 
 
 class NoSale(StrEnum):

@@ -65,6 +65,7 @@ class Told:
     """A happening with the record that tells it.
 
     ``proof_holds`` is what the edge found of a card's proof, None where there is none.
+    ``by_office`` where a person of the pool books a record that was parked.
     """
 
     stamp: FactStamp
@@ -72,6 +73,7 @@ class Told:
     terminal: Terminal
     envelope: Envelope
     proof_holds: bool | None
+    by_office: bool = False
 
     @property
     def content_hash(self) -> str:

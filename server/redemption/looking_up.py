@@ -4,10 +4,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from protocol.messages import NoSale, SaleAnswer, SaleBack, SaleFound, SaleNotFound, SaleRequest
+from protocol.messages import (
+    NoSale,
+    OrderUnits,
+    SaleAnswer,
+    SaleBack,
+    SaleFound,
+    SaleNotFound,
+    SaleRequest,
+)
 from server.redemption import tables as t
+from server.redemption.orders import Order, is_order, orders_of_sale
 from server.redemption.queries import refunds_of, sale_of
 from server.redemption.states import SaleState
+from server.redemption.taking_back import returnable_milli
 
 MAX_RECEIPT_NO = 64
 
@@ -32,6 +42,8 @@ def look_up(tx: Connection, pool: str, merchant: str, asked: SaleRequest) -> Sal
     assert sale is not None
     assert sale.business_date is not None
     assert sale.occurred_at is not None
+    promised = any(is_order(line) for line in sale.lines)
+    orders = orders_of_sale(tx, pool, sale.sale_id) if promised else {}
     return SaleFound(
         sale_id=sale.sale_id,
         receipt_no=receipt_no,
@@ -44,6 +56,18 @@ def look_up(tx: Connection, pool: str, merchant: str, asked: SaleRequest) -> Sal
             SaleBack(refund_id=each.refund_id, lines=each.lines, payment=each.payment)
             for each in refunds_of(tx, pool, sale.sale_id)
         ),
+        orders=tuple(_units(each, merchant) for each in orders.values()),
+    )
+
+
+def _units(order: Order, merchant: str) -> OrderUnits:
+    units = order.units
+    return OrderUnits(
+        line_no=order.line_no,
+        open_milli=units.open_milli,
+        done_milli=units.done_milli,
+        gone_milli=units.back_milli + units.expired_milli,
+        returnable_milli=returnable_milli(order, merchant),
     )
 
 

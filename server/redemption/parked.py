@@ -165,9 +165,9 @@ def book_parked(tx: Connection, stamp: FactStamp, command: BookParked) -> Parked
     record = msgspec.json.decode(body, type=JournalRecord)
     assert told_by is not None, place
     envelope = msgspec.json.decode(record.record.body, type=Envelope)
-    booking = book_happening(
-        tx, Told(stamp, pool_terms(tx, stamp.pool), told_by, envelope, record.proof_holds)
-    )
+    terms = pool_terms(tx, stamp.pool)
+    told = Told(stamp, terms, told_by, envelope, record.proof_holds, by_office=True)
+    booking = book_happening(tx, told)
     if isinstance(booking, Parked):
         return Refused("parked", f"{place} 仍不能入账：{booking.says} / it cannot be booked yet")
     outcome, overdraft = OutcomeKind.DUPLICATE, 0

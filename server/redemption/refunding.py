@@ -31,7 +31,7 @@ from server.redemption import tables as t
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.capture import Told, money_reimbursement_fen
 from server.redemption.declared import last_declared
-from server.redemption.giving_back import points_back
+from server.redemption.giving_back import lapsed_back, lapsed_of_sale, points_back
 from server.redemption.orders import is_order, orders_of_sale
 from server.redemption.over_refunding import Excess, post_excess
 from server.redemption.queries import Refund, Sale, refund_of, refunds_of, sale_of
@@ -76,14 +76,17 @@ def _book(
     after = with_refund(before, refund.lines, refund.payment)
     promised = any(is_order(line) for line in sale.lines)
     orders = orders_of_sale(tx, pool, sale.sale_id) if promised else {}
-    problem = _sum_problem(refund, sale, after) or orders_refund_problem(orders, refund)
+    problem = _sum_problem(refund, sale, after) or orders_refund_problem(
+        orders, refund, told.terminal.merchant, by_office=told.by_office
+    )
     if problem is not None:
         return Parked(problem)
     reimbursement_fen = _reimbursement_fen(sale, after) - _reimbursement_fen(sale, before)
     _write(tx, told, refund, reimbursement_fen)
     back = goods_back(sale.lines, refund.lines)
     move_goods(tx, told.stamp, f"{REFUND_KEY}{refund.refund_id}", back)
-    _post(tx, told, refund, reimbursement_fen)
+    lapsed = lapsed_of_sale(tx, pool, sale) if is_all_back(sale.lines, after) else 0
+    _post(tx, told, refund, reimbursement_fen, lapsed)
     TakingBack(tx, told.stamp, refund, told.envelope.occurred_at).run(orders)
     return Booked()
 
@@ -95,8 +98,10 @@ def _book_over_refund(
     over-refunds: the goods came back once, so the resident is given nothing twice.
     """
     priced = all(
-        line.amount_fen == price_of(sold.unit_price_fen or 0, line.quantity_milli)
-        and line.amount_points == price_of(sold.unit_price_points or 0, line.quantity_milli)
+        _is_about(line.amount_fen, price_of(sold.unit_price_fen or 0, line.quantity_milli))
+        and _is_about(
+            line.amount_points, price_of(sold.unit_price_points or 0, line.quantity_milli)
+        )
         for line in refund.lines
         for sold in sale.lines
         if sold.line_no == line.line_no
@@ -128,6 +133,14 @@ def _book_over_refund(
         f" / more came back than was sold: {excess.points} points and {excess.fen} fen too much"
     )
     return Booked(says=says) if isinstance(part, tuple) else Parked(says)
+
+
+def _is_about(amount: int, price: int) -> bool:
+    """Whether an amount can be a part's price. A till prices a part by the difference to what it
+    knows to be back: one above its own price at most, and two below where a part before it was
+    one above. What came back twice is never left out for such a fen.
+    """
+    return price - 2 <= amount <= price + 1
 
 
 def _own_problem(told: Told, refund: SaleRefunded, sale: Sale) -> str | None:
@@ -250,12 +263,16 @@ def _reimbursement_fen(sale: Sale, back: Returned) -> int:
     return goods_fen + money_fen
 
 
-def _post(tx: Connection, told: Told, refund: SaleRefunded, reimbursement_fen: int) -> None:
+def _post(
+    tx: Connection, told: Told, refund: SaleRefunded, reimbursement_fen: int, lapsed: int
+) -> None:
     stamp, merchant = told.stamp, told.terminal.merchant
     legs: list[Leg] = []
     points = refund.payment.points
     if points and refund.account is not None:
         legs += points_back(tx, stamp.pool, refund.account, merchant, points)
+    if lapsed and refund.account is not None:
+        legs.append(lapsed_back(tx, stamp.pool, refund.account, lapsed))
     if reimbursement_fen:
         debit = merchant_account(merchant)
         code = REIMBURSEMENT_RETURNED_CODE

@@ -5,7 +5,7 @@ gives the money back at the rate at which he got it.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,8 +32,14 @@ BACK_CODES = {FEE_CODE: FEE_CODE, REIMBURSEMENT_CODE: "reimbursement_returned"}
 """The code under which money goes back to the fund, by the one under which it was paid."""
 
 
-def orders_refund_problem(orders: Mapping[int, Order], refund: SaleRefunded) -> str | None:
-    """Why a refund cannot take these units back, or None."""
+def orders_refund_problem(
+    orders: Mapping[int, Order], refund: SaleRefunded, merchant: str, *, by_office: bool
+) -> str | None:
+    """Why a refund at ``merchant`` cannot take these units back, or None.
+
+    What another merchant did is his money: no till takes it back alone. ``by_office``: a person
+    of the pool looked at it, and books it.
+    """
     for line in refund.lines:
         order = orders.get(line.line_no)
         if order is None:
@@ -44,7 +50,31 @@ def orders_refund_problem(orders: Mapping[int, Order], refund: SaleRefunded) -> 
                 f"第 {line.line_no} 行“{order.name[:NAME_SHOWN]}”已取消或过期的部分不能再退"
                 f" / of line {line.line_no} too much was cancelled before, or has expired"
             )
+        if not by_office and line.quantity_milli > returnable_milli(order, merchant):
+            return (
+                f"第 {line.line_no} 行“{order.name[:NAME_SHOWN]}”已在别家兑现，本店不能退，"
+                "请运营方核实后补记"
+                f" / line {line.line_no} was done by another merchant: the operator decides"
+            )
     return None
+
+
+def returnable_milli(order: Order, merchant: str) -> int:
+    """Thousandths of an order that a till of ``merchant`` may take back alone."""
+    milli = order.units.open_milli
+    for done, units in _done(order):
+        if done.merchant != merchant:
+            break
+        milli += units
+    return milli
+
+
+def _done(order: Order) -> Iterator[tuple[Moved, int]]:
+    """What was done and not taken back, in the order in which it is taken back: newest first."""
+    for done in reversed(order.moves):
+        units = order.done_by(done.move_no)
+        if done.move is OrderMove.FULFIL and units > 0:
+            yield done, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +98,9 @@ class TakingBack:
         if opened:
             order = self._moved(order, OrderMove.REFUND, opened, None)
             left -= opened
-        for done in reversed(order.moves):
-            undone = min(left, order.done_by(done.move_no))
-            if done.move is OrderMove.FULFIL and undone > 0:
+        for done, units in tuple(_done(order)):
+            undone = min(left, units)
+            if undone:
                 order = self._moved(order, OrderMove.UNDO, undone, done)
                 self._pay_back(order, order.moves[-1])
                 left -= undone

@@ -9,6 +9,7 @@ import click
 import pytest
 import zxingcpp
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 from PIL import Image
 from sqlalchemy import Engine
 
@@ -40,6 +41,7 @@ from tests.unit.server.world import (
     sold,
 )
 
+POSTED = OutcomeKind.POSTED
 CARD = "00000000000000f1"
 OTHER = "00000000000000f2"
 RICE = points_line("rice", 15, 2_800)
@@ -151,6 +153,33 @@ def test_what_a_card_in_one_go_does_not_spend_lapses_and_no_second_till_gets_it(
     empty = ask(elsewhere, counter.sale_id(), 3)
     assert isinstance(empty, Declined)
     assert empty.reason is DeclineReason.CARD_EMPTY
+    assert_clean(counter)
+
+
+def test_what_lapsed_with_a_sale_comes_back_with_all_of_it(counter: World) -> None:
+    counter.do(batch(spend=Spend.IN_ONE_GO))
+    till = counter.till()
+    two = points_line("soy-sauce", 3, 700, quantity_milli=2_000)
+    sale = buy(till, two)
+    assert (counter.points(f"card:{CARD}"), counter.points("lapsed_points")) == (0, 9)
+    one = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=3)
+    assert till.outcome(refunded(counter, sale, one, points_for_goods=3)).outcome is POSTED
+    assert (counter.points(f"card:{CARD}"), counter.points("lapsed_points")) == (3, 9)
+    assert till.outcome(refunded(counter, sale, one, points_for_goods=3)).outcome is POSTED
+    assert (counter.points(f"card:{CARD}"), counter.points("lapsed_points")) == (15, 0)
+    assert_clean(counter)
+
+
+def test_a_void_gives_back_what_lapsed_once_for_each_sale(counter: World) -> None:
+    counter.do(batch(spend=Spend.IN_ONE_GO))
+    till = counter.till()
+    back = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=3)
+    for _ in range(2):
+        sale = buy(till, SOY_SAUCE)
+        assert counter.points("lapsed_points") == 12
+        void = replace(refunded(counter, sale, back, points_for_goods=3), void=True)
+        assert till.outcome(void).outcome is POSTED
+        assert (counter.points(f"card:{CARD}"), counter.points("lapsed_points")) == (15, 0)
     assert_clean(counter)
 
 

@@ -174,6 +174,36 @@ def test_the_same_goods_back_at_two_terminals_are_given_back_once_and_the_excess
     assert_clean(world)
 
 
+def test_an_excess_is_noted_also_where_a_part_of_a_weighed_line_is_priced_by_difference(
+    world: World, till: Till
+) -> None:
+    other = world.till("shop-a", "t-2")
+    sale = sold(world, money_line("菜心", 333, 1_000))
+    half = RefundLine(line_no=1, quantity_milli=500, amount_fen=167, amount_points=0)
+    rest = RefundLine(line_no=1, quantity_milli=500, amount_fen=166, amount_points=0)
+    first, second, third = (
+        refunded(world, sale, part, cash_fen=part.amount_fen) for part in (half, rest, rest)
+    )
+    assert [each.outcome for each in till.tell(sale, first, second)] == [POSTED] * 3
+    outcome = other.outcome(third)
+    assert "多退 0 积分、1.66 元" in outcome.says
+    assert world.fen("over_refund:shop-a") == 166
+    assert books(world).takings_fen == 0
+    assert_clean(world)
+
+
+def test_more_came_back_than_was_sold_at_another_price_is_for_a_person(
+    world: World, till: Till
+) -> None:
+    other = world.till("shop-a", "t-2")
+    sale = sold(world, BUNS)
+    all_back = RefundLine(line_no=1, quantity_milli=5_000, amount_fen=250, amount_points=0)
+    dear = msgspec.structs.replace(all_back, amount_fen=252)
+    till.tell(sale, refunded(world, sale, all_back, cash_fen=250))
+    assert "单价不符" in other.outcome(refunded(world, sale, dear, cash_fen=252)).says
+    assert books(world).takings_fen == 0
+
+
 def test_fen_that_points_cannot_give_back_wait_until_all_is_back(world: World, till: Till) -> None:
     world.award(ZHANG, "river-patrol")
     sale = sold(

@@ -4,24 +4,28 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, select
 
-from protocol.sales import RefundLine, SaleCaptured
+from protocol.messages import OrderUnits, SaleAnswer, SaleFound, SaleRequest
+from protocol.sales import RefundLine, SaleCaptured, SaleLine
 from server.bootstrap.desk import make_desk
 from server.commands.audit import run_audit
 from server.directory.commands import RegisterMerchant
 from server.facts.refused import Refused
-from server.redemption import CancelOrder, FulfilOrder
+from server.redemption import BookParked, CancelOrder, FulfilOrder
 from server.redemption.limit_tables import over_limit
 from server.redemption.order_states import OrderState
 from server.redemption.order_values import OrderMoved
 from server.redemption.orders import order_id_of
+from server.redemption.parked import ParkedBooked
 from server.redemption.stock import stock_units
 from tests.unit.server.bookkeeping import codes
 from tests.unit.server.world import (
     Till,
     World,
+    asked_and_sold,
     refunded,
 )
 from tests.unit.settlement.orders_world import (
@@ -144,19 +148,76 @@ def test_parts_are_used_given_up_and_taken_back_to_the_fen(
     assert (state(street, sale.sale_id), left(street)) == (OrderState.OPEN, 10)
     too_many = RefundLine(line_no=1, quantity_milli=4_000, amount_fen=0, amount_points=40)
     assert shop.outcome(refunded(street, sale, too_many, points_for_goods=40)).outcome is PARKED
-    # One open unit, then one of those that were done: its provider gives 30.00 back.
+    # One open unit, then one of those that were done, which is its provider's money: the office
+    # books it, and 30.00 go back.
     two = RefundLine(line_no=1, quantity_milli=2_000, amount_fen=0, amount_points=20)
-    assert shop.outcome(refunded(street, sale, two, points_for_goods=20)).outcome is POSTED
+    told = shop.outcome(refunded(street, sale, two, points_for_goods=20))
+    assert (told.outcome, "别家兑现" in told.says) == (PARKED, True)
+    assert (left(street), street.fen(f"merchant:{CENTRE}")) == (10, 2 * VISIT_FEN)
+    office_books(street, shop)
     assert (left(street), street.fen(f"merchant:{CENTRE}")) == (30, VISIT_FEN)
     assert codes(street, f"unfulfil:{order_id}:4") == [("fee", VISIT_FEN)]
     assert state(street, sale.sale_id) is OrderState.FULFILLED
     one = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=10)
-    assert shop.outcome(refunded(street, sale, one, points_for_goods=10)).outcome is POSTED
+    assert shop.outcome(refunded(street, sale, one, points_for_goods=10)).outcome is PARKED
+    office_books(street, shop)
     assert (left(street), street.fen(f"merchant:{CENTRE}")) == (40, 0)
     assert state(street, sale.sale_id) is OrderState.CANCELLED
     made = statement(street, CENTRE)
     assert (made.fee_fen, made.net_fen) == (0, 0)
     assert_clean(street)
+
+
+def office_books(world: World, till: Till) -> None:
+    """The office looked at the till's last record, which was parked."""
+    command = BookParked(
+        terminal=till.terminal, epoch=till.epoch, seq=till.seq, reason="已与帮办中心核实"
+    )
+    assert isinstance(world.do(command), ParkedBooked)
+
+
+def test_a_shop_takes_back_alone_what_is_open_and_what_it_did_itself(
+    street: World, shop: Till, centre: Till
+) -> None:
+    give(street, 40)
+    sale = sold_by(shop, 1, line(street, "rice"), line(street, "haircut-voucher", line_no=2))
+    back = RefundLine(line_no=2, quantity_milli=1_000, amount_fen=0, amount_points=20)
+    assert looked_up(shop, sale) == (OrderUnits(line_no=2, **OPEN),)
+    assert shop.outcome(done(street, sale, line_no=2)).outcome is POSTED
+    assert looked_up(shop, sale) == (OrderUnits(line_no=2, **DONE, returnable_milli=1_000),)
+    assert shop.outcome(refunded(street, sale, back, points_for_goods=20)).outcome is POSTED
+    assert (left(street), street.fen(f"merchant:{SHOP}")) == (20, 0)
+    (gone,) = looked_up(shop, sale)
+    assert (gone.gone_milli, gone.returnable_milli) == (1_000, 0)
+    other = sold_by(shop, 2, line(street, "haircut-voucher"))
+    assert centre.outcome(done(street, other)).outcome is POSTED
+    assert looked_up(shop, other) == (OrderUnits(line_no=1, **DONE, returnable_milli=0),)
+    back = msgspec.structs.replace(back, line_no=1)
+    assert shop.outcome(refunded(street, other, back, points_for_goods=20)).outcome is PARKED
+    assert (left(street), street.fen(f"merchant:{CENTRE}")) == (0, 1_500)
+    assert_clean(street)
+
+
+OPEN = {"open_milli": 1_000, "done_milli": 0, "gone_milli": 0, "returnable_milli": 1_000}
+DONE = {"open_milli": 0, "done_milli": 1_000, "gone_milli": 0}
+
+
+def sold_by(till: Till, number: int, *lines: SaleLine) -> SaleCaptured:
+    """A sale under a number of the till's own, by which it can be looked up."""
+    points = sum(each.amount_points for each in lines)
+    sale = asked_and_sold(till.world, till, *lines, points=points)
+    sale = msgspec.structs.replace(sale, receipt_no=f"{till.terminal}-{number:06d}")
+    assert till.outcome(sale).outcome is POSTED
+    return sale
+
+
+def looked_up(till: Till, sale: SaleCaptured) -> tuple[OrderUnits, ...]:
+    """What the till is told of the units of a sale's orders."""
+    question = msgspec.json.encode(SaleRequest(receipt_no=sale.receipt_no))
+    answer = till.send(f"/v1/terminals/{till.terminal}/sale", question).data
+    found = msgspec.json.decode(answer, type=SaleAnswer)
+    assert isinstance(found, SaleFound)
+    return found.orders
 
 
 Wrong = Callable[[SaleCaptured], FulfilOrder | CancelOrder]
