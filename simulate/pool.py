@@ -158,7 +158,7 @@ class PoolServer:
             starts_at=self.clock(),
             minutes=SLOT_MINUTES,
             cap=SLOT_CAP,
-            batch=self._chance.randrange(1 << 16),
+            batch=0,
             index=self._chance.randrange(1 << 16),
         )
         return to_digits(payload)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from protocol.codes import make_slot, read_code, to_digits
 from protocol.codes.challenge import ReceiptCode, ReceiptKind, terminal_name
-from protocol.codes.phone import FLAG_EXTRACTABLE
+from protocol.codes.phone import FLAG_EXTRACTABLE, read_certificate, show_limit
 from protocol.codes.verifying import receipt_holds
 from protocol.keys import read_public_key
 from protocol.messages import ProblemKind
@@ -188,7 +188,11 @@ def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datet
     terms = pool_terms(tx, pool)
     resident = resident_of(tx, pool, phone.account)
     assert resident is not None
-    certificate, expires_at = phone_certificate(keys, terms, phone, now)
+    signed, expires_at = phone_certificate(keys, terms, phone, now)
+    certificate = read_certificate(signed)
+    assert certificate is not None
+    # A slot proves no more than a code that is shown, so it is good for no more.
+    shown_points = show_limit(certificate, terms.slot_cap_points)
     lines = record_lines(tx, pool, phone.account)[-HISTORY_LINES:]
     return PhoneAnswer(
         pool=pool,
@@ -200,9 +204,9 @@ def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datet
         account=phone.account,
         seq=phone.seq,
         name=masked_name(resident.name),
-        certificate=certificate.hex(),
+        certificate=signed.hex(),
         certificate_expires_at=int(expires_at.timestamp()),
-        show_points=terms.slot_cap_points // (2 if phone.flags & FLAG_EXTRACTABLE else 1),
+        show_points=shown_points,
         balance_points=max(0, spendable(tx, pool, resident_account(phone.account), now)),
         history=tuple(
             PhoneHistoryLine(
@@ -210,7 +214,7 @@ def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datet
             )
             for each in reversed(lines)
         ),
-        slots=_slots(services, phone, terms.slot_minutes, terms.slot_cap_points, now),
+        slots=_slots(services, phone, terms.slot_minutes, shown_points, now),
         issuer_keys=tuple(
             IssuerKeyHex(kid=kid, public_key=key.public_bytes_raw().hex())
             for kid, key in issuer_keys(tx, pool).items()

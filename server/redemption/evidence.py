@@ -33,6 +33,7 @@ from protocol.reasons import Declined, DeclineReason
 from protocol.sales import AnsweredBy, SaleCaptured
 from server.directory import CardState, PoolTerms, card_of, issuer_keys
 from server.directory.bearer import BEARER_SEQ, BearerCard, bearer_of
+from server.directory.phones import PhoneState, phone_of
 from server.redemption.phone_evidence import (
     PhoneEvidence,
     PhoneShown,
@@ -124,7 +125,13 @@ def _judge_slot(
     declined = _signature_problem(tx, terms, code) or time_problem(code, at)
     if declined is not None:
         return declined
-    return Shown(code.account.hex(), min(code.cap, terms.slot_cap_points))
+    account = code.account.hex()
+    # The phone's own number stands in its slots; 0 is a slot that the pool made by itself.
+    phone = phone_of(tx, terms.pool, account, code.batch) if code.batch else None
+    if code.batch and (phone is None or phone.state is not PhoneState.LIVE):
+        is_copied = phone is not None and phone.state is PhoneState.COPIED
+        return Declined(DeclineReason.CODE_COPIED if is_copied else DeclineReason.PHONE_REVOKED)
+    return Shown(account, min(code.cap, terms.slot_cap_points))
 
 
 def _judge_card(

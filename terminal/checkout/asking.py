@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from protocol.business_day import business_date
-from protocol.codes import CardCode, ConfirmCode, ShowCode, card_proof
+from protocol.codes import CardCode, ConfirmCode, ShowCode, SlotCode, card_proof
 from protocol.codes.phone import show_limit
 from protocol.codes.verifying import (
     certificate_expired,
@@ -149,16 +149,29 @@ class Asking:
             declined = declined or confirm_problem(
                 code.answer, code.show.certificate, code.challenge, self._tag
             )
-        if declined is not None or not isinstance(code, PhoneCode):
+        if declined is not None:
             return declined
-        return self._phone_problem(code)
+        if isinstance(code, PhoneCode):
+            return self._phone_problem(code)
+        # A slot carries the number of the phone it was made for; 0: the pool made it by itself.
+        if (
+            isinstance(code, SlotCode)
+            and code.batch
+            and self._is_ended(code.account.hex(), code.batch)
+        ):
+            return Declined(DeclineReason.PHONE_REVOKED)
+        return None
 
-    def _phone_problem(self, code: PhoneCode) -> Declined | None:
-        account, seq, counter = phone_counter(code)
+    def _is_ended(self, account: str, seq: int) -> bool:
+        """Whether the directory speaks against an account's phone of this number."""
         directory = self._store.documents().directory
         entries = directory.entries if directory else ()
         entry = next((each for each in entries if each.account == account), None)
-        if entry is not None and seq < entry.phone_seq:
+        return entry is not None and seq < entry.phone_seq
+
+    def _phone_problem(self, code: PhoneCode) -> Declined | None:
+        account, seq, counter = phone_counter(code)
+        if self._is_ended(account, seq):
             return Declined(DeclineReason.PHONE_REVOKED)
         if counter <= self._store.phone_counter(account, seq):
             return Declined(DeclineReason.CODE_USED)
@@ -197,7 +210,8 @@ class Asking:
         account = _account(code, documents)
         if account is None:
             return Declined(DeclineReason.CODE_REVOKED)
-        now = self._clock.moment().at
+        moment = self._clock.moment()
+        now = moment.at
         hour = documents.policy.cut_off_hour
         day = business_date(now, hour)
         sales = self._store.sales_since(account, looked_back_to(day, hour))
@@ -217,7 +231,8 @@ class Asking:
             used=used_on(day, sales),
             goods_alone=bool(request.limited_items),
             by_card=isinstance(code, CardCode),
-            trusted=self._trust.is_confirmed,
+            # Without the time nobody knows how old the directory is: as if it were old.
+            trusted=self._trust.is_confirmed and moment.clock_state is not ClockState.UNKNOWN,
         )
 
     def evidence(self, sale_id: UUID, code: PresentedCode, points: int) -> Evidence:

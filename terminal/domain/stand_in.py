@@ -76,8 +76,9 @@ def stand_in(
     the limit a resident and of the terminal's, what is left of the resident's allowance,
     and what the pool's limits leave of what this terminal knows to be ``used`` today. Goods
     priced in points are all or nothing. ``goods_alone``: the basket has goods with a limit of
-    their own, which may go without points. ``trusted``: this storage is known to be the newest;
-    without that, with an old directory or after several sales, what a sale may take is halved.
+    their own, which may go without points. ``trusted``: this storage is known to be the newest,
+    and the time is known; without that, with an old directory or after several sales, what a
+    sale may take is halved.
     """
     limits = policy.stand_in
     if directory is None or _is_stopped(limits, now - directory.made_at, by_card=by_card):

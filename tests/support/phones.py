@@ -64,8 +64,12 @@ class PhoneInHand:
             return msgspec.convert(raw, type=PhoneEnded)
         return msgspec.convert(raw, type=PhoneAnswer)
 
-    def enrol(self, code: str) -> PhoneSays:
-        body: dict[str, object] = {"code": code, "public_key": public_half(self.key).raw.hex()}
+    def enrol(self, code: str, *, extractable: bool = False) -> PhoneSays:
+        body: dict[str, object] = {
+            "code": code,
+            "public_key": public_half(self.key).raw.hex(),
+            "extractable": extractable,
+        }
         return self._keep(self.post("/v1/phones/enrol", body))
 
     def refresh(self, *, at: datetime | None = None) -> PhoneSays:

@@ -199,6 +199,7 @@ def slot_text(
     *,
     issuer: Ed25519PrivateKey = SLOT_ISSUER,
     kid: int = 2,
+    batch: int = 0,
 ) -> str:
     return to_digits(
         make_slot(
@@ -209,7 +210,7 @@ def slot_text(
             starts_at=starts_at,
             minutes=30,
             cap=Points(cap),
-            batch=1,
+            batch=batch,
             index=1,
         )
     )

@@ -267,7 +267,7 @@ class PoolWorld:
             starts_at=at,
             minutes=10,
             cap=Points(500),
-            batch=1,
+            batch=0,
             index=1,
         )
         return SlotEvidence(payload_hex=payload.hex())

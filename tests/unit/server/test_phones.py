@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from protocol.codes import to_digits
+from protocol.codes import SlotCode, read_code, to_digits
 from protocol.codes.challenge import ReceiptKind, make_receipt
 from protocol.codes.phone import read_certificate
-from protocol.evidence import Evidence, ProofGrade, proof_grade
+from protocol.evidence import Evidence, ProofGrade, SlotEvidence, proof_grade
 from protocol.messages import Approved, OutcomeKind, Problem, ProblemKind
 from protocol.money import Fen, Points
 from protocol.reasons import Declined, DeclineReason
@@ -272,6 +272,38 @@ def test_a_lost_phone_is_ended_and_a_new_one_replaces_the_old(rich: World, till:
     told = new.refresh()
     assert isinstance(told, PhoneEnded)
     assert told.state == "revoked"
+
+
+def slot_of(phone: PhoneInHand, index: int = 0) -> SlotEvidence:
+    """What the phone shows should its key be lost."""
+    code = read_code(phone.known.slots[index].digits)
+    assert isinstance(code, SlotCode)
+    return SlotEvidence(payload_hex=code.payload.hex())
+
+
+def test_a_phones_slots_end_with_it(rich: World, till: Till) -> None:
+    old = phone_in_hand(rich)
+    assert isinstance(till.authorise(rich.sale_id(), slot_of(old), optional=10), Approved)
+    new = phone_in_hand(rich)
+    revoked = DeclineReason.PHONE_REVOKED
+    assert reason_of(till.authorise(rich.sale_id(), slot_of(old), optional=10)) is revoked
+    assert isinstance(till.authorise(rich.sale_id(), slot_of(new), optional=10), Approved)
+    later = slot_of(new, 40)
+    rich.do(EndPhone(account=ZHANG, reason="遗失"))
+    assert reason_of(till.authorise(rich.sale_id(), slot_of(new), optional=10)) is revoked
+    rich.clock.move(hours=20)
+    assert reason_of(till.authorise(rich.sale_id(), later, optional=10)) is revoked
+    # What the pool makes by itself is no phone's.
+    assert isinstance(till.authorise(rich.sale_id(), rich.slot(), optional=10), Approved)
+
+
+def test_slots_of_a_key_that_can_be_read_are_good_for_half(rich: World, till: Till) -> None:
+    phone = PhoneInHand(rich)
+    phone.enrol(invite_phone(rich), extractable=True)
+    assert phone.known.show_points == SHOW_LIMIT // 2
+    answer = till.authorise(rich.sale_id(), slot_of(phone), optional=700)
+    assert isinstance(answer, Approved)
+    assert answer.points == SHOW_LIMIT // 2
 
 
 def test_a_sale_of_a_phone_that_was_ended_since_is_paid(rich: World, till: Till) -> None:

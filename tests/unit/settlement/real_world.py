@@ -218,7 +218,7 @@ class RealWorld(PoolWorld):
             starts_at=self.now,
             minutes=10,
             cap=Points(500),
-            batch=1,
+            batch=0,
             index=1,
         )
         return SlotEvidence(payload_hex=payload.hex())

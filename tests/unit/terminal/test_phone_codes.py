@@ -15,7 +15,7 @@ from protocol.evidence import ConfirmEvidence, ProofGrade, ShowEvidence
 from protocol.reasons import DeclineReason
 from terminal.checkout.view import ConfirmingView
 from terminal.domain.sale import SaleState
-from tests.support.shop import NOON, SLOT_ISSUER, TAG, ZHANG, Shop, directory, policy
+from tests.support.shop import NOON, SLOT_ISSUER, TAG, ZHANG, Shop, directory, policy, slot_text
 from tests.support.shop_phone import ShopPhone, certify
 
 
@@ -132,6 +132,22 @@ def test_a_phone_that_the_directory_knows_as_ended_is_refused_by_exact_number(
     # A phone that enrolled after the directory was made is none that it speaks against.
     shop.till.scan(ShopPhone(seq=3).show())
     assert state(shop) is SaleState.AUTHORISED
+
+
+def test_the_slots_of_a_phone_end_with_it(shop: Shop) -> None:
+    listed = directory(version=2)
+    entries = tuple(
+        msgspec.structs.replace(each, phone_seq=2) if each.account == ZHANG else each
+        for each in listed.entries
+    )
+    shop.take(msgspec.structs.replace(listed, entries=entries))
+    shop.till.add_amount("3.00", "其他商品")
+    shop.till.scan(slot_text(batch=1))
+    assert reason(shop) is DeclineReason.PHONE_REVOKED
+    for batch in (2, 0):
+        shop.till.scan(slot_text(batch=batch))
+        assert state(shop) is SaleState.AUTHORISED
+        next_basket(shop)
 
 
 def test_above_the_show_limit_the_phone_confirms_the_amount(shop: Shop, phone: ShopPhone) -> None:
@@ -252,6 +268,19 @@ def test_offline_a_yes_is_good_up_to_what_certificate_and_policy_give(
     sale = shop.till.snapshot()[0]
     assert sale.approval is not None
     assert sale.approval.points == 80, "more than the 20 that showing is good for"
+
+
+def test_offline_and_without_the_time_a_yes_is_good_for_half(shop: Shop, phone: ShopPhone) -> None:
+    terms = policy(version=2)
+    stand_in = msgspec.structs.replace(terms.stand_in, per_sale_points=90)
+    shop.take(msgspec.structs.replace(terms, stand_in=stand_in))
+    forget_the_time(shop)
+    shop.till.add_amount("8.00", "其他商品")
+    shop.till.scan(phone.show())
+    shop.till.scan(phone.confirm(asked(shop).digits))
+    sale = shop.till.snapshot()[0]
+    assert sale.approval is not None
+    assert sale.approval.points == 40, "half of 80: nobody knows how old the directory is"
 
 
 def test_an_answer_that_nobody_asked_for_is_refused(shop: Shop, phone: ShopPhone) -> None:
