@@ -7,7 +7,7 @@ resident's own code shows both which orders there are and that this one was done
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from protocol.business_day import business_date
 from protocol.codes import ResidentCode, ShowCode
@@ -140,18 +140,25 @@ class Orders:
             if shown is None or order is None:
                 return _refused(NoticeCode.ORDER_CODE_AGAIN)
             milli = units * QUANTITY_ONE_MILLI
+            moment = self._clock.moment()
+            day = business_date(moment.at, policy.cut_off_hour)
+            if _is_expired(order, day):
+                figures: dict[str, str | int] = {
+                    "item": order.name,
+                    "valid_until": str(order.valid_until),
+                }
+                return Notice(NoticeCode.ORDER_EXPIRED, NoticeLevel.REFUSED, figures)
             if order.open_milli == 0:
                 return Notice(NoticeCode.ORDER_USED, NoticeLevel.REFUSED, _used(order))
             if not 0 < milli <= order.open_milli:
                 return _refused(NoticeCode.QUANTITY_WRONG)
-            moment = self._clock.moment()
             fulfilment_id = self._ids.new(moment.at)
             with self._store.working() as work:
                 work.journal(
                     OrderFulfilled(
                         fulfilment_id=fulfilment_id,
                         order_id=order_id,
-                        business_date=business_date(moment.at, policy.cut_off_hour),
+                        business_date=day,
                         units_milli=milli,
                         confirmation=self._asking.evidence(fulfilment_id, shown.code, 0),
                         cashier=self._at_till(),
@@ -169,6 +176,13 @@ class Orders:
         if self._shown is None or self._clock.moment().monotonic_ms - self._shown.at_ms > limit_ms:
             self._shown = None
         return self._shown
+
+
+def _is_expired(order: OrderShown, day: date) -> bool:
+    """What is left of it was not used by its last day, whether the server swept it yet or not."""
+    if order.valid_until is None or order.state == "fulfilled":
+        return False
+    return order.state == "expired" or (order.open_milli > 0 and order.valid_until < day)
 
 
 def _used(order: OrderShown) -> dict[str, str | int]:

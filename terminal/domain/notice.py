@@ -97,6 +97,8 @@ class NoticeCode(StrEnum):
     ORDER_CODE_AGAIN = "order_code_again"
     ORDER_USED = "order_used"
     """A voucher that was used before: ``used_on`` and ``used_where`` say when and where."""
+    ORDER_EXPIRED = "order_expired"
+    """A voucher after its last day, ``valid_until``."""
     ORDER_DONE = "order_done"
     SHIFT_OPENED = "shift_opened"
     SHIFT_OPEN_ALREADY = "shift_open_already"

@@ -1,6 +1,7 @@
 """What is kept, for how long, and how long the disk will take more.
 
-A record stays at least 90 days, and as long as it is not told, whatever its age. What goes goes
+A record stays at least 90 days, and as long as it is not told, whatever its age. What the next Z
+report has to count stays longer, but not for ever. What goes goes
 from the chain's beginning, so that the rest is still one chain: the mark of where it begins
 holds the hash that its first record names.
 """
@@ -16,10 +17,13 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, delet
 
 from terminal.store.chain_check import Mark, read_mark, set_mark
 from terminal.store.sealer import ChainHead
+from terminal.store.shifts import last_z_place
 from terminal.store.sqlite import SqliteStore, time_text
 from terminal.store.tables import journal, outbox, print_job, refund, sale
 
 KEPT: Final = timedelta(days=90)
+KEPT_OPEN: Final = timedelta(days=400)
+"""How long what no Z report counted yet stays: an owner who closes once a year is still right."""
 PIECE_RECORDS: Final = 500
 """Deleted in one step: bounds how long a sale may wait for it."""
 
@@ -49,16 +53,19 @@ class DiskBudget:
 
 def prune(store: SqliteStore, now: datetime, limit: int = PIECE_RECORDS) -> int:
     """Delete the oldest records that were told and happened longer ago than :data:`KEPT`, with
-    their sales and papers. At most ``limit``; returns how many.
+    their sales and papers; those of the open shift, longer ago than :data:`KEPT_OPEN`. At most
+    ``limit``; returns how many.
     """
     with store.writing() as connection:
         oldest = _oldest(connection, limit)
-        before = time_text(now - KEPT)
+        before, open_before = time_text(now - KEPT), time_text(now - KEPT_OPEN)
+        counted = last_z_place(connection)
         gone: list[RowMapping] = []
         for row in oldest:
             if row["untold"] is not None or row["told_at"] is None or row["told_at"] >= before:
                 break
-            if row["occurred_at"] >= before:
+            is_counted = (row["epoch"], row["seq"]) <= counted
+            if row["occurred_at"] >= (before if is_counted else open_before):
                 break
             gone.append(row)
         if not gone:

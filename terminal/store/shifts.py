@@ -37,6 +37,12 @@ def save_z(connection: Connection, place: ChainHead | None, mark: ZMark) -> None
     )
 
 
+def last_z_place(connection: Connection) -> tuple[int, int]:
+    """The epoch and seq of the last Z report's record: the open shift is what comes after it."""
+    row = connection.execute(_NEWEST).first()
+    return (row.epoch, row.seq) if row is not None else (0, 0)
+
+
 class ShiftReads:
     """What the store knows of shifts; mixed into the store."""
 
@@ -101,8 +107,7 @@ class ShiftReads:
 
     def first_sale_since_z(self) -> datetime | None:
         with self.reading() as connection:
-            row = connection.execute(_NEWEST).first()
-            after = (row.epoch, row.seq) if row is not None else (0, 0)
+            after = last_z_place(connection)
             found = connection.execute(
                 select(journal.c.occurred_at)
                 .where(
@@ -117,11 +122,10 @@ class ShiftReads:
 
     def since_last_z(self) -> Sequence[tuple[Happening, datetime]]:
         with self.reading() as connection:
-            row = connection.execute(_NEWEST).first()
             here = tuple_(journal.c.epoch, journal.c.seq)
-            bodies = select(journal.c.body).where(journal.c.kind.in_(OF_A_SHIFT), stands())
-            if row is not None:
-                bodies = bodies.where(here > (row.epoch, row.seq))
+            bodies = select(journal.c.body).where(
+                journal.c.kind.in_(OF_A_SHIFT), stands(), here > last_z_place(connection)
+            )
             ordered = bodies.order_by(journal.c.epoch, journal.c.seq)
             return list(_happenings(connection.execute(ordered).scalars()))
 

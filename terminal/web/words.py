@@ -184,6 +184,10 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("“{item}”已经用过：{used_on}，在{used_where}。"),
         later("请告诉居民；有疑问，请问社区。"),
     ),
+    NoticeCode.ORDER_EXPIRED: Words(
+        later("“{item}”已过期，最后一天是{valid_until}，不能再用。"),
+        later("不要给货，也不要服务；请居民问社区。"),
+    ),
     NoticeCode.ORDER_DONE: Words(
         later("“{item}”已办好。"), later("请做下一件事；补偿会记入对账单。")
     ),

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from drivers.document import document_from_json, to_plain_text
+from protocol.business_day import business_date
 from protocol.documents import Catalogue, Item
 from protocol.evidence import SlotEvidence
 from protocol.journal import Envelope, decode_happening
@@ -116,6 +117,30 @@ def test_a_voucher_that_was_used_elsewhere_is_refused_with_place_and_date(servin
     assert said.code is NoticeCode.ORDER_USED
     assert (said.figures["used_on"], said.figures["used_where"]) == ("2026-03-02", "二号店")
     assert fulfilled(serving) == []
+
+
+def test_a_voucher_is_good_on_its_last_day_and_refused_on_the_next(serving: Shop) -> None:
+    """The server sweeps what expired later in the day; the till does not wait for it."""
+    today = business_date(NOON, 0)
+    for days, code in ((0, NoticeCode.ORDER_DONE), (-1, NoticeCode.ORDER_EXPIRED)):
+        shown = msgspec.structs.replace(
+            order("ab-1", 2_000), valid_until=today + timedelta(days=days)
+        )
+        serving.pool.orders = OrdersFound(account=ZHANG, orders=(shown,))
+        serving.orders.show_text(slot_text())
+        said = serving.orders.fulfil("ab-1", 1)
+        assert said.code is code
+    assert said.figures == {"item": "理发券", "valid_until": str(today - timedelta(days=1))}
+    assert len(fulfilled(serving)) == 1
+
+
+def test_a_voucher_that_was_swept_is_not_said_to_be_used(serving: Shop) -> None:
+    shown = msgspec.structs.replace(
+        order("ab-1", 0), state="expired", valid_until=date(2026, 3, 1), last_on=None
+    )
+    serving.pool.orders = OrdersFound(account=ZHANG, orders=(shown,))
+    serving.orders.show_text(slot_text())
+    assert serving.orders.fulfil("ab-1", 1).code is NoticeCode.ORDER_EXPIRED
 
 
 def test_nothing_is_done_offline_with_a_refused_code_or_an_old_one(serving: Shop) -> None:

@@ -4,14 +4,25 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
+from terminal.shifts.shifts import Counted
 from terminal.store.chain_check import ChainCheck
-from terminal.store.retention import KEPT, RESERVE_BYTES, WARN_DAYS, DiskBudget, disk_budget, prune
+from terminal.store.retention import (
+    KEPT,
+    KEPT_OPEN,
+    RESERVE_BYTES,
+    WARN_DAYS,
+    DiskBudget,
+    disk_budget,
+    prune,
+)
+from terminal.store.sqlite import time_text
 from terminal.store.tables import journal, print_job, sale
 from terminal.workers.keeping import KeepingRound
 from tests.support.shop import NOON, TERMINAL_KEY, Shop
 from tests.unit.terminal.test_sync import Wire, round_of, sell
 
-LATER = NOON + KEPT + timedelta(days=1)
+LATER = NOON + KEPT_OPEN + timedelta(days=1)
+"""When even what no Z report counted yet may go."""
 
 
 def told(shop: Shop) -> None:
@@ -69,11 +80,41 @@ def test_an_untold_record_stays_whatever_its_age_and_so_does_all_behind_it(shop:
     assert seqs(shop) == [3, 4]
 
 
+def test_what_no_z_report_counted_yet_stays_so_that_the_next_one_is_right(shop: Shop) -> None:
+    sell(shop, 2)
+    shop.shifts.close(1, Counted(None, {}))
+    sell(shop, 3)
+    told(shop)
+    counted = shop.shifts.now().figures
+    shop.wall.at = NOON + KEPT + timedelta(days=1)
+    assert prune(shop.store, shop.wall.at) == 4, "up to the Z report, and not the open shift"
+    assert prune(shop.store, shop.wall.at) == 0
+    assert (shop.shifts.now().figures, counted.sales) == (counted, 3)
+    assert check(shop).whole().broken is None
+    sell(shop, 1)
+    shop.shifts.close(2, Counted(None, {}))
+    second = shop.store.z_report(2)
+    assert second is not None
+    assert second[0].figures.sales == 4
+    told(shop)
+    assert prune(shop.store, shop.wall.at) == 4, "counted now, and old"
+
+
+def test_a_shift_that_is_never_closed_is_kept_for_long_and_not_for_ever(shop: Shop) -> None:
+    sell(shop, 3)
+    told(shop)
+    shop.wall.at = NOON + KEPT_OPEN - timedelta(days=1)
+    assert prune(shop.store, shop.wall.at) == 0
+    # What stays fills the disk, and that is said as it is for everything else.
+    assert disk_budget(shop.store, shop.path, reserve_bytes=10**18).is_short
+    assert prune(shop.store, LATER) == 4
+
+
 def test_a_record_told_only_lately_stays(shop: Shop) -> None:
     sell(shop, 1)
     told(shop)
     with shop.store.writing() as connection:
-        connection.execute(update(journal).values(told_at="2026-05-30T00:00:00.000000+00:00"))
+        connection.execute(update(journal).values(told_at=time_text(LATER - timedelta(days=89))))
     assert prune(shop.store, LATER) == 0
 
 
@@ -103,7 +144,8 @@ def test_the_disk_is_told_to_be_short_long_before_it_is_full(shop: Shop) -> None
 def test_the_worker_deletes_piece_by_piece_and_tells_the_page(shop: Shop) -> None:
     sell(shop, 3)
     told(shop)
-    shop.wall.at, shop.wall.monotonic_ms = LATER, 91 * 24 * 3600 * 1000
+    shop.wall.at = LATER
+    shop.wall.monotonic_ms = (KEPT_OPEN.days + 1) * 24 * 3600 * 1000
     assert KeepingRound(shop.store, shop.path, shop.clock, shop.surroundings)() > 0
     assert seqs(shop) == [1, 2, 3, 4], "a clock that nobody confirms deletes nothing"
     shop.clock.note_server_time(LATER)

@@ -56,6 +56,7 @@ FIGURES: dict[str, str | int] = {
     "person": "Li",
     "used_on": "2026-03-02",
     "used_where": "2",
+    "valid_until": "2026-03-01",
 }
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
 
