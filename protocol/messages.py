@@ -279,7 +279,8 @@ class OrdersRequest(Struct, frozen=True, kw_only=True):
 
 
 class OrderShown(Struct, frozen=True, kw_only=True):
-    """A voucher or a work order. ``open_milli`` thousandths can still be done.
+    """A voucher or a work order. ``open_milli`` thousandths can still be done; none of a voucher
+    whose last day, ``valid_until``, has passed.
 
     ``last_on`` and ``last_where`` say when and by whom something was last done with it.
     """
@@ -298,7 +299,7 @@ class OrderShown(Struct, frozen=True, kw_only=True):
 
 
 class OrdersFound(Struct, frozen=True, kw_only=True, tag="orders_found"):
-    """A resident's orders, the newest first; at most 50."""
+    """A resident's orders, open ones first, then the newest; at most 50."""
 
     account: str
     orders: tuple[OrderShown, ...]

@@ -107,9 +107,12 @@ def _order(order: OrderShown) -> OrderRow:
     about = [say(KINDS[order.kind]), order.receipt_no, day_text(order.sold_on)]
     if order.open_milli and order.valid_until is not None:
         about.append(say(later("{day}前有效"), {"day": day_text(order.valid_until)}))
-    if not order.open_milli and order.last_on is not None:
-        state = say(STATES.get(order.state, later("已用完")))
-        about += [state, day_text(order.last_on), order.last_where]
+    if not order.open_milli:
+        about.append(say(STATES.get(order.state, later("已用完"))))
+        if order.state == "expired" and order.valid_until is not None:
+            about.append(day_text(order.valid_until))
+        elif order.last_on is not None:
+            about += [day_text(order.last_on), order.last_where]
     return OrderRow(
         order_id=order.order_id,
         name=order.name,

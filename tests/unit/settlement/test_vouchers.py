@@ -23,7 +23,7 @@ from protocol.sales import Fulfilment, RefundLine
 from server.db import create_all, metadata, open_engine, writing
 from server.facts import FactStamp
 from server.facts.refused import Refused
-from server.redemption import ExpireOrders, SetVoucherDays, fulfilling
+from server.redemption import ExpireOrders, SetVoucherDays, fulfilling, orders_shown
 from server.redemption.fulfilling import fulfil_order
 from server.redemption.order_states import OrderState
 from server.redemption.order_values import OrderMoved, OrdersExpired
@@ -231,22 +231,62 @@ def test_a_resident_who_shows_a_code_sees_his_orders_and_where_a_used_one_went(
     cleaning = sell(street, shop, line(street, "house-cleaning"))
     assert [each.outcome for each in centre.tell(done(street, used))] == [POSTED]
 
-    def asked(account: str) -> OrdersAnswer:
-        evidence = street.slot(account)
-        lookup = OrdersRequest(
-            lookup_id=street.sale_id(), evidence=evidence, occurred_at=street.clock.now
-        )
-        path = f"/v1/terminals/{centre.terminal}/orders"
-        body = centre.send(path, msgspec.json.encode(lookup)).data
-        answer: OrdersAnswer = msgspec.json.decode(body, type=OrdersAnswer)
-        return answer
-
-    found = asked(ZHANG)
+    found = asked(centre, ZHANG)
     assert isinstance(found, OrdersFound)
     open_one, used_one = found.orders
     assert (open_one.order_id, open_one.open_milli) == (order_id_of(cleaning.sale_id, 1), 1_000)
     assert (used_one.open_milli, used_one.last_where) == (0, "饮马帮办中心")
     assert used_one.last_on == used.business_date
-    others = asked(LIU)
+    others = asked(centre, LIU)
     assert isinstance(others, OrdersFound)
     assert others.orders == ()
+
+
+def asked(till: Till, account: str) -> OrdersAnswer:
+    """What a till is told when the resident shows a code."""
+    world = till.world
+    evidence = world.slot(account)
+    lookup = OrdersRequest(
+        lookup_id=world.sale_id(), evidence=evidence, occurred_at=world.clock.now
+    )
+    path = f"/v1/terminals/{till.terminal}/orders"
+    body = till.send(path, msgspec.json.encode(lookup)).data
+    answer: OrdersAnswer = msgspec.json.decode(body, type=OrdersAnswer)
+    return answer
+
+
+def test_a_voucher_past_its_day_is_shown_with_nothing_open_before_it_is_expired(
+    street: World, shop: Till
+) -> None:
+    give(street, 40)
+    street.do(SetVoucherDays(item_id="haircut-voucher", days=10, reason="通知"))
+    sell(street, shop, line(street, "haircut-voucher"))
+    for days, open_milli, state_shown in ((10, 1_000, "open"), (1, 0, "expired")):
+        street.clock.move(days=days)
+        found = asked(shop, ZHANG)
+        assert isinstance(found, OrdersFound)
+        (voucher,) = found.orders
+        assert (voucher.open_milli, voucher.state) == (open_milli, state_shown)
+        assert voucher.valid_until == date(2026, 3, 12)
+
+
+def test_an_old_open_voucher_is_shown_before_newer_ones_that_are_used(
+    street: World, shop: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest of the list are cut off where it is full; an open one is never among them."""
+    monkeypatch.setattr(orders_shown, "SHOWN", 3)
+    give(street, 100)
+    old = sell(street, shop, line(street, "haircut-voucher"))
+    street.clock.move(days=1)
+    day = date(2026, 3, 3)
+    for number in range(3):
+        sale = asked_and_sold(street, shop, line(street, "haircut-voucher"), points=20)
+        sale = msgspec.structs.replace(sale, business_date=day)
+        assert shop.outcome(sale).outcome is POSTED
+        done_by_office = fulfil(sale, f"f-{number}", business_date=day)
+        assert isinstance(street.do(done_by_office), OrderMoved)
+    found = asked(shop, ZHANG)
+    assert isinstance(found, OrdersFound)
+    assert len(found.orders) == 3
+    assert found.orders[0].order_id == order_id_of(old.sale_id, 1)
+    assert [each.open_milli for each in found.orders] == [1_000, 0, 0]

@@ -3,12 +3,14 @@
 import sqlite3
 import threading
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 from flask.testing import FlaskClient
 
+from protocol.messages import OrdersFound
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from terminal.domain.ports import StoreFaultError
@@ -16,8 +18,9 @@ from terminal.domain.print_job import JobEvent
 from terminal.web.bodies import MAX_BODY_BYTES, parse_quantity_milli
 from terminal.web.guard import host_is_loopback
 from terminal.web.screen import Screen
-from tests.support.shop import BANNED, Shop, card_text, slot_text
+from tests.support.shop import BANNED, ZHANG, Shop, card_text, slot_text
 from tests.support.till_web import app_of
+from tests.unit.terminal.test_orders import order
 
 OURS = {"X-Huidian": "1"}
 
@@ -51,6 +54,21 @@ def test_a_sale_by_the_pages_addresses_alone(shop: Shop, client: FlaskClient) ->
     ]
     assert (screen.state, screen.receipt_text) == ("captured", "小票号 T0001-000001")
     assert post(client, "/api/clear").state == "open"
+
+
+def test_a_voucher_that_nobody_brought_in_time_is_shown_as_expired(
+    shop: Shop, client: FlaskClient
+) -> None:
+    late = msgspec.structs.replace(
+        order("ab-1", 0),
+        state="expired",
+        valid_until=date(2026, 3, 12),
+        last_on=None,
+        last_where="",
+    )
+    shop.pool.orders = OrdersFound(account=ZHANG, orders=(late,))
+    shop.orders.show_text(slot_text())
+    assert "已过期 · 2026年3月12日" in client.get("/more/orders").text
 
 
 def test_completing_twice_is_one_sale(shop: Shop, client: FlaskClient) -> None:
