@@ -16,6 +16,7 @@ from server.settlement.disputes_values import (
     AnswerDispute,
     ApproveAdjustment,
     Dispute,
+    ProposeAdjustment,
     RaiseDispute,
     Verdict,
 )
@@ -123,12 +124,12 @@ def answer(
         raise CommandRefused(
             "请写 --adjust 金额 或 --refuse，只写一个 / give --adjust YUAN or --refuse, one of them"
         )
-    command = AnswerDispute(
-        dispute=dispute,
-        verdict=Verdict.REFUSED if adjust is None else Verdict.ADJUSTED,
-        amount_fen=0 if adjust is None else fen_of(adjust, below_zero=True),
-        reason=reason,
-    )
+    command: AnswerDispute | ProposeAdjustment
+    if adjust is None:
+        command = AnswerDispute(dispute=dispute, verdict=Verdict.REFUSED, reason=reason)
+    else:
+        amount_fen = fen_of(adjust, below_zero=True)
+        command = ProposeAdjustment(dispute=dispute, amount_fen=amount_fen, reason=reason)
     _done(submit(context, command))
 
 

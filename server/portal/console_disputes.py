@@ -11,7 +11,12 @@ from server.portal.services import PortalServices
 from server.portal.statements import any_statement
 from server.portal.wording import gettext, said
 from server.settlement.disputes_store import dispute_of
-from server.settlement.disputes_values import AnswerDispute, ApproveAdjustment, Verdict
+from server.settlement.disputes_values import (
+    AnswerDispute,
+    ApproveAdjustment,
+    ProposeAdjustment,
+    Verdict,
+)
 from server.settlement.states_rights import portal_actor, same_person
 
 _FROM_MERCHANT, _APPROVED = "less", "approved"
@@ -34,7 +39,7 @@ def add_disputes(pages: Blueprint, portal: PortalServices) -> None:
         outcome = portal.submit(g.signed_in.user, command)
         if isinstance(outcome, Refused):
             return _page(portal, dispute, told=said(outcome.says)), 409
-        if isinstance(command, AnswerDispute) and command.verdict is Verdict.ADJUSTED:
+        if isinstance(command, ProposeAdjustment):
             tell_done(gettext("调整已提出，要另一个人批准。"))
         else:
             tell_done(gettext("已答复，商户在对账单上看得到。"))
@@ -49,7 +54,7 @@ def _approval(dispute: str) -> ApproveAdjustment | Mistyped:
     return command_of(ApproveAdjustment, dispute=dispute, amount_fen=int(amount_fen))
 
 
-def _answer(dispute: str) -> AnswerDispute | Mistyped:
+def _answer(dispute: str) -> AnswerDispute | ProposeAdjustment | Mistyped:
     """What was typed: an adjustment up or down, or a refusal; each with its reason."""
     try:
         verdict = Verdict(typed("verdict"))
@@ -58,16 +63,14 @@ def _answer(dispute: str) -> AnswerDispute | Mistyped:
     reason = reason_typed()
     if isinstance(reason, Mistyped):
         return reason
-    amount_fen: int | Mistyped = 0
-    if verdict is Verdict.ADJUSTED:
-        amount_fen = yuan_typed()
+    if verdict is Verdict.REFUSED:
+        return command_of(AnswerDispute, dispute=dispute, verdict=verdict, reason=reason)
+    amount_fen = yuan_typed()
     if isinstance(amount_fen, Mistyped):
         return amount_fen
     if typed("way") == _FROM_MERCHANT:
         amount_fen = -amount_fen
-    return command_of(
-        AnswerDispute, dispute=dispute, verdict=verdict, amount_fen=amount_fen, reason=reason
-    )
+    return command_of(ProposeAdjustment, dispute=dispute, amount_fen=amount_fen, reason=reason)
 
 
 def _page(portal: PortalServices, name: str, *, told: str = "") -> str:

@@ -4,6 +4,9 @@ One proposes what is adjusted, another approves it; then it is booked, as a new 
 day, so the merchant's next statement shows it, with the dispute's reason and statement.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 from sqlalchemy import Connection, insert
 
 from protocol.business_day import business_date
@@ -19,7 +22,7 @@ from server.settlement.disputes_values import (
     AnswerDispute,
     ApproveAdjustment,
     Dispute,
-    Proposal,
+    ProposeAdjustment,
     Verdict,
 )
 from server.settlement.states import StatementMove
@@ -32,36 +35,73 @@ from server.settlement.states_values import SettlingDone, SettlingProblem
 PROPOSED = "proposed"
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What somebody answers to a dispute."""
+
+    verdict: Verdict
+    amount_fen: int
+    reason: str
+
+    @classmethod
+    def by(cls, command: AnswerDispute) -> Self:
+        return cls(command.verdict, command.amount_fen, command.reason)
+
+
 def register(desk: FactDesk) -> None:
     """Makes the desk apply answers to disputes."""
     desk.register("answer_dispute", AnswerDispute, answer_dispute)
+    desk.register("propose_adjustment", ProposeAdjustment, propose_adjustment)
     desk.register("approve_adjustment", ApproveAdjustment, approve_adjustment)
 
 
 def answer_dispute(
     tx: Connection, stamp: FactStamp, command: AnswerDispute
 ) -> SettlingDone | Refused:
-    """Refuse once, or propose an adjustment; a later proposal takes the place of an earlier one.
+    """Refuse once. An adjustment is booked by one person, as it was when old logs were written;
+    nobody can tell one any more (`propose_adjustment`), the facts stay replayable.
 
     After the last open dispute the statement is issued again, with a new deadline.
     Refused: who raised it for the merchant answers it himself, or the amount does not fit
     the verdict.
     """
-    found = _open_to(tx, stamp, command.dispute)
-    if isinstance(found, Refused):
+    adjusted = command.verdict is Verdict.ADJUSTED
+    found = _to_answer(tx, stamp, command.dispute, _Told.by(command))
+    if not isinstance(found, Dispute):
         return found
-    if found.answer is not None:
-        return _answered_before(found, command)
-    if (command.verdict is Verdict.ADJUSTED) != (command.amount_fen != 0):
-        return Refused(
-            SettlingProblem.BAD_AMOUNT,
-            "调整要写金额，不同意则金额为 0 / an adjustment has an amount, a refusal has none",
-        )
+    if adjusted != (command.amount_fen != 0):
+        return _bad_amount()
     if found.on_behalf and same_person(found.raised_by, stamp.actor):
         return _same_person_raised()
-    if command.verdict is Verdict.ADJUSTED:
-        return _propose(tx, stamp, command, found)
-    return _answer(tx, stamp, found, _refusal(stamp, command), entry_no=None)
+    entry_no = None
+    if adjusted:
+        entry_no = _book(tx, stamp, found, command.amount_fen, command.reason)
+    answer: dict[str, object] = {
+        "verdict": command.verdict.value,
+        "amount_fen": command.amount_fen,
+        "reason": command.reason,
+        "answered_by": stamp.actor,
+        "approved_by": None,
+    }
+    return _answer(tx, stamp, found, answer, entry_no=entry_no)
+
+
+def propose_adjustment(
+    tx: Connection, stamp: FactStamp, command: ProposeAdjustment
+) -> SettlingDone | Refused:
+    """Propose an adjustment; a later proposal takes the place of an earlier one.
+
+    Refused: who raised it for the merchant answers it himself, or there is no amount.
+    """
+    told = _Told(Verdict.ADJUSTED, command.amount_fen, command.reason)
+    found = _to_answer(tx, stamp, command.dispute, told)
+    if not isinstance(found, Dispute):
+        return found
+    if command.amount_fen == 0:
+        return _bad_amount()
+    if found.on_behalf and same_person(found.raised_by, stamp.actor):
+        return _same_person_raised()
+    return _propose(tx, stamp, command, found)
 
 
 def approve_adjustment(
@@ -100,7 +140,7 @@ def approve_adjustment(
             "提出调整的人不能自己批准，请另一个人来批准"
             " / whoever proposed it cannot approve it; somebody else must",
         )
-    entry_no = _book(tx, stamp, found, proposal)
+    entry_no = _book(tx, stamp, found, proposal.amount_fen, proposal.reason)
     answer = {
         "verdict": Verdict.ADJUSTED.value,
         "amount_fen": proposal.amount_fen,
@@ -121,8 +161,21 @@ def _open_to(tx: Connection, stamp: FactStamp, dispute: str) -> Dispute | Refuse
     )
 
 
+def _to_answer(
+    tx: Connection, stamp: FactStamp, dispute: str, told: _Told
+) -> Dispute | SettlingDone | Refused:
+    """The dispute, if it waits for an answer; else what the answer that it has makes of this."""
+    found = _open_to(tx, stamp, dispute)
+    if isinstance(found, Refused) or found.answer is None:
+        return found
+    answer = found.answer
+    if _Told(answer.verdict, answer.amount_fen, answer.reason) == told:
+        return SettlingDone(found.dispute, answer.verdict.value, again=True)
+    return _answered(found)
+
+
 def _propose(
-    tx: Connection, stamp: FactStamp, command: AnswerDispute, found: Dispute
+    tx: Connection, stamp: FactStamp, command: ProposeAdjustment, found: Dispute
 ) -> SettlingDone | Refused:
     before = found.proposal
     number = 1 if before is None else before.proposal_no + 1
@@ -149,16 +202,6 @@ def _propose(
         )
     )
     return SettlingDone(found.dispute, PROPOSED)
-
-
-def _refusal(stamp: FactStamp, command: AnswerDispute) -> dict[str, object]:
-    return {
-        "verdict": command.verdict.value,
-        "amount_fen": 0,
-        "reason": command.reason,
-        "answered_by": stamp.actor,
-        "approved_by": None,
-    }
 
 
 def _answer(
@@ -193,34 +236,21 @@ def _placed(tx: Connection, stamp: FactStamp, found: Dispute) -> Placed:
     return placed
 
 
-def _book(tx: Connection, stamp: FactStamp, found: Dispute, proposal: Proposal) -> int:
+def _book(tx: Connection, stamp: FactStamp, found: Dispute, amount_fen: int, reason: str) -> int:
     owed = merchant_account(_placed(tx, stamp, found).merchant)
-    debit, credit = (POOL_FUND, owed) if proposal.amount_fen > 0 else (owed, POOL_FUND)
+    debit, credit = (POOL_FUND, owed) if amount_fen > 0 else (owed, POOL_FUND)
     draft = EntryDraft(
         key=ADJUSTMENT_KEY + found.dispute,
         kind=ADJUSTMENT_KIND,
         occurred_at=stamp.recorded_at,
         business_date=business_date(stamp.recorded_at, cut_off_hour(tx, stamp.pool)),
-        legs=(Leg(Asset.FEN, ADJUSTMENT_CODE, debit, credit, abs(proposal.amount_fen)),),
-        memo=proposal.reason,
+        legs=(Leg(Asset.FEN, ADJUSTMENT_CODE, debit, credit, abs(amount_fen)),),
+        memo=reason,
     )
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     if not isinstance(posted, Posted):
         raise StateFault(f"{draft.key}: {posted}")
     return posted.entry_no
-
-
-def _answered_before(found: Dispute, command: AnswerDispute) -> SettlingDone | Refused:
-    answer = found.answer
-    assert answer is not None, found
-    same = (answer.verdict, answer.amount_fen, answer.reason) == (
-        command.verdict,
-        command.amount_fen,
-        command.reason,
-    )
-    if same:
-        return SettlingDone(found.dispute, answer.verdict.value, again=True)
-    return _answered(found)
 
 
 def _answered(found: Dispute) -> Refused:
@@ -230,6 +260,13 @@ def _answered(found: Dispute) -> Refused:
         SettlingProblem.CONFLICT,
         f"异议 {found.dispute} 已由 {answer.answered_by} 答复，不能再改；有差错请在下一期调整"
         f" / {found.dispute} was answered by {answer.answered_by}; that answer stands",
+    )
+
+
+def _bad_amount() -> Refused:
+    return Refused(
+        SettlingProblem.BAD_AMOUNT,
+        "调整要写金额，不同意则金额为 0 / an adjustment has an amount, a refusal has none",
     )
 
 

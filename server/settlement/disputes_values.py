@@ -44,13 +44,24 @@ class RaiseDispute(SettlingCommand, frozen=True, kw_only=True, tag="raise_disput
 
 
 class AnswerDispute(SettlingCommand, frozen=True, kw_only=True, tag="answer_dispute"):
-    """The pool's answer. ``adjusted``: ``amount_fen`` (above 0 for the merchant, below 0 from
-    him) is proposed, and booked when another person approves. ``refused``: nothing is booked.
+    """The pool's answer. ``refused``: nothing is booked. ``adjusted``: ``amount_fen`` (above 0 for
+    the merchant, below 0 from him) is booked at once, as one person could tell it before
+    adjustments took two; only old logs hold it, see :class:`ProposeAdjustment`.
     """
 
     dispute: SettlingId
     verdict: Verdict
     amount_fen: Annotated[int, Meta(ge=-MAX_ADJUSTMENT_FEN, le=MAX_ADJUSTMENT_FEN)] = 0
+    reason: Reason
+
+
+class ProposeAdjustment(SettlingCommand, frozen=True, kw_only=True, tag="propose_adjustment"):
+    """The pool agrees with a dispute: ``amount_fen`` (above 0 for the merchant, below 0 from him)
+    is booked when another person approves.
+    """
+
+    dispute: SettlingId
+    amount_fen: Annotated[int, Meta(ge=-MAX_ADJUSTMENT_FEN, le=MAX_ADJUSTMENT_FEN)]
     reason: Reason
 
 

@@ -16,6 +16,7 @@ from server.settlement import adjusting, disputes, payments, states_commands
 from server.settlement.disputes_values import (
     AnswerDispute,
     ApproveAdjustment,
+    ProposeAdjustment,
     RaiseDispute,
     Verdict,
 )
@@ -199,7 +200,9 @@ def raise_it(
 
 def answer(
     dispute: str, verdict: Verdict, amount_fen: int = 0, reason: str = "核对属实"
-) -> AnswerDispute:
+) -> AnswerDispute | ProposeAdjustment:
+    if verdict is Verdict.ADJUSTED:
+        return ProposeAdjustment(dispute=dispute, amount_fen=amount_fen, reason=reason)
     return AnswerDispute(dispute=dispute, verdict=verdict, amount_fen=amount_fen, reason=reason)
 
 

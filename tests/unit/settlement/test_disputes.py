@@ -1,14 +1,19 @@
 """A merchant disputes, the pool answers; nothing that was issued changes."""
 
+from pathlib import Path
+
 import pytest
 from msgspec import ValidationError
 from sqlalchemy import Engine
 
-from server.db import reading
-from server.ledger import entry_of, transfers_of_entry
+from server.commands.audit_payments import check_payments
+from server.db import create_all, metadata, open_engine, reading, run_writing
+from server.facts import replay
+from server.ledger import check_ledger, entry_of, transfers_of_entry
 from server.settlement import adjusting, disputes
 from server.settlement.disputes_store import dispute_of
 from server.settlement.states import StatementMove
+from server.settlement.states_tables import adjustment_proposal, dispute_answer
 from server.settlement.states_values import SettlingDone, SettlingProblem
 from tests.unit.settlement.states_world import (
     ADJUSTED,
@@ -31,6 +36,7 @@ from tests.unit.settlement.states_world import (
     answer,
     carry,
     confirm,
+    make_peopled_desk,
     raise_it,
 )
 from tests.unit.settlement.world import POOL
@@ -79,6 +85,44 @@ def test_a_disputed_line_is_adjusted_on_the_next_statement_and_nowhere_else(
         (leg,) = transfers_of_entry(tx, POOL, entry.entry_no)
     assert (found.answer.answered_by, found.answer.approved_by) == (DESK, WU)
     assert (leg.debit, leg.credit, leg.amount) == ("pool_fund", "merchant:m", 250)
+
+
+BOOKED = (dispute_answer, adjustment_proposal)
+OLD_FACT = (
+    '{"kind":"answer_dispute","amount_fen":250,"dispute":"d-1","reason":"核对属实",'
+    '"verdict":"adjusted"}'
+).encode()
+"""As one person told an adjustment before it took two."""
+
+
+def test_an_adjustment_of_before_the_two_persons_replays_to_what_it_was(
+    world: Peopled, tmp_path: Path
+) -> None:
+    first = world.issue(DAY_1, points_fen=5_000)
+    world.do(M_BOSS, raise_it("d-1", first))
+    told = run_writing(
+        world.engine,
+        lambda tx: world.desk.submit_bytes(
+            tx, POOL, "answer_dispute", OLD_FACT, actor=DESK, recorded_at=world.now
+        ),
+    )
+    assert told == SettlingDone("d-1", "issued"), "booked at once, as it was then"
+    assert world.fen("merchant:m") == 5_250
+    world.do(M_BOSS, confirm(first))
+    second = world.confirmed(DAY_2)
+    assert world.standing(second).closing_fen == 5_250
+    target = open_engine(f"sqlite:///{tmp_path}/replayed.db")
+    create_all(target, metadata)
+    with reading(world.engine) as tx:
+        assert list(check_ledger(tx, POOL)) == []
+        assert list(check_payments(tx, POOL)) == []
+        replay(tx, target, make_peopled_desk(), POOL)
+        here = [sorted(map(repr, tx.execute(each.select()))) for each in BOOKED]
+    with reading(target) as tx:
+        there = [sorted(map(repr, tx.execute(each.select()))) for each in BOOKED]
+    target.dispose()
+    assert here == there
+    assert [len(rows) for rows in here] == [1, 0], "answered, and never proposed"
 
 
 def test_an_adjustment_may_be_against_the_merchant(world: Peopled) -> None:

@@ -16,10 +16,9 @@ from server.facts import Refusal
 from server.redemption import FulfilOrder
 from server.redemption.orders import order_id_of
 from server.settlement.disputes_values import (
-    AnswerDispute,
     ApproveAdjustment,
+    ProposeAdjustment,
     RaiseDispute,
-    Verdict,
 )
 from server.settlement.payments_values import (
     ApprovePayment,
@@ -96,10 +95,7 @@ def first_period(world: RealWorld) -> None:
         LI,
         RaiseDispute(dispute="d-1", statement=statement, reason="有一笔记错", on_behalf="电话"),
     )
-    adjusted = AnswerDispute(
-        dispute="d-1", verdict=Verdict.ADJUSTED, amount_fen=500, reason="多算了五元"
-    )
-    told(world, WU, adjusted)
+    told(world, WU, ProposeAdjustment(dispute="d-1", amount_fen=500, reason="多算了五元"))
     told(world, LI, ApproveAdjustment(dispute="d-1", amount_fen=500))
     told(world, LI, ConfirmStatement(statement=statement, on_behalf="电话确认"))
     pay = ProposePayment(
