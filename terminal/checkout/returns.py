@@ -7,7 +7,7 @@ elsewhere do not come back here again.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from msgspec import UNSET
 
@@ -61,21 +61,34 @@ class Returnable:
     """A sale that may come back, and what did already.
 
     ``elsewhere`` of it at other terminals, as far as the server knows. What is taken back whole in
-    the terminal's own open shift is voided: its paper says 撤销.
+    the terminal's own open shift is voided: its paper says 撤销. ``at_most`` of a line, in
+    thousandths, comes back altogether: what of a voucher was not used, cancelled or expired, where
+    the server said.
     """
 
     sale: SaleCaptured | SaleFound
     back: Returned
     elsewhere: Returned
     in_open_shift: bool
+    at_most: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def left(self) -> dict[int, int]:
         """By line number, in thousandths."""
+        left = {
+            line_no: min(milli, self.at_most[line_no] - self.back.quantity_milli.get(line_no, 0))
+            if line_no in self.at_most
+            else milli
+            for line_no, milli in self._unreturned.items()
+        }
+        return {line_no: milli for line_no, milli in left.items() if milli > 0}
+
+    @property
+    def _unreturned(self) -> dict[int, int]:
         return left_of(self.sale.lines, self.back)
 
     def is_void(self, wanted: Mapping[int, int]) -> bool:
-        return self.in_open_shift and not self.back.quantity_milli and wanted == self.left
+        return self.in_open_shift and not self.back.quantity_milli and wanted == self._unreturned
 
     def altogether(self, payment: Payment) -> Payment:
         """What came back of the sale once ``payment`` did: an owner's limit is for all of it."""
@@ -85,9 +98,13 @@ class Returnable:
         self, wanted: Mapping[int, int] | None
     ) -> tuple[tuple[RefundLine, ...], Payment] | Notice:
         """What would come back of ``wanted``, of all that is left where that is None."""
-        if not self.left:
+        left, unreturned = self.left, self._unreturned
+        if not unreturned:
             return _refused(NoticeCode.ALREADY_REFUNDED)
-        wanted = self.left if wanted is None else wanted
+        wanted = left if wanted is None else wanted
+        beyond = (left.get(x, 0) < wanted[x] <= unreturned.get(x, 0) for x in wanted)
+        if not left or any(beyond):
+            return _refused(NoticeCode.ORDER_NOT_BACK)
         found = refund_for(self.sale.lines, self.sale.payment, self.back, wanted)
         return _refused(_PROBLEMS[found]) if isinstance(found, RefundProblem) else found
 
@@ -238,7 +255,7 @@ class Returns:
             if each.refund_id not in known:
                 back = with_refund(back, each.lines, each.payment)
         in_open_shift = own is not None and self._store.sold_in_open_shift(sale.sale_id)
-        return self._with_own(Returnable(sale, back, back, in_open_shift))
+        return self._with_own(Returnable(sale, back, back, in_open_shift, _at_most(told)))
 
     def _with_own(self, found: Returnable) -> Returnable:
         """With what came back at this terminal by now."""
@@ -246,6 +263,18 @@ class Returns:
         for each in self._store.refunds_of(found.sale.sale_id):
             back = with_refund(back, each.lines, each.payment)
         return replace(found, back=back)
+
+
+def _at_most(told: SaleAnswer | Unreachable) -> dict[int, int]:
+    """How much of each voucher's or work order's line comes back altogether, as the server has it."""
+    if not isinstance(told, SaleFound):
+        return {}
+    at_most = {each.line_no: each.returnable_milli for each in told.orders}
+    for back in told.backs:
+        for line in back.lines:
+            if line.line_no in at_most:  # taken back before, and so no more returnable
+                at_most[line.line_no] += line.quantity_milli
+    return at_most
 
 
 def _refused(code: NoticeCode) -> Notice:

@@ -76,6 +76,8 @@ class NoticeCode(StrEnum):
     REFUND_OF_REFUND = "refund_of_refund"
     REFUND_OF_NOTHING = "refund_of_nothing"
     MORE_THAN_SOLD = "more_than_sold"
+    ORDER_NOT_BACK = "order_not_back"
+    """A voucher or a work order that is used, cancelled or expired does not come back."""
     OTHER_MERCHANTS_SALE = "other_merchants_sale"
     REFUND_NEEDS_NETWORK = "refund_needs_network"
     """Another terminal sold it, and the server does not answer."""

@@ -144,6 +144,10 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.MORE_THAN_SOLD: Words(
         later("退的比卖的多，不能办。"), later("请看还能退的数量，重新填。")
     ),
+    NoticeCode.ORDER_NOT_BACK: Words(
+        later("券或上门单已经用过、取消或过期，不能退。"),
+        later("其他商品可以退，请另选；有疑问，请居民问社区。"),
+    ),
     NoticeCode.OTHER_MERCHANTS_SALE: Words(
         later("这张小票是别家商户的，这里不能退。"), later("请居民到原来的商户办理。")
     ),

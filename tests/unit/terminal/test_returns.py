@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from msgspec import UNSET
 
 from drivers.document import document_from_json, to_plain_text
 from protocol.documents import Catalogue
-from protocol.messages import NoSale, SaleBack, SaleFound, SaleNotFound
+from protocol.messages import NoSale, OrderUnits, SaleBack, SaleFound, SaleNotFound
 from protocol.money import QUANTITY_ONE_MILLI, Points, price_of
 from protocol.redemption import FenRemainder, RedemptionTerms, Tender, due_of, tender
 from protocol.refunds import (
@@ -90,6 +91,46 @@ def test_a_return_after_the_shift_closed_is_no_void_though_it_began_before(
     assert shop.store.last_z() is not None
     (given,) = looked_at(looked.sale.sale_id)
     assert given.void is UNSET
+
+
+def test_of_a_voucher_only_what_the_server_says_is_left_comes_back(shop: Shop) -> None:
+    """Two of three were used elsewhere or expired; what is untold of this till counts as well."""
+    receipt_no = sell(shop, "rice", "oil", "oil", "oil", points=135)
+    told = at_server(shop, receipt_no)
+    assert [line.quantity_milli for line in told.lines] == [1_000, 3_000]
+
+    def left_at_server(milli: int, *backs: SaleBack) -> None:
+        units = OrderUnits(
+            line_no=2, open_milli=milli, done_milli=2_000, gone_milli=0, returnable_milli=milli
+        )
+        shop.pool.sales[receipt_no] = msgspec.structs.replace(told, backs=backs, orders=(units,))
+
+    left_at_server(1_000)
+    assert found(shop, receipt_no).left == {1: 1_000, 2: 1_000}
+    said = shop.returns.refund(receipt_no, "", {2: 2_000})
+    assert said.code is NoticeCode.ORDER_NOT_BACK
+    # All that is left is not the whole sale: it is a refund, and no void.
+    notice = shop.returns.refund(receipt_no, "", {2: 1_000})
+    assert notice.code is NoticeCode.REFUNDED
+    assert found(shop, receipt_no).left == {1: 1_000}, "the server has not heard of it yet"
+    (given,) = shop.store.refunds_of(told.sale_id)
+    back = SaleBack(refund_id=given.refund_id, lines=given.lines, payment=given.payment)
+    left_at_server(0, back)
+    assert found(shop, receipt_no).left == {1: 1_000}
+    assert shop.returns.refund(receipt_no, "").code is NoticeCode.REFUNDED
+    assert shop.returns.refund(receipt_no, "").code is NoticeCode.ORDER_NOT_BACK
+    shop.pool.sales.clear()
+    assert found(shop, receipt_no).left == {2: 2_000}, "offline the till cannot know"
+
+
+def test_what_is_left_of_a_sale_with_a_used_voucher_is_no_void(shop: Shop) -> None:
+    receipt_no = sell(shop, "rice", "oil", points=55)
+    units = OrderUnits(line_no=2, open_milli=0, done_milli=1_000, gone_milli=0, returnable_milli=0)
+    shop.pool.sales[receipt_no] = msgspec.structs.replace(
+        at_server(shop, receipt_no), orders=(units,)
+    )
+    assert shop.returns.refund(receipt_no, "").code is NoticeCode.REFUNDED
+    assert shop.store.recent_sales(1)[0].partly_back
 
 
 def test_one_line_comes_back_and_the_rest_stays(shop: Shop) -> None:
