@@ -29,6 +29,7 @@ from server.api.phone_messages import (
 from server.api.replies import NotDealt, response
 from server.api.services import ApiServices
 from server.api.views import read_message
+from server.api.wrong_tries import WrongTries
 from server.db import reading, run_writing
 from server.directory import (
     DirectoryProblem,
@@ -40,7 +41,7 @@ from server.directory import (
     terminal_of,
 )
 from server.directory.accounts import resident_account
-from server.directory.enrolment import code_name
+from server.directory.enrolment import PHONE_CODE_LETTERS, code_name
 from server.directory.enrolment import read_code as read_typed_code
 from server.directory.phones import (
     EnrolPhone,
@@ -77,6 +78,7 @@ _ENDED = {
 def create_phone_blueprint(services: ApiServices) -> Blueprint:
     """``/v1/phones`` and ``/v1/receipts``."""
     api = Blueprint("phones", __name__, url_prefix="/v1")
+    tries = WrongTries()
 
     @api.before_request
     def limit_the_body() -> None:
@@ -87,7 +89,14 @@ def create_phone_blueprint(services: ApiServices) -> Blueprint:
         message = read_message(request.get_data(cache=False), PhoneEnrolRequest)
         if isinstance(message, NotDealt):
             return response(message)
-        return response(_enrol(services, message, services.clock()))
+        now, peer = services.clock(), request.remote_addr
+        # Without a look at the code: whoever must wait learns nothing, and costs nobody a try.
+        if tries.must_wait(peer, now):
+            return response(NotDealt(ProblemKind.TRY_AGAIN))
+        answer = _enrol(services, message, now)
+        if answer is WRONG_CODE:
+            tries.failed(peer, now)
+        return response(answer)
 
     @api.post("/phones/refresh")
     def refresh() -> Response:
@@ -112,6 +121,8 @@ def _enrol(
 ) -> PhoneAnswer | NotDealt:
     with reading(services.engine) as tx:
         command = _enrolment_of(tx, services.pool, message, now)
+        if isinstance(command, Phone):
+            return answer_phone(tx, services, command, now)
     if command is None:
         return WRONG_CODE
     actor = f"phone:{command.account}"
@@ -132,21 +143,29 @@ def _enrol(
 
 def _enrolment_of(
     tx: Connection, pool: str, message: PhoneEnrolRequest, now: datetime
-) -> EnrolPhone | None:
-    """The command that an introduction comes to; None where it can neither win nor cost a try,
-    so that a stranger leaves nothing in the fact log.
+) -> EnrolPhone | Phone | None:
+    """The command that an introduction comes to, or the phone that came in with this code and
+    key already; None where it can neither win nor cost a try. Only what changes something
+    leaves a fact in the log.
     """
-    code = read_typed_code(message.code)
+    code = read_typed_code(message.code, PHONE_CODE_LETTERS)
     if code is None or len(message.public_key) not in {64, 66}:
         return None
-    named = phone_invitations_named(tx, pool, code_name(code))
+    named = [
+        each for each in phone_invitations_named(tx, pool, code_name(code)) if now < each.expires_at
+    ]
     fitting = [
         each
         for each in named
         if hmac.compare_digest(each.code_hash, phone_code_hash(pool, each.account, code))
     ]
+    for each in fitting:
+        live = phone_of(tx, pool, each.account)
+        if live is not None and live.key.raw.hex() == message.public_key:
+            return live
+    # Codes that start alike are rare; then the wrong guess counts against the newest.
     for each in (*fitting, *named):
-        if now < each.expires_at and (each.tries_left > 0 or each in fitting):
+        if each.tries_left > 0:
             return EnrolPhone(
                 account=each.account,
                 code_hash=phone_code_hash(pool, each.account, code),

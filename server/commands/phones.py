@@ -7,7 +7,7 @@ import msgspec
 
 from server.commands.context import CommandContext, pass_context
 from server.commands.submitting import submit
-from server.directory.enrolment import code_name, make_code, shown_code
+from server.directory.enrolment import PHONE_CODE_LETTERS, code_name, make_code, shown_code
 from server.directory.phones import EndPhone, InvitePhone, phone_code_hash
 
 PHONE_CODE_MINUTES = 24 * 60
@@ -26,7 +26,7 @@ def phone() -> None:
 @pass_context
 def invite(context: CommandContext, account: str, *, as_json: bool) -> None:
     """生成一次性登记码 / make a one-time code that lets a resident's phone in."""
-    code = make_code(context.randomness)
+    code = make_code(context.randomness, PHONE_CODE_LETTERS)
     expires_at = context.clock() + timedelta(minutes=PHONE_CODE_MINUTES)
     submit(
         context,

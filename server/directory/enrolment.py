@@ -1,7 +1,10 @@
 """One-time codes of enrolment: eight letters that a person can read out, good for ten minutes.
 
 The alphabet has 20 letters and no vowels, so that no code spells a word (34.5 bits). The first
-four letters find the invitation; a wrong second half counts against it.
+half finds the invitation; a wrong second half counts against it.
+
+A phone's code has twelve letters, six to find it by: anybody may knock at that door, and there may
+be an invitation for every resident, which nobody is to find and use up by guessing.
 """
 
 import hashlib
@@ -9,15 +12,15 @@ from collections.abc import Callable
 
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 CODE_LETTERS = 8
-NAME_LETTERS = 4
+PHONE_CODE_LETTERS = 12
 _MAX_TYPED = 32
 _UNBIASED_BELOW = 256 - 256 % len(ALPHABET)
 
 
-def make_code(randomness: Callable[[int], bytes]) -> str:
-    """A fresh code; ``randomness(n)`` gives n random bytes."""
+def make_code(randomness: Callable[[int], bytes], length: int = CODE_LETTERS) -> str:
+    """A fresh code of ``length`` letters, an even number; ``randomness(n)`` gives n random bytes."""
     letters = ""
-    while len(letters) < CODE_LETTERS:
+    while len(letters) < length:
         byte = randomness(1)[0]
         if byte < _UNBIASED_BELOW:
             letters += ALPHABET[byte % len(ALPHABET)]
@@ -26,22 +29,25 @@ def make_code(randomness: Callable[[int], bytes]) -> str:
 
 def shown_code(code: str) -> str:
     """The code as people see it: ``BCDF-GHJK``."""
-    return f"{code[:NAME_LETTERS]}-{code[NAME_LETTERS:]}"
+    name = code_name(code)
+    return f"{name}-{code[len(name) :]}"
 
 
-def read_code(typed: str) -> str | None:
-    """The code that somebody typed, whatever its case, dashes and spaces; None if it is none."""
+def read_code(typed: str, length: int = CODE_LETTERS) -> str | None:
+    """The code of ``length`` letters that somebody typed, whatever its case, dashes and spaces;
+    None if it is none.
+    """
     if len(typed) > _MAX_TYPED:
         return None
     letters = typed.upper().replace("-", "").replace(" ", "")
-    if len(letters) != CODE_LETTERS or any(letter not in ALPHABET for letter in letters):
+    if len(letters) != length or any(letter not in ALPHABET for letter in letters):
         return None
     return letters
 
 
 def code_name(code: str) -> str:
     """The half by which the invitation is found."""
-    return code[:NAME_LETTERS]
+    return code[: len(code) // 2]
 
 
 def code_hash(pool: str, terminal: str, code: str) -> str:

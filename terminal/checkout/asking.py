@@ -1,9 +1,11 @@
 """The question to the pool: what is asked for a code, and the terminal's own answer if need be."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from protocol.business_day import business_date
 from protocol.codes import CardCode, ConfirmCode, ShowCode, SlotCode, card_proof
+from protocol.codes.challenge import nonce_of
 from protocol.codes.phone import show_limit
 from protocol.codes.verifying import (
     certificate_expired,
@@ -102,7 +104,7 @@ class Asking:
             StoreFaultError: what was taken already cannot be read.
         """
         moment = self._clock.moment()
-        declined = self._code_problem(code, policy)
+        declined = self._code_problem(sale_id, code, policy)
         if declined is None and isinstance(code, ShowCode) and may_confirm:
             confirming = self._confirming(sale_id, code, wanted, policy)
             if confirming is not None:
@@ -139,9 +141,31 @@ class Asking:
         )
         return declined or ConfirmedCode(confirming.show, confirming.challenge, answer)
 
-    def _code_problem(self, code: PresentedCode, policy: Policy) -> Declined | None:
-        """What is wrong with a code, whatever the time."""
+    def with_newer(
+        self, sale_id: UUID, confirming: Confirming, code: ShowCode, policy: Policy
+    ) -> Confirming:
+        """The same question, for the code that its phone shows by now: the one before may have
+        run out while the resident looked. A code that is not newer or not good changes nothing.
+
+        Raises:
+            StoreFaultError: what was taken already cannot be read.
+        """
+        moment = self._clock.moment()
+        now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
+        if (
+            code.counter <= confirming.show.counter
+            or self._code_problem(sale_id, code, policy) is not None
+            or (now is not None and time_problem(code, now) is not None)
+        ):
+            return confirming
+        return replace(confirming, show=code)
+
+    def _code_problem(self, sale_id: UUID, code: PresentedCode, policy: Policy) -> Declined | None:
+        """What is wrong with a code for this sale, whatever the time."""
         keys = {key.kid: read_public_key(key.public_key) for key in policy.issuer_keys}
+        if isinstance(code, ConfirmedCode) and code.challenge.nonce != nonce_of(sale_id):
+            # Another page began with the next customer while this yes was on its way.
+            return Declined(DeclineReason.CONFIRM_OTHER)
         if not isinstance(code, ConfirmedCode):
             declined = signature_problem(code, keys, self._tag)
         else:

@@ -53,13 +53,6 @@ class Confirming:
     """How many points need no confirmation; 0 where the code cannot be judged without one."""
 
 
-def is_asked_already(confirming: Confirming | None, code: PresentedCode) -> bool:
-    """Whether the question on the page is for the phone that shows a code again."""
-    if confirming is None or not isinstance(code, ShowCode):
-        return False
-    return code.certificate == confirming.show.certificate
-
-
 class Challenger(Protocol):
     """Makes the till's challenges."""
 

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 from sqlalchemy import Engine
 from werkzeug.serving import make_server
 
-from protocol.codes import ShowCode, read_code, to_digits, verify_code
+from protocol.codes import ShowCode, SlotCode, read_code, to_digits, verify_code
 from protocol.codes.phone import ConfirmCode
 from protocol.evidence import ConfirmEvidence, ShowEvidence
 from protocol.messages import Approved
@@ -321,7 +321,36 @@ def test_a_wrong_code_is_told_and_costs_nothing_else(
     page = context.new_page()
     page.goto(address)
     page.screenshot(path=tmp_path / "phone-enrol.png")
-    page.fill("#enrol-code", "BCDF-GHJK")
+    page.fill("#enrol-code", "BCDFGH-JKLMNP")
     page.click("#enrol button")
     expect(page.locator("#notice")).to_contain_text("登记码不对")
     assert page.locator("#enrol").is_visible()
+
+
+def test_a_phone_that_has_numbered_all_its_codes_registers_again(
+    context: BrowserContext, world: World, address: str, tmp_path: Path
+) -> None:
+    page = enrolled(context, world, address)
+    left = page.evaluate(
+        """async () => {
+          const { nextCounter, save } = await import("/phone/store.js");
+          await save("counter", { seq: 1, counter: 65_533 });
+          const left = [await nextCounter(1), await nextCounter(1), await nextCounter(1)];
+          const { number } = await import("/phone/codes.js");
+          const wrapped = (() => { try { return number(65_536, 2); } catch (error) { return error.name; } })();
+          return [...left, wrapped];
+        }"""
+    )
+    assert left == [65_534, 65_535, None, "RangeError"]
+    page.click("#renew")
+    expect(page.locator("#notice")).to_contain_text("重新登记")
+    expect(page.locator("#enrol")).to_be_visible()
+    page.screenshot(path=tmp_path / "phone-used-up.png", full_page=True)
+    digits = page.locator("#code").get_attribute("data-digits")
+    assert isinstance(read_code(digits or ""), SlotCode)
+    page.fill("#enrol-code", shown_code(invite_phone(world)))
+    page.click("#enrol button")
+    expect(page.locator("#tabs")).to_be_visible()
+    again = read_code(read_from(page.screenshot()))
+    assert isinstance(again, ShowCode)
+    assert (again.certificate.seq, again.counter) == (2, 1)

@@ -15,7 +15,7 @@ from protocol.evidence import ConfirmEvidence, ShowEvidence
 from protocol.messages import DocumentsAnswer, DocumentsRequest, Problem
 from protocol.money import Points
 from server.api.phone_messages import PhoneAnswer, PhoneEnded
-from server.directory.enrolment import code_name, make_code
+from server.directory.enrolment import PHONE_CODE_LETTERS, code_name, make_code
 from server.directory.phones import InvitePhone, phone_code_hash
 from tests.unit.server.world import HOST, OK, ZHANG, Till, World
 
@@ -24,7 +24,7 @@ PhoneSays = PhoneAnswer | PhoneEnded | Problem
 
 def invite_phone(world: World, account: str = ZHANG, *, tries: int = 5) -> str:
     """A one-time code for a resident's phone."""
-    code = make_code(world.random.randbytes)
+    code = make_code(world.random.randbytes, PHONE_CODE_LETTERS)
     world.do(
         InvitePhone(
             account=account,

@@ -118,6 +118,16 @@ async function ended(says) {
   tell(says);
 }
 
+// The key has made all the codes that it can number: the slots serve until the phone is registered again.
+async function usedUp() {
+  phone = null;
+  shown = null;
+  tab = "show";
+  await forget("phone");
+  view();
+  tell(say("countersOut"));
+}
+
 // —— the code ——
 
 async function renew() {
@@ -125,6 +135,7 @@ async function renew() {
   renewing = true;
   try {
     const counter = await nextCounter(phone.seq);
+    if (counter === null) return await usedUp();
     const at = nowSeconds();
     shown = { digits: await showDigits(phone, counter, at), until: at + RENEW_S };
   } finally {
@@ -195,6 +206,7 @@ function askResident() {
 
 async function agree() {
   const counter = await nextCounter(phone.seq);
+  if (counter === null) return await usedUp();
   const digits = await confirmDigits(phone, counter, challenge.payload);
   part("answer");
   byId("answer-code").dataset.digits = digits;

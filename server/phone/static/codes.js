@@ -23,6 +23,7 @@ export function joined(...parts) {
 export function number(value, bytes) {
   const raw = new Uint8Array(bytes);
   for (let i = bytes - 1, rest = value; i >= 0; i -= 1, rest = Math.floor(rest / 256)) raw[i] = rest % 256;
+  if (!Number.isInteger(value) || value < 0 || value >= 256 ** bytes) throw new RangeError(`${value} in ${bytes} bytes`);
   return raw;
 }
 

@@ -3,6 +3,7 @@
 
 const DATABASE = "huidian-phone";
 const SLOTS = "huidian-slots";
+const LAST_COUNTER = 65_535;
 
 function open() {
   return new Promise((resolve, reject) => {
@@ -39,12 +40,14 @@ export const save = (name, value) => within("readwrite", (kept) => kept.put(valu
 export const forget = (name) => within("readwrite", (kept) => kept.delete(name));
 
 // The next counter of this certificate: on the disk before the code is shown, so that none is
-// given twice, whatever happens, and however many pages are open.
+// given twice, whatever happens, and however many pages are open. null after the last one: a
+// code has two bytes for it, and a counter that began anew would look like a copied key.
 export const nextCounter = (seq) =>
   within("readwrite", (kept, answer) => {
     const asked = kept.get("counter");
     asked.onsuccess = () => {
       const last = asked.result?.seq === seq ? asked.result.counter : 0;
+      if (last >= LAST_COUNTER) return answer(null);
       kept.put({ seq, counter: last + 1 }, "counter");
       answer(last + 1);
     };

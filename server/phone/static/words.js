@@ -3,7 +3,7 @@
 const ZH = {
   title: "居民码",
   enrolTitle: "登记这部手机",
-  enrolText: "请输入社区给您的登记码（8 个字母）。",
+  enrolText: "请输入社区给您的登记码（12 个字母）。",
   enrolButton: "登记",
   enrolling: "正在登记…",
   enrolled: "登记好了。请把本页添加到主屏幕，没有网络也能用。",
@@ -18,6 +18,7 @@ const ZH = {
   renew: "换一个新码",
   showLimit: "直接出示，一次最多用 {points} {unit}。更多的，商店会请您扫码确认。",
   slotText: "这是备用码，本机的密钥不在了。连上网络后请到社区重新登记。",
+  countersOut: "这部手机的码用完了，请向社区要一个新的登记码，重新登记。",
   slotNone: "没有可用的码。请连上网络；还不行，请用积分卡。",
   tabShow: "出示",
   tabConfirm: "扫码确认",
@@ -43,7 +44,7 @@ const ZH = {
 const EN = {
   title: "Resident code",
   enrolTitle: "Register this phone",
-  enrolText: "Type the code from the community office (8 letters).",
+  enrolText: "Type the code from the community office (12 letters).",
   enrolButton: "Register",
   enrolling: "Registering…",
   enrolled: "Done. Add this page to the home screen: it works without a network.",
@@ -58,6 +59,7 @@ const EN = {
   renew: "New code now",
   showLimit: "Showing is good for {points} {unit} a sale. For more the shop asks you to confirm.",
   slotText: "This is a spare code: the phone's key is gone. Register again at the community office.",
+  countersOut: "This phone has used up its codes. Ask the community office for a new registration code.",
   slotNone: "No code left. Connect to the network, or use the card.",
   tabShow: "Show",
   tabConfirm: "Confirm",

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from protocol.codes import SlotCode, read_code, to_digits
 from protocol.codes.challenge import ReceiptKind, make_receipt
+from protocol.codes.key import public_half
 from protocol.codes.phone import read_certificate
 from protocol.evidence import Evidence, ProofGrade, SlotEvidence, proof_grade
 from protocol.messages import Approved, OutcomeKind, Problem, ProblemKind
@@ -17,6 +18,7 @@ from protocol.money import Fen, Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.sales import AnsweredBy, ReversalReason, SaleCaptured, SaleReversed
 from server.api.phone_messages import PhoneAnswer, PhoneEnded, ReceiptAnswer
+from server.api.wrong_tries import ALL_TRIES, PEER_TRIES
 from server.bootstrap.desk import make_desk
 from server.commands.audit_replay import check_replay
 from server.db import create_all, metadata, open_engine, reading
@@ -94,7 +96,7 @@ def test_a_code_is_good_once_and_again_only_for_the_same_key(world: World) -> No
 
 def test_guesses_use_a_code_up_and_an_old_one_is_dead(world: World) -> None:
     code = invite_phone(world, tries=2)
-    wrong = code[:4] + ("XXXX" if code[4:] != "XXXX" else "ZZZZ")
+    wrong = code[:6] + ("XXXXXX" if code[6:] != "XXXXXX" else "ZZZZZZ")
     phone = PhoneInHand(world)
     for _ in range(2):
         assert isinstance(phone.enrol(wrong), Problem)
@@ -106,11 +108,65 @@ def test_guesses_use_a_code_up_and_an_old_one_is_dead(world: World) -> None:
 
 def test_a_stranger_without_a_code_leaves_no_fact(world: World) -> None:
     before = world.read(lambda tx: tx.exec_driver_sql("select count(*) from fact").scalar())
-    assert isinstance(PhoneInHand(world).enrol("BCDF-GHJK"), Problem)
+    assert isinstance(PhoneInHand(world).enrol("BCDFGH-JKLMNP"), Problem)
     body: dict[str, object] = {"code": "x" * 33, "public_key": "00"}
     assert isinstance(PhoneInHand(world).post("/v1/phones/enrol", body), Problem)
     after = world.read(lambda tx: tx.exec_driver_sql("select count(*) from fact").scalar())
     assert before == after
+
+
+def facts_of(world: World) -> int:
+    found = world.read(lambda tx: tx.exec_driver_sql("select count(*) from fact").scalar())
+    assert isinstance(found, int)
+    return found
+
+
+def test_a_code_that_is_used_up_leaves_no_more_facts(world: World) -> None:
+    code, phone = invite_phone(world), PhoneInHand(world)
+    first = phone.enrol(code)
+    before = facts_of(world)
+    for _ in range(3):
+        assert phone.enrol(code) == first, "its answer may have been lost"
+        assert isinstance(PhoneInHand(world).enrol(code), Problem)
+        assert isinstance(phone.enrol(code[:6] + "XXXXXX"), Problem)
+    assert facts_of(world) == before
+
+
+def knock(world: World, peer: str, code: str) -> ProblemKind | None:
+    """Somebody at this address brings a code; why it was not taken, or None."""
+    body = {"code": code, "public_key": public_half(PhoneInHand(world).key).raw.hex()}
+    answer = world.client.post(
+        "/v1/phones/enrol",
+        base_url=HOST,
+        data=msgspec.json.encode(body),
+        environ_overrides={"REMOTE_ADDR": peer},
+    )
+    told = msgspec.json.decode(answer.data)
+    return ProblemKind(told["problem"]) if "problem" in told else None
+
+
+def test_who_guesses_waits_and_others_do_not(world: World) -> None:
+    code, wrong, busy = invite_phone(world), ProblemKind.WRONG_CODE, ProblemKind.TRY_AGAIN
+    guesses = [knock(world, "203.0.113.7", "BCDFGH-JKLMNP") for _ in range(PEER_TRIES + 2)]
+    assert guesses == [wrong] * PEER_TRIES + [busy] * 2
+    # Waiting costs no invitation a try, whatever is brought.
+    before = facts_of(world)
+    assert knock(world, "203.0.113.7", code[:6] + "XXXXXX") is busy
+    assert facts_of(world) == before
+    world.clock.move(seconds=10)
+    assert knock(world, "203.0.113.7", "BCDFGH-JKLMNP") is wrong
+    assert knock(world, "203.0.113.7", code) is busy
+    assert knock(world, "203.0.113.8", code) is None
+
+
+def test_many_addresses_have_no_more_tries_than_all_may_have(world: World) -> None:
+    wrong, busy = ProblemKind.WRONG_CODE, ProblemKind.TRY_AGAIN
+    guesses = [knock(world, f"198.51.100.{n}", "BCDFGH-JKLMNP") for n in range(ALL_TRIES + 1)]
+    assert guesses == [wrong] * ALL_TRIES + [busy]
+    # A front end on the same machine is no stranger, and nobody is shut out for long.
+    assert knock(world, "127.0.0.1", invite_phone(world)) is busy
+    world.clock.move(seconds=1)
+    assert knock(world, "127.0.0.1", invite_phone(world)) is None
 
 
 def test_only_the_phone_itself_reads_what_is_the_residents(world: World) -> None:
@@ -336,7 +392,7 @@ def test_a_phones_day_replays_to_the_same_books(rich: World, till: Till, tmp_pat
     till.authorise(sale_id, shown, optional=10)
     till.tell(bought(rich, shown, 10, sale_id))
     till.authorise(rich.sale_id(), phone.show(counter=1), optional=10)
-    PhoneInHand(rich).enrol(invite_phone(rich, LIU)[:4] + "XXXX")
+    PhoneInHand(rich).enrol(invite_phone(rich, LIU)[:6] + "XXXXXX")
     rich.do(EndPhone(account=ZHANG, reason="遗失"))
     with reading(rich.engine) as tx:
         assert list(check_replay(tx, rich.pool, make_desk)) == []

@@ -8,12 +8,13 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.codes import read_code
+from protocol.codes import ShowCode, read_code, to_digits
 from protocol.codes.challenge import Challenge
 from protocol.codes.verifying import challenge_problem
 from protocol.evidence import ConfirmEvidence, ProofGrade, ShowEvidence
 from protocol.reasons import DeclineReason
 from terminal.checkout.view import ConfirmingView
+from terminal.domain.presented import PresentedCode
 from terminal.domain.sale import SaleState
 from tests.support.shop import NOON, SLOT_ISSUER, TAG, ZHANG, Shop, directory, policy, slot_text
 from tests.support.shop_phone import ShopPhone, certify
@@ -223,6 +224,55 @@ def test_who_cannot_confirm_uses_what_showing_is_good_for(shop: Shop, phone: Sho
     shop.till.skip_confirming()
     assert shop.pool.asked[0].optional_points == 400
     assert state(shop) is SaleState.AUTHORISED
+
+
+def test_a_fresh_code_of_the_phone_that_is_asked_is_good_for_skipping(
+    shop: Shop, phone: ShopPhone
+) -> None:
+    shop.till.add_amount("48.00", "其他商品")
+    first = phone.show()
+    shop.till.scan(first)
+    digits = asked(shop).digits
+    shop.wall.at += timedelta(seconds=100)
+    shop.till.skip_confirming()
+    assert reason(shop) is DeclineReason.CODE_EXPIRED
+    # Neither an older picture nor a forged code takes the place of what was shown.
+    shop.till.scan(phone.show(at=NOON))
+    stranger = ShopPhone(key=Ed25519PrivateKey.from_private_bytes(b"q" * 32), counter=40)
+    forged = read_code(stranger.show(at=shop.wall.at))
+    genuine = read_code(phone.show(at=shop.wall.at))
+    assert isinstance(forged, ShowCode)
+    assert isinstance(genuine, ShowCode)
+    cut = len(genuine.certificate.signed)
+    shop.till.scan(to_digits(genuine.payload[:cut] + forged.payload[cut:]))
+    shop.pool.approve(400, 1000)
+    shop.till.skip_confirming()
+    assert shop.pool.asked == []
+    shop.till.scan(to_digits(genuine.payload))
+    assert asked(shop).digits == digits, "the phone may be looking at it"
+    shop.till.skip_confirming()
+    assert state(shop) is SaleState.AUTHORISED
+    assert shop.pool.asked[0].evidence == ShowEvidence(payload_hex=genuine.payload.hex())
+
+
+def test_a_yes_that_arrives_after_the_next_customer_is_not_his(
+    shop: Shop, phone: ShopPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.till.add_amount("48.00", "其他商品")
+    shop.till.scan(phone.show())
+    answer = phone.confirm(asked(shop).digits)
+    shop.pool.approve(480, 1000)
+    ask = shop.till.show_code
+
+    def after_another_page_began(code: PresentedCode, *, may_confirm: bool = True) -> None:
+        next_basket(shop, "30.00")
+        ask(code, may_confirm=may_confirm)
+
+    monkeypatch.setattr(shop.till, "show_code", after_another_page_began)
+    shop.till.scan(answer)
+    assert reason(shop) is DeclineReason.CONFIRM_OTHER
+    assert state(shop) is SaleState.OPEN
+    assert shop.pool.asked == []
 
 
 def test_the_question_can_be_taken_off_the_page(shop: Shop, phone: ShopPhone) -> None:
