@@ -116,7 +116,7 @@ class ReceiptAnswer(Struct, frozen=True, kw_only=True):
 
     Attributes:
         genuine: a terminal of this pool signed it.
-        booked: its sale is in the books, with the same points.
+        booked: it is in the books, of this terminal, with the same points, cash and total.
         shop_name: where the terminal stands.
     """
 

@@ -2,6 +2,7 @@
 
 import hmac
 from datetime import datetime, timedelta
+from enum import Enum
 
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
@@ -55,7 +56,7 @@ from server.directory.phones import (
 from server.directory.terminals import enrolled_keys
 from server.facts.refused import Refused
 from server.ledger import spendable
-from server.redemption.queries import sale_of
+from server.redemption.queries import Refund, Sale, refunds_of, sale_of
 from server.redemption.states import SaleState
 from server.reports.record import record_lines
 
@@ -293,18 +294,12 @@ def check_receipt(tx: Connection, services: ApiServices, digits: str) -> Receipt
             booked=False,
             says="这张小票不是本积分池的终端开的 / no terminal of this pool made this receipt",
         )
-    sale = sale_of(tx, services.pool, code.sale_id)
-    booked = sale is not None and sale.state is SaleState.CAPTURED
+    stands = _books_say(tx, services.pool, code, terminal.terminal)
     shop = shop_of(tx, services.pool, terminal.shop)
-    says = (
-        "小票属实，已入账 / genuine, and in the books"
-        if booked
-        else "小票属实，还没有上传入账 / genuine, not told to the server yet"
-    )
     return ReceiptAnswer(
         genuine=True,
-        booked=booked,
-        says=says,
+        booked=stands is _Stands.BOOKED,
+        says=stands.value,
         kind="sale" if code.kind is ReceiptKind.SALE else "refund",
         shop_name=shop.name if shop else "",
         occurred_at=int(code.occurred_at.timestamp()),
@@ -312,6 +307,38 @@ def check_receipt(tx: Connection, services: ApiServices, digits: str) -> Receipt
         total_fen=code.total_fen,
         cash_fen=code.cash_fen,
     )
+
+
+class _Stands(Enum):
+    """How a genuine receipt stands to the books, in the words of the answer."""
+
+    BOOKED = "小票属实，已入账 / genuine, and in the books"
+    UNTOLD = "小票属实，还没有上传入账 / genuine, not told to the server yet"
+    DIFFERS = (
+        "小票是真的，但与账上不符，请拿小票到社区核对"
+        " / made by this terminal, but the books differ: take it to the community office"
+    )
+
+
+def _books_say(tx: Connection, pool: str, code: ReceiptCode, terminal: str) -> _Stands:
+    """A sale is compared as it was booked; a refund with all that came back of its sale."""
+    told = (terminal, code.points, code.cash_fen, code.total_fen)
+    booked: list[Sale | Refund] = []
+    if code.kind is ReceiptKind.REFUND:
+        booked.extend(refunds_of(tx, pool, code.sale_id))
+    else:
+        sale = sale_of(tx, pool, code.sale_id)
+        booked.extend([sale] if sale is not None and sale.state is SaleState.CAPTURED else [])
+    if any(_figures(each) == told for each in booked):
+        return _Stands.BOOKED
+    # A sale has one receipt; of a refund, another part may be on its way still.
+    is_sale = code.kind is ReceiptKind.SALE
+    return _Stands.DIFFERS if booked and is_sale else _Stands.UNTOLD
+
+
+def _figures(booked: Sale | Refund) -> tuple[str, int, int, int]:
+    total_fen = sum(line.amount_fen for line in booked.lines)
+    return booked.terminal, booked.payment.points, booked.payment.cash_fen, total_fen
 
 
 def _terminal_named(tx: Connection, pool: str, name: bytes) -> Terminal | None:

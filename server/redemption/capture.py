@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from protocol.business_day import business_date
+from protocol.evidence import proof_grade
 from protocol.journal import Envelope
 from protocol.money import price_of, rate_of
 from protocol.sales import SaleCaptured, SaleLine
@@ -358,7 +359,8 @@ def _write(
         "occurred_at": told.envelope.occurred_at,
         "business_date": sale.business_date,
         "answered_by": sale.answered_by.value,
-        "proof_grade": sale.proof_grade.value if sale.proof_grade else None,
+        # What the evidence is, whatever the terminal calls it.
+        "proof_grade": proof_grade(sale.evidence).value if sale.evidence else None,
         "amounts_source": sale.amounts_source.value,
         "points_for_goods": sale.payment.points_for_goods,
         "points_for_money": sale.payment.points_for_money,

@@ -28,7 +28,13 @@ from protocol.messages import Approved, AuthoriseRequest, ItemUnits
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import PointsWanted, RedemptionTerms, refusal
-from terminal.domain.ports import Clock, PoolDocuments, Store, TerminalIdentity
+from terminal.domain.ports import (
+    Clock,
+    PoolDocuments,
+    Store,
+    StoreFaultError,
+    TerminalIdentity,
+)
 from terminal.domain.presented import (
     Challenger,
     ConfirmedCode,
@@ -141,24 +147,33 @@ class Asking:
         )
         return declined or ConfirmedCode(confirming.show, confirming.challenge, answer)
 
-    def with_newer(
-        self, sale_id: UUID, confirming: Confirming, code: ShowCode, policy: Policy
-    ) -> Confirming:
-        """The same question, for the code that its phone shows by now: the one before may have
-        run out while the resident looked. A code that is not newer or not good changes nothing.
+    def kept(
+        self,
+        sale_id: UUID,
+        confirming: Confirming | None,
+        code: PresentedCode,
+        policy: Policy | None,
+    ) -> Confirming | None:
+        """The question that stands, where it is for the phone that shows a code again; else None.
 
-        Raises:
-            StoreFaultError: what was taken already cannot be read.
+        With the newer code, for the one before may have run out while the resident looked. A code
+        that is not newer, not good, or cannot be judged now changes nothing.
         """
+        if confirming is None or policy is None or not isinstance(code, ShowCode):
+            return None
+        if code.certificate != confirming.show.certificate:
+            return None
         moment = self._clock.moment()
         now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
-        if (
-            code.counter <= confirming.show.counter
-            or self._code_problem(sale_id, code, policy) is not None
-            or (now is not None and time_problem(code, now) is not None)
-        ):
+        if code.counter <= confirming.show.counter:
             return confirming
-        return replace(confirming, show=code)
+        try:
+            declined = self._code_problem(sale_id, code, policy)
+        except StoreFaultError:
+            return confirming  # the next question meets the fault, and tells it
+        if now is not None:
+            declined = declined or time_problem(code, now)
+        return confirming if declined is not None else replace(confirming, show=code)
 
     def _code_problem(self, sale_id: UUID, code: PresentedCode, policy: Policy) -> Declined | None:
         """What is wrong with a code for this sale, whatever the time."""

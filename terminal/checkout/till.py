@@ -58,11 +58,7 @@ from terminal.domain.ports import (
     TerminalIdentity,
     Unreachable,
 )
-from terminal.domain.presented import (
-    Challenger,
-    Confirming,
-    PresentedCode,
-)
+from terminal.domain.presented import Challenger, Confirming, PresentedCode
 from terminal.domain.sale import SaleEvent, SaleState, advance
 from terminal.domain.scan import (
     BarcodeScan,
@@ -245,7 +241,10 @@ class Till:
         policy = self._store.documents().policy
         if self._sale.code is not None and self._sale.code.payload == code.payload:
             return None  # the scanner read it twice: the answer is on the page, or on its way
-        if may_confirm and self._asks_already(code, policy):
+        kept = self._asking.kept(self._sale.sale_id, self._sale.confirming, code, policy)
+        if may_confirm and kept is not None:
+            if kept is not self._sale.confirming:
+                self._show(replace(self._sale, confirming=kept))
             return None  # the phone may be answering the question that stands there
         wanted = self._wanted(policy)
         if policy is None or wanted is None or not self._unless(asking_notice(self._sale, wanted)):
@@ -270,23 +269,6 @@ class Till:
         self._sale = replace(self._sale, state=state, code=code, confirming=None)
         self._say(NoticeCode.ASKING, NoticeLevel.ASK)
         return request
-
-    def _asks_already(self, code: PresentedCode, policy: Policy | None) -> bool:
-        """Whether the page asks this very phone; then its newest code is kept for the question."""
-        confirming = self._sale.confirming
-        if confirming is None or not isinstance(code, ShowCode):
-            return False
-        if code.certificate != confirming.show.certificate:
-            return False
-        if policy is not None:
-            try:
-                newer = self._asking.with_newer(self._sale.sale_id, confirming, code, policy)
-            except StoreFaultError:
-                self._say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
-                return True
-            if newer is not confirming:
-                self._show(replace(self._sale, confirming=newer))
-        return True
 
     def _take_answer(
         self, request: AuthoriseRequest, answer: Approved | Declined | Unreachable

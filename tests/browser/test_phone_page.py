@@ -348,6 +348,12 @@ def test_a_phone_that_has_numbered_all_its_codes_registers_again(
     page.screenshot(path=tmp_path / "phone-used-up.png", full_page=True)
     digits = page.locator("#code").get_attribute("data-digits")
     assert isinstance(read_code(digits or ""), SlotCode)
+    page.fill("#enrol-code", "WWWWWW-WWWWWW")
+    page.screenshot(path=tmp_path / "phone-widest.png", full_page=True)
+    cut = page.evaluate(
+        "(({scrollWidth: all, clientWidth: seen}) => all > seen)(document.querySelector('#enrol-code'))"
+    )
+    assert not cut, "the whole code is to be seen"
     page.fill("#enrol-code", shown_code(invite_phone(world)))
     page.click("#enrol button")
     expect(page.locator("#tabs")).to_be_visible()
