@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
+from uuid import UUID
 
 from msgspec import Meta, Struct
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -71,6 +72,7 @@ class Phone:
     key: PhoneKey
     flags: int
     state: PhoneState
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,9 @@ class PhoneEnrolled:
 
 @dataclass(frozen=True, slots=True)
 class PhoneUse:
-    """A counter was used for a sale. ``content_hash`` is of what the phone signed."""
+    """A counter was used for a sale, or for a fulfilment. ``content_hash``: of what was signed."""
 
-    sale_id: str
+    used_for: UUID
     account: str
     seq: int
     counter: int
@@ -187,7 +189,7 @@ def phone_of(tx: Connection, pool: str, account: str, seq: int | None = None) ->
     if row is None:
         return None
     key = PhoneKey(bytes.fromhex(row.public_key))
-    return Phone(row.account, row.seq, key, row.flags, PhoneState(row.state))
+    return Phone(row.account, row.seq, key, row.flags, PhoneState(row.state), row.ended_at)
 
 
 def lowest_live_seqs(tx: Connection, pool: str) -> dict[str, int]:
@@ -228,22 +230,35 @@ def uses_of(tx: Connection, pool: str, account: str, seq: int, counter: int) -> 
             phone_use.c.counter == counter,
         )
     )
-    return [
-        PhoneUse(row.sale_id, row.account, row.seq, row.counter, row.content_hash, row.terminal)
-        for row in rows
-    ]
+    return [_use(row) for row in rows]
+
+
+def noted_for(tx: Connection, pool: str, used_for: UUID) -> list[PhoneUse]:
+    """What is noted for a sale or a fulfilment: what it was asked with, and then, where that was
+    another code, what it was captured with.
+    """
+    rows = tx.execute(
+        select(phone_use)
+        .where(phone_use.c.pool == pool, phone_use.c.sale_id.in_(_places(used_for)))
+        .order_by(func.length(phone_use.c.sale_id).desc())
+    )
+    return [_use(row) for row in rows]
+
+
+def can_note(tx: Connection, pool: str, use: PhoneUse) -> bool:
+    """Whether there is a place left to keep this use, or it is kept already."""
+    noted = noted_for(tx, pool, use.used_for)
+    return use in noted or len(noted) < len(_places(use.used_for))
 
 
 def note_use(tx: Connection, pool: str, use: PhoneUse, fact_no: int) -> None:
-    """Keep what a counter was used for; a sale that stands there stays as it is."""
-    there = select(phone_use.c.sale_id).where(
-        phone_use.c.pool == pool, phone_use.c.sale_id == use.sale_id
-    )
-    if tx.execute(there).first() is None:
+    """Keep what a counter was used for; what is noted for the same thing stays as it is."""
+    noted = noted_for(tx, pool, use.used_for)
+    if use not in noted and can_note(tx, pool, use):
         tx.execute(
             insert(phone_use).values(
                 pool=pool,
-                sale_id=use.sale_id,
+                sale_id=_places(use.used_for)[len(noted)],
                 account=use.account,
                 seq=use.seq,
                 counter=use.counter,
@@ -265,6 +280,19 @@ def mark_copied(tx: Connection, pool: str, account: str, seq: int, at: datetime)
             phone.c.state == PhoneState.LIVE.value,
         )
         .values(state=PhoneState.COPIED.value, ended_at=at)
+    )
+
+
+def _places(used_for: UUID) -> tuple[str, str]:
+    """Where the uses of one sale stand: the code it was asked with by the id with dashes, the code
+    it was captured with, if that was another, by the same id without.
+    """
+    return str(used_for), used_for.hex
+
+
+def _use(row: Row[Any]) -> PhoneUse:
+    return PhoneUse(
+        UUID(row.sale_id), row.account, row.seq, row.counter, row.content_hash, row.terminal
     )
 
 

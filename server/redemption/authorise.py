@@ -24,7 +24,7 @@ from server.facts.refused import Refused
 from server.ledger import Asset, Held, balance, last_debit, place_hold, spendable
 from server.redemption.evidence import judge_question
 from server.redemption.limits import Asker, Question, grant, items_problem, reserve
-from server.redemption.phone_evidence import PhoneEvidence, note_phone_use
+from server.redemption.phone_evidence import PhoneEvidence, note_phone_use, stop_copied_phone
 from server.redemption.queries import Sale, sale_of
 from server.redemption.rows import SALE
 from server.redemption.states import SaleMove, SaleState, advance
@@ -105,14 +105,25 @@ def authorise(
             "answer": msgspec.json.encode(answer, order="deterministic"),
         }
         books.insert(SALE, NOT_YET_CAPTURED | asked)
-    if isinstance(answer, Approved) and isinstance(command.evidence, PhoneEvidence):
-        note_phone_use(
-            tx, stamp, command.evidence, sale_id=command.sale_id, terminal=command.terminal
-        )
+    if isinstance(command.evidence, PhoneEvidence):
+        _note_phone(tx, stamp, command, command.evidence, answer)
     if isinstance(answer, Approved) and answer.held_until is not None:
         sale = {"pool": stamp.pool, "sale_id": str(command.sale_id)}
         reserve(tx, sale, answer.account, command.limited_items, answer.held_until)
     return answer
+
+
+def _note_phone(
+    tx: Connection,
+    stamp: FactStamp,
+    command: Authorise,
+    evidence: PhoneEvidence,
+    answer: Approved | Declined,
+) -> None:
+    if isinstance(answer, Approved):
+        note_phone_use(tx, stamp, evidence, used_for=command.sale_id, terminal=command.terminal)
+    elif answer.reason is DeclineReason.CODE_COPIED:
+        stop_copied_phone(tx, stamp, evidence)
 
 
 NOT_YET_CAPTURED: dict[str, object] = dict.fromkeys(

@@ -6,7 +6,7 @@ cover is an offline overdraft, never a negative balance, and the merchant is pai
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Raw
@@ -44,7 +44,7 @@ from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.evidence import most_points, sale_is_proven
 from server.redemption.limits import accepted_terms, categories_problem, note_over_limit
 from server.redemption.orders import is_order, open_orders, orders_problem
-from server.redemption.phone_evidence import PhoneEvidence, note_phone_use
+from server.redemption.phone_evidence import PhoneEvidence, is_as_asked, note_phone_use
 from server.redemption.queries import LINES, Sale, sale_of
 from server.redemption.rows import SALE, SALE_LINE
 from server.redemption.states import SaleMove, SaleState, advance
@@ -75,6 +75,11 @@ class Told:
     envelope: Envelope
     proof_holds: bool | None
     by_office: bool = False
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When the record came, by which it may be too late; None where a person has looked."""
+        return None if self.by_office else self.stamp.recorded_at
 
     @property
     def content_hash(self) -> str:
@@ -161,7 +166,7 @@ def book_sale(tx: Connection, told: Told, sale: SaleCaptured) -> Booking:
             tx,
             told.stamp,
             sale.evidence,
-            sale_id=sale.sale_id,
+            used_for=sale.sale_id,
             terminal=told.terminal.terminal,
         )
     open_orders(tx, told.stamp, sale)
@@ -229,6 +234,10 @@ def _resident_problem(
         return None
     if sale.account is None:
         return "用了积分却没有居民 / points were taken from nobody"
+    # An approval speaks for the code that it was given to, and for no other.
+    if authorised and isinstance(sale.evidence, PhoneEvidence):
+        authorised = is_as_asked(tx, told.terms.pool, sale.sale_id, sale.evidence)
+    approved_points = before.approved_points if before is not None and authorised else None
     proven = sale_is_proven(
         tx,
         told.terms,
@@ -236,10 +245,11 @@ def _resident_problem(
         told.envelope,
         proof_holds=told.proof_holds,
         was_authorised=authorised,
+        recorded_at=told.told_at,
     )
     if not proven:
         return "居民码凭证验证不通过 / the resident's code does not verify"
-    limit_points = most_points(told.terms, sale, before.approved_points if before else None)
+    limit_points = most_points(told.terms, sale, approved_points)
     if sale.payment.points > limit_points:
         return (
             f"积分 {sale.payment.points} 超过终端可用的上限 {limit_points}，请核实后处理"

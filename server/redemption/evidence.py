@@ -40,6 +40,7 @@ from server.redemption.phone_evidence import (
     judge_phone,
     phone_is_proven,
     read_phone_evidence,
+    was_asked_with_phone,
 )
 
 _CARD_ID_CHARS = 16
@@ -180,6 +181,7 @@ def sale_is_proven(
     *,
     proof_holds: bool | None,
     was_authorised: bool,
+    recorded_at: datetime | None,
 ) -> bool:
     """Whether a captured sale's evidence is the account's own.
 
@@ -195,6 +197,8 @@ def sale_is_proven(
         sale.evidence,
         envelope,
         proof_holds=proof_holds,
+        used_for=sale.sale_id,
+        recorded_at=recorded_at,
         was_authorised=was_authorised,
         sale=sale,
     )
@@ -208,10 +212,15 @@ def is_proven(
     envelope: Envelope,
     *,
     proof_holds: bool | None,
+    used_for: UUID,
+    recorded_at: datetime | None,
     was_authorised: bool = False,
     sale: SaleCaptured | None = None,
 ) -> bool:
-    """As :func:`sale_is_proven`, for whatever a record tells; ``sale`` where it is one."""
+    """As :func:`sale_is_proven`, for whatever a record tells; ``sale`` where it is one.
+
+    ``used_for``: the sale or the fulfilment. ``recorded_at``: None where a person has looked.
+    """
     if isinstance(evidence, PhoneEvidence):
         return phone_is_proven(
             tx,
@@ -219,7 +228,9 @@ def is_proven(
             account,
             evidence,
             envelope,
-            sale_id=sale.sale_id if sale else None,
+            used_for=used_for,
+            is_sale=sale is not None,
+            recorded_at=recorded_at,
             points=sale.payment.points if sale else 0,
             was_authorised=was_authorised,
         )
@@ -234,11 +245,17 @@ def is_proven(
     # The signature first, whenever that was; then the time.
     if _signature_problem(tx, terms, code) is not None:
         return False
-    if was_authorised:
+    first, last = slot_times(terms, code)
+    if first <= envelope.occurred_at <= last and envelope.clock_state is not ClockState.UNKNOWN:
         return True
+    # The approval of a phone's code says nothing of a slot that ran out.
+    return was_authorised and not was_asked_with_phone(tx, terms.pool, used_for)
+
+
+def slot_times(terms: PoolTerms, code: SlotCode) -> tuple[datetime, datetime]:
+    """From when until when a sale may have happened that a terminal took the code for."""
     leeway = SLOT_GRACE + timedelta(seconds=terms.hold_s)
-    in_time = code.starts_at - SLOT_GRACE <= envelope.occurred_at <= code.ends_at + leeway
-    return in_time and envelope.clock_state is not ClockState.UNKNOWN
+    return code.starts_at - SLOT_GRACE, code.ends_at + leeway
 
 
 def most_points(terms: PoolTerms, sale: SaleCaptured, approved_points: int | None) -> int:

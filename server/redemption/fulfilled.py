@@ -9,7 +9,8 @@ from server.redemption.capture import Told
 from server.redemption.evidence import is_proven
 from server.redemption.fulfilling import Doing, fulfil
 from server.redemption.order_values import MAX_MILLI
-from server.redemption.orders import order_of
+from server.redemption.orders import moved_before, order_of
+from server.redemption.phone_evidence import PhoneEvidence, note_phone_use
 
 
 def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Booking:
@@ -22,14 +23,23 @@ def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Boo
         problem = f"数量不对：{happening.units_milli} / no quantity: {happening.units_milli}"
     if problem is not None:
         return Parked(problem)
-    order = order_of(tx, told.terms.pool, happening.order_id)
-    proven = order is None or is_proven(
-        tx,
-        told.terms,
-        order.account,
-        happening.confirmation,
-        told.envelope,
-        proof_holds=told.proof_holds,
+    pool, fulfilment_id = told.terms.pool, happening.fulfilment_id
+    order = order_of(tx, pool, happening.order_id)
+    # Told again, its code is used up by itself: what stands is answered, and books nothing.
+    again = moved_before(tx, pool, str(fulfilment_id)) is not None
+    proven = (
+        again
+        or order is None
+        or is_proven(
+            tx,
+            told.terms,
+            order.account,
+            happening.confirmation,
+            told.envelope,
+            proof_holds=told.proof_holds,
+            used_for=fulfilment_id,
+            recorded_at=told.told_at,
+        )
     )
     if not proven:
         return Parked(
@@ -53,4 +63,14 @@ def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Boo
     )
     if isinstance(done, Refused):
         return Parked(done.says)
-    return Duplicate() if done.again else Booked()
+    if done.again:
+        return Duplicate()
+    if isinstance(happening.confirmation, PhoneEvidence):
+        note_phone_use(
+            tx,
+            told.stamp,
+            happening.confirmation,
+            used_for=fulfilment_id,
+            terminal=told.terminal.terminal,
+        )
+    return Booked()

@@ -31,16 +31,21 @@ from server.directory.phones import (
     Phone,
     PhoneState,
     PhoneUse,
+    can_note,
     mark_copied,
     note_use,
+    noted_for,
     phone_of,
     uses_of,
 )
 from server.facts import FactStamp
+from server.redemption.orders import moved_before
 from server.redemption.queries import sale_of
 from server.redemption.states import SaleState
 
 PhoneEvidence = ShowEvidence | ConfirmEvidence
+TOLD_LATE = timedelta(days=7)
+"""How long after everybody knew that a phone was ended its sales are booked unseen."""
 _NO_DECLINE = {
     PhoneState.COPIED: DeclineReason.CODE_COPIED,
     PhoneState.REVOKED: DeclineReason.PHONE_REVOKED,
@@ -63,11 +68,20 @@ class PhoneShown:
     def account(self) -> str:
         return self.certificate.account.hex()
 
-    def use(self, sale_id: UUID, terminal: str) -> PhoneUse:
-        """What its counter is used for."""
-        content_hash = hashlib.sha256(self.content).hexdigest()
+    @property
+    def content_hash(self) -> str:
+        """Hex SHA-256 of what the phone signed."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def use(self, used_for: UUID, terminal: str) -> PhoneUse:
+        """What its counter is used for: a sale or a fulfilment."""
         return PhoneUse(
-            str(sale_id), self.account, self.certificate.seq, self.counter, content_hash, terminal
+            used_for,
+            self.account,
+            self.certificate.seq,
+            self.counter,
+            self.content_hash,
+            terminal,
         )
 
 
@@ -105,7 +119,7 @@ def judge_phone(
 ) -> PhoneShown | Declined:
     """Judge what a terminal asks with now, for at most ``points``; ``at`` is the server's time.
 
-    A key that is found in two places is stopped here and now.
+    Nothing is written, since not every question is a fact: see :func:`stop_copied_phone`.
     """
     shown = read_phone_evidence(evidence)
     if shown is None:
@@ -122,10 +136,14 @@ def judge_phone(
         return Declined(DeclineReason.CODE_FORGED)
     if phone.state is not PhoneState.LIVE:
         return Declined(_NO_DECLINE[phone.state])
-    declined = _used_before(tx, terms, shown.use(sale_id, terminal))
-    if declined is not None and declined.reason is DeclineReason.CODE_COPIED:
-        mark_copied(tx, terms.pool, phone.account, phone.seq, at)
-    return declined or shown
+    return _used_before(tx, terms, shown.use(sale_id, terminal)) or shown
+
+
+def stop_copied_phone(tx: Connection, stamp: FactStamp, evidence: PhoneEvidence) -> None:
+    """A question found the phone's key in two places: from now on nobody takes it."""
+    shown = read_phone_evidence(evidence)
+    assert shown is not None
+    mark_copied(tx, stamp.pool, shown.account, shown.certificate.seq, stamp.recorded_at)
 
 
 def note_phone_use(
@@ -133,7 +151,7 @@ def note_phone_use(
     stamp: FactStamp,
     evidence: PhoneEvidence,
     *,
-    sale_id: UUID,
+    used_for: UUID,
     terminal: str,
 ) -> None:
     """Keep what a counter was used for. Another content under it: the key is in two places,
@@ -142,11 +160,25 @@ def note_phone_use(
     shown = read_phone_evidence(evidence)
     if shown is None or phone_of(tx, stamp.pool, shown.account, shown.certificate.seq) is None:
         return
-    use = shown.use(sale_id, terminal)
+    use = shown.use(used_for, terminal)
     before = uses_of(tx, stamp.pool, use.account, use.seq, use.counter)
     note_use(tx, stamp.pool, use, stamp.fact_no)
     if any(each.content_hash != use.content_hash for each in before):
         mark_copied(tx, stamp.pool, use.account, use.seq, stamp.recorded_at)
+
+
+def is_as_asked(tx: Connection, pool: str, sale_id: UUID, evidence: PhoneEvidence) -> bool:
+    """Whether an approved sale was captured with the code that it was asked with: its approval
+    says nothing of another.
+    """
+    asked = noted_for(tx, pool, sale_id)
+    shown = read_phone_evidence(evidence)
+    return shown is not None and bool(asked) and asked[0].content_hash == shown.content_hash
+
+
+def was_asked_with_phone(tx: Connection, pool: str, sale_id: UUID) -> bool:
+    """Whether a phone's code was noted for a sale when it was asked for."""
+    return bool(noted_for(tx, pool, sale_id))
 
 
 def phone_is_proven(
@@ -156,33 +188,63 @@ def phone_is_proven(
     evidence: PhoneEvidence,
     envelope: Envelope,
     *,
-    sale_id: UUID | None,
+    used_for: UUID,
+    is_sale: bool,
     points: int,
     was_authorised: bool,
+    recorded_at: datetime | None,
 ) -> bool:
-    """Whether a captured sale's phone was the account's own, and this sale's.
+    """Whether a phone's code was the account's own, and for this sale or fulfilment.
 
-    A phone that was ended since is no reason to doubt. ``sale_id`` is None for what is no sale;
-    then a phone's confirmation, which is always of a sale, proves nothing.
+    A phone that was ended since is no reason to doubt, but what is told long after that is
+    (``recorded_at``; None where a person has looked). A confirmation, which is always of a sale,
+    proves nothing else. ``was_authorised``: the server said yes to this very code.
     """
     shown = read_phone_evidence(evidence)
     if shown is None or shown.account != account:
         return False
-    if shown.challenge is not None and sale_id is None:
+    if shown.challenge is not None and not is_sale:
         return False
-    asked = sale_id or UUID(int=0)
-    if _signed_problem(tx, terms, shown, sale_id=asked, terminal=envelope.terminal, points=points):
+    at = envelope.terminal
+    if _signed_problem(tx, terms, shown, sale_id=used_for, terminal=at, points=points):
         return False
-    if _phone(tx, terms, shown) is None:
+    phone = _phone(tx, terms, shown)
+    if phone is None:
         return False
-    if sale_id is not None and _taken_twice_here(tx, terms, shown.use(sale_id, envelope.terminal)):
+    use = shown.use(used_for, at)
+    if _is_spent(tx, terms, use, anywhere=not is_sale) or not can_note(tx, terms.pool, use):
         return False
-    if was_authorised or shown.show is None:
+    if was_authorised:
+        return True
+    if not _was_good(terms, shown, phone, envelope.occurred_at, recorded_at):
+        return False
+    if shown.show is None:
         return True
     held = timedelta(seconds=terms.hold_s)
     first, last = shown.show.shown_at - SHOW_AHEAD, shown.show.shown_at + SHOW_WINDOW + held
     in_time = first <= envelope.occurred_at <= last
     return in_time and envelope.clock_state is not ClockState.UNKNOWN
+
+
+def _was_good(
+    terms: PoolTerms,
+    shown: PhoneShown,
+    phone: Phone,
+    occurred_at: datetime,
+    recorded_at: datetime | None,
+) -> bool:
+    """Whether a terminal that was cut off could take the phone: its certificate had not run out,
+    and no list of residents that it may still use can have told it that the phone was ended.
+    """
+    shown_at = shown.show.shown_at if shown.show is not None else occurred_at
+    if certificate_expired(shown.certificate, shown_at) is not None:
+        return False
+    if phone.ended_at is None:
+        return True
+    known_at = phone.ended_at + timedelta(hours=terms.stand_in.directory_max_age_h)
+    if shown_at > known_at + SHOW_WINDOW + timedelta(seconds=terms.hold_s):
+        return False
+    return recorded_at is None or recorded_at <= known_at + TOLD_LATE
 
 
 def _signed_problem(
@@ -225,32 +287,32 @@ def _phone(tx: Connection, terms: PoolTerms, shown: PhoneShown) -> Phone | None:
 
 
 def _used_before(tx: Connection, terms: PoolTerms, use: PhoneUse) -> Declined | None:
-    """Whether the counter served already: for another content, elsewhere, or for a sale that is
-    done. The same till may ask again with a code whose sale came to nothing.
+    """Whether the counter served already: for another content, elsewhere, or for a sale or a
+    fulfilment that is done. The same till may ask again with a code whose sale came to nothing.
     """
     for before in uses_of(tx, terms.pool, use.account, use.seq, use.counter):
-        if before.sale_id == use.sale_id:
-            continue
         if before.content_hash != use.content_hash:
             return Declined(DeclineReason.CODE_COPIED)
-        if before.terminal != use.terminal or _is_done(tx, terms, before.sale_id):
+        if before.terminal != use.terminal or _is_done(tx, terms, before.used_for):
             return Declined(DeclineReason.CODE_USED)
     return None
 
 
-def _taken_twice_here(tx: Connection, terms: PoolTerms, use: PhoneUse) -> bool:
-    """Whether this very terminal captured another sale with the code: it breaks the rules. Two
-    shops that were both cut off cannot know of each other, and both are paid.
+def _is_spent(tx: Connection, terms: PoolTerms, use: PhoneUse, *, anywhere: bool) -> bool:
+    """Whether the code paid for another sale or fulfilment. Two shops that were both cut off
+    cannot know of each other's sales, and both are paid; this very terminal breaks the rules.
+    ``anywhere``: a service was done, and nobody says so with a code that served elsewhere.
     """
     return any(
-        before.sale_id != use.sale_id
-        and before.terminal == use.terminal
+        (anywhere or before.terminal == use.terminal)
         and before.content_hash == use.content_hash
-        and _is_done(tx, terms, before.sale_id)
+        and _is_done(tx, terms, before.used_for)
         for before in uses_of(tx, terms.pool, use.account, use.seq, use.counter)
     )
 
 
-def _is_done(tx: Connection, terms: PoolTerms, sale_id: str) -> bool:
-    sale = sale_of(tx, terms.pool, UUID(sale_id))
-    return sale is not None and sale.state is SaleState.CAPTURED
+def _is_done(tx: Connection, terms: PoolTerms, used_for: UUID) -> bool:
+    sale = sale_of(tx, terms.pool, used_for)
+    if sale is not None and sale.state is SaleState.CAPTURED:
+        return True
+    return moved_before(tx, terms.pool, str(used_for)) is not None
