@@ -47,6 +47,7 @@ from server.redemption.orders import is_order, open_orders, orders_problem
 from server.redemption.phone_evidence import PhoneEvidence, is_as_asked, note_phone_use
 from server.redemption.queries import LINES, Sale, sale_of
 from server.redemption.rows import SALE, SALE_LINE
+from server.redemption.slot_limit import slot_limit_problem
 from server.redemption.states import SaleMove, SaleState, advance
 from server.redemption.stock import goods_out, move_goods
 from server.redemption.sums import lines_problem, payment_problem, time_problem
@@ -255,7 +256,9 @@ def _resident_problem(
             f"积分 {sale.payment.points} 超过终端可用的上限 {limit_points}，请核实后处理"
             f" / {sale.payment.points} points, and the terminal could take {limit_points}"
         )
-    return None
+    if told.by_office:
+        return None
+    return slot_limit_problem(tx, told.terms, sale, told.envelope, approved_points or 0)
 
 
 def _worth(tx: Connection, told: Told, sale: SaleCaptured) -> _Worth | Parked:

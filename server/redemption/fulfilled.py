@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection
 
+from protocol.evidence import SlotEvidence
 from protocol.sales import OrderFulfilled
 from server.facts.refused import Refused
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
@@ -11,6 +12,7 @@ from server.redemption.fulfilling import Doing, fulfil
 from server.redemption.order_values import MAX_MILLI
 from server.redemption.orders import moved_before, order_of
 from server.redemption.phone_evidence import PhoneEvidence, note_phone_use
+from server.redemption.slot_spent import slot_is_spent
 
 
 def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Booking:
@@ -41,6 +43,8 @@ def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Boo
             recorded_at=told.told_at,
         )
     )
+    if proven and order is not None and not again:
+        proven = not _is_spent(tx, told, order.account, happening)
     if not proven:
         return Parked(
             "居民确认验证不通过，请让本人重新出示居民码"
@@ -74,3 +78,13 @@ def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Boo
             terminal=told.terminal.terminal,
         )
     return Booked()
+
+
+def _is_spent(tx: Connection, told: Told, account: str, happening: OrderFulfilled) -> bool:
+    """Whether a slot that was shown stands for something else here; a phone's code is judged with
+    its proof, and a card's proof is of this fulfilment alone.
+    """
+    code = happening.confirmation
+    return isinstance(code, SlotEvidence) and slot_is_spent(
+        tx, told.terms, account, code, told.envelope
+    )

@@ -274,6 +274,7 @@ class Till:
     epoch: int = 1
     seq: int = 0
     head: str = GENESIS
+    directory_version: int = 1
     unsent: list[SignedRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -356,7 +357,7 @@ class Till:
             boot_id="boot-1",
             clock_state=clock_state,
             policy_version=1,
-            directory_version=1,
+            directory_version=self.directory_version,
             happening=raw,
         )
         record = seal(envelope, self.key)

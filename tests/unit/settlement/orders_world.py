@@ -109,13 +109,14 @@ def left(world: World) -> int:
 def done(
     world: World, sale: SaleCaptured, *, line_no: int = 1, units: int = 1, day: date = TODAY
 ) -> OrderFulfilled:
-    """The resident shows the code when it is done."""
+    """The resident shows the code when it is done, each time another one."""
+    fulfilment_id = world.sale_id()
     return OrderFulfilled(
-        fulfilment_id=world.sale_id(),
+        fulfilment_id=fulfilment_id,
         order_id=order_id_of(sale.sale_id, line_no),
         business_date=day,
         units_milli=units * 1_000,
-        confirmation=world.slot(),
+        confirmation=world.slot(starts_in_s=-1 - fulfilment_id.int % 900),
     )
 
 

@@ -104,3 +104,29 @@ def test_a_confirmation_is_of_a_sale_and_does_no_service(
     told = done(street, cleaned)
     yes = phone.confirm(challenge_of(centre, told.fulfilment_id, 100))
     assert centre.outcome(msgspec.structs.replace(told, confirmation=yes)).outcome is PARKED
+
+
+def test_a_slot_that_stands_in_a_sale_or_a_service_of_the_terminal_does_no_other(
+    street: World, shop: Till, centre: Till
+) -> None:
+    first, second = (sell(street, shop, line(street, "house-cleaning")) for _ in range(2))
+    street.clock.move(minutes=1)
+    haircut, slot, sale_id = line(street, "haircut-voucher"), street.slot(), street.sale_id()
+    assert isinstance(centre.authorise(sale_id, slot, required=haircut.amount_points), Approved)
+    bought = sold(street, haircut, points=haircut.amount_points, sale_id=sale_id, evidence=slot)
+    assert centre.outcome(bought).outcome is POSTED
+    told = msgspec.structs.replace(done(street, first), confirmation=slot)
+    assert centre.outcome(told).outcome is PARKED
+    street.clock.move(minutes=1)
+    fresh = street.slot()
+    outcomes = [
+        each.outcome
+        for each in centre.tell(
+            msgspec.structs.replace(told, confirmation=fresh),
+            msgspec.structs.replace(done(street, second), confirmation=fresh),
+        )
+    ]
+    assert outcomes == [POSTED, PARKED]
+    assert street.fen(f"merchant:{CENTRE}") == CLEANING_FEN
+    with reading(street.engine) as tx:
+        assert list(check_replay(tx, street.pool, make_desk)) == []
