@@ -9,7 +9,7 @@ from protocol.business_day import SHANGHAI
 from server.commands.context import CommandContext, pass_context
 from server.commands.submitting import submit
 from server.db import reading
-from server.redemption.epochs import EpochOpened, ReopenTerminal, differences
+from server.redemption.epochs import EpochOpened, ReopenTerminal, differences, highest_epoch_there
 from server.redemption.parked import BookParked, ParkedBooked, parked_records
 
 WAITING = 1
@@ -117,7 +117,9 @@ def differs(context: CommandContext, terminal: str | None, *, as_json: bool) -> 
 @pass_context
 def reopen(context: CommandContext, terminal: str, reason: str) -> None:
     """核对后放行，给新的流水期 / Let it go on, in a new epoch; nothing is booked twice."""
-    outcome = submit(context, ReopenTerminal(terminal=terminal, reason=reason[:200]))
+    with reading(context.engine) as tx:
+        above = highest_epoch_there(tx, context.pool, terminal)
+    outcome = submit(context, ReopenTerminal(terminal=terminal, reason=reason[:200], above=above))
     assert isinstance(outcome, EpochOpened), outcome
     click.echo(
         f"{terminal} 可以用第 {outcome.epoch} 流水期继续；请在终端上运行 huidian-terminal rejoin"

@@ -12,9 +12,9 @@ from enum import Enum, auto
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
-from protocol.journal import Envelope, SignedRecord
+from protocol.journal import GENESIS, Envelope, SignedRecord
 from server.directory import TerminalState, terminal_of
 from server.directory.terminals import give_epoch
 from server.facts import FactStamp, Refusal
@@ -23,6 +23,7 @@ from server.facts.tables import fact
 from server.redemption.chain_tables import journal_difference, terminal_epoch
 from server.redemption.opening import opened
 from server.redemption.queries import ChainHead, chain_head, chain_link
+from server.redemption.tables import journal_record
 
 BY_BOOT = "boot"
 BY_OPERATOR = "operator"
@@ -44,10 +45,15 @@ class OpenEpoch(Struct, frozen=True, kw_only=True):
 
 
 class ReopenTerminal(Struct, frozen=True, kw_only=True):
-    """Somebody has looked at the difference: the terminal may go on, in a new epoch."""
+    """Somebody has looked at the difference: the terminal may go on, in a new epoch.
+
+    ``above``: the highest epoch that this terminal is known to have written in; 0 where that is
+    none but those that are here. After a restore it may be one that was given out and is lost.
+    """
 
     terminal: str
     reason: str
+    above: int = 0
 
 
 class EpochOpened(Struct, frozen=True, kw_only=True):
@@ -121,8 +127,11 @@ def open_epoch(tx: Connection, stamp: FactStamp, command: OpenEpoch) -> EpochOut
         return _opened_by(tx, stamp, command.terminal, next_one, boot_id=command.boot_id, reason="")
     if command.epoch < found.epoch:
         follows = _may_follow(tx, stamp.pool, found.epoch, command, head)
-        if follows is not None:
-            return EpochStands(replace(_opened(found.epoch, head), anew=follows is _Follows.ANEW))
+        if follows is _Follows.ANEW:
+            ends = _newest_before(tx, stamp.pool, command.terminal, found.epoch)
+            return EpochStands(replace(_opened(found.epoch, ends), anew=True))
+        if follows is _Follows.GOES_ON:
+            return EpochStands(_opened(found.epoch, head))
     return _differs(tx, stamp, command, head, found.public_key)
 
 
@@ -154,6 +163,20 @@ def _may_follow(
         (command.head_seq, command.head_hash) == (head.seq, head.hash_hex)
     )
     return _Follows.GOES_ON if command.epoch == current - 1 and same_end else None
+
+
+def _newest_before(tx: Connection, pool: str, terminal: str, epoch: int) -> ChainHead:
+    """The newest record that is here from before an epoch, in whichever epoch it stands."""
+    here = journal_record.c
+    row = tx.execute(
+        select(here.epoch, here.seq, here.hash)
+        .where(here.pool == pool, here.terminal == terminal, here.epoch < epoch)
+        .order_by(here.epoch.desc(), here.seq.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return ChainHead(epoch - 1, 0, GENESIS)
+    return ChainHead(row.epoch, row.seq, row.hash)
 
 
 def _epoch_row(
@@ -257,13 +280,24 @@ def reopen_terminal(
         return Refused("unknown", f"没有终端 {command.terminal} / there is no such terminal")
     head = chain_head(tx, stamp.pool, command.terminal, found.epoch)
     row = _epoch_row(tx, stamp.pool, command.terminal, found.epoch)
-    if row is not None and row.opened_by == BY_OPERATOR and head.seq == 0:
+    waits = row is not None and row.opened_by == BY_OPERATOR and head.seq == 0
+    if waits and command.above < found.epoch:
         return Refused("open", f"{command.terminal} 已经放行 / it may go on already")
     reason = command.reason.strip()
     if not reason:
         return Refused("no_reason", "请写明原因 / say why")
-    next_one = _opened(found.epoch + 1, head)
+    next_one = _opened(max(found.epoch, command.above) + 1, head)
     return _opened_by(tx, stamp, command.terminal, next_one, boot_id="", reason=reason)
+
+
+def highest_epoch_there(tx: Connection, pool: str, terminal: str) -> int:
+    """The highest epoch in which a terminal was found to differ; 0 where it never was."""
+    highest = tx.execute(
+        select(func.max(journal_difference.c.epoch)).where(
+            journal_difference.c.pool == pool, journal_difference.c.terminal == terminal
+        )
+    ).scalar()
+    return highest or 0
 
 
 def differences(

@@ -91,6 +91,13 @@ def _ask(link: PoolLink, store: SqliteStore) -> BootAnswer:
         raise click.ClickException(
             "街道办还没有放行 · the office has not reopened it yet: huidian-server terminal reopen"
         )
+    if isinstance(answer, ServerProblem) and answer.problem.problem is ProblemKind.GAP:
+        raise click.ClickException(
+            f"服务器缺少第 {head.epoch}/{answer.problem.expected_seq} 条起的流水，放行给的流水期这台终端已用过，"
+            "请街道办再放行一次：huidian-server terminal reopen"
+            f" · the server lacks the records from {head.epoch}/{answer.problem.expected_seq} on;"
+            " it opened an epoch that this terminal has used: the office is to reopen it again"
+        )
     raise click.ClickException(
         "连不上积分池服务器，请看网络后再试 · the pool server cannot be asked; try again"
     )

@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from protocol.journal import GENESIS, Envelope, decode_happening, encode_happening, seal
@@ -32,13 +43,16 @@ def enter_epoch(
 
     ``closed`` is where the server closed the one before. Returns how the journal contradicts
     it, and then nothing has changed; empty where it does not. ``anew``: it is known to, a
-    person has looked, and the terminal goes on with what it has.
+    person has looked, and the terminal goes on with what it has: what it told beyond ``closed``
+    the server does not have any more, so that counts as untold.
     """
     old = store.epoch
     try:
         with store.writing() as connection:
             if not anew and not _agrees(connection, closed):
                 return f"{closed.epoch}/{closed.seq}: the server closed the epoch at another record"
+            if anew:
+                _tell_again_beyond(connection, closed)
             _move_untold(connection, store, epoch, at)
             statement = upsert(counter).values(name=EPOCH_COUNTER, value=epoch)
             connection.execute(
@@ -59,6 +73,17 @@ def _agrees(connection: Connection, closed: ChainHead) -> bool:
     here = journal.c.epoch == closed.epoch, journal.c.seq == closed.seq
     found = connection.execute(select(journal.c.hash).where(*here)).scalar()
     return found == closed.hash_hex
+
+
+def _tell_again_beyond(connection: Connection, closed: ChainHead) -> None:
+    """Into the outbox with everything behind a place, but for what stands in a later one too."""
+    beyond = or_(
+        journal.c.epoch > closed.epoch,
+        and_(journal.c.epoch == closed.epoch, journal.c.seq > closed.seq),
+    )
+    once = or_(journal.c.outcome.is_(None), journal.c.outcome != MOVED)
+    lost = select(journal.c.epoch, journal.c.seq).where(beyond, once)
+    connection.execute(upsert(outbox).from_select(["epoch", "seq"], lost).on_conflict_do_nothing())
 
 
 def _move_untold(connection: Connection, store: SqliteStore, epoch: int, at: datetime) -> None:

@@ -239,10 +239,11 @@ class Shop:
     pool: PoolAnswers = field(default_factory=PoolAnswers)
     wall: Wall = field(default_factory=Wall)
     woken: int = 0
+    terminal: str = "T0001"
 
     def __post_init__(self) -> None:
         self.identity = TerminalIdentity(
-            terminal="T0001",
+            terminal=self.terminal,
             epoch=1,
             pool="guanghui",
             root_key=public_key_text(ROOT.public_key()),

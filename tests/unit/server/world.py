@@ -109,6 +109,11 @@ class World:
             issuer_keys=self.keys.issuer_keys(),
         )
         self.do(command)
+        self.serve(engine)
+
+    def serve(self, engine: Engine) -> None:
+        """Start the server on this database: nothing is left of what an earlier one remembered."""
+        self.engine, self.desk = engine, make_desk()
         self.api = ApiServices(
             engine=engine,
             pool=self.pool,
