@@ -169,7 +169,15 @@ def _deal(
     job = job_of(services, asker, message)
     if isinstance(job, NotDealt):
         return job
-    return answered(services, job)
+    answer = answered(services, job)
+    if answer != NotDealt(ProblemKind.UNKNOWN_TERMINAL):
+        return answer
+    # Another process may have given it an epoch since; what was remembered here is forgotten now.
+    again = _asker(services, terminal_id[:_MAX_KEY_ID], asked, now)
+    if isinstance(again, NotDealt) or again.terminal == asker.terminal:
+        return answer
+    job = job_of(services, again, message)
+    return job if isinstance(job, NotDealt) else answered(services, job)
 
 
 def _asker(

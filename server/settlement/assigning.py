@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 from msgspec import Meta
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
 
 from server.directory.commands import Id
 from server.directory.queries import merchant_of
@@ -128,16 +128,36 @@ def assigned_to(tx: Connection, pool: str, merchant: str, *, limit: int = 500) -
                 newer.c.assignment_no > order_assignment.c.assignment_no,
             )
             .exists(),
+            ~_is_closed(),
         )
         .order_by(order_assignment.c.fact_no.desc())
         .limit(limit)
     ).all()
     orders = orders_named(tx, pool, [row.order_id for row in rows])
-    return [
-        Assigned(orders[row.order_id], row.says, row.assigned_at)
-        for row in reversed(rows)
-        if orders[row.order_id].state is OrderState.OPEN
-    ]
+    return [Assigned(orders[row.order_id], row.says, row.assigned_at) for row in reversed(rows)]
+
+
+def _is_closed() -> ColumnElement[bool]:
+    """Whether the newest move of an assigned order left it in another state than open."""
+    later = order_move.alias("later")
+    same = (
+        order_move.c.pool == order_assignment.c.pool,
+        order_move.c.order_id == order_assignment.c.order_id,
+    )
+    newer = (
+        later.c.pool == order_move.c.pool,
+        later.c.order_id == order_move.c.order_id,
+        later.c.move_no > order_move.c.move_no,
+    )
+    return (
+        select(order_move.c.order_id)
+        .where(
+            *same,
+            order_move.c.state != OrderState.OPEN.value,
+            ~select(later.c.order_id).where(*newer).exists(),
+        )
+        .exists()
+    )
 
 
 def done_by(tx: Connection, pool: str, merchant: str, *, limit: int = 500) -> list[DoneOrder]:

@@ -123,10 +123,31 @@ class ChainCheck:
             return Checked(0, None, Stop(StopCause.STORAGE_DAMAGED, str(fault)))
 
     def _mark(self, head: ChainHead) -> None:
+        """Move the mark on; never back, for what is old may have been deleted meanwhile."""
         with self._store.writing() as connection:
-            set_mark(connection, Mark.CHECKED, head)
+            before = read_mark(connection, Mark.CHECKED)
+            if before is None or (before.epoch, before.seq) < (head.epoch, head.seq):
+                set_mark(connection, Mark.CHECKED, head)
 
     def _run(self, start: ChainHead | None, limit: int | None = None) -> Checked:
+        """Check on from a place. Where that or what follows was deleted beside it, as too old to
+        keep, it begins anew where the chain begins now.
+        """
+        tried: ChainHead | None = None
+        while True:
+            found = self._run_once(start, limit)
+            if found.broken is None:
+                return found
+            pruned = self._pruned()
+            if pruned is None or pruned == tried or not _is_at_or_beyond(pruned, start):
+                return found
+            start = tried = pruned
+
+    def _pruned(self) -> ChainHead | None:
+        with self._store.reading() as connection:
+            return read_mark(connection, Mark.PRUNED)
+
+    def _run_once(self, start: ChainHead | None, limit: int | None) -> Checked:
         head, records = start, 0
         if start is not None:
             lost = self._lost_start(start)
@@ -196,6 +217,10 @@ def _page_after(place: ChainHead | None) -> Select[tuple[object, ...]]:
             )
         )
     return wanted.limit(PAGE_RECORDS)
+
+
+def _is_at_or_beyond(place: ChainHead, start: ChainHead | None) -> bool:
+    return start is None or (place.epoch, place.seq) >= (start.epoch, start.seq)
 
 
 def _is_beyond(start: ChainHead | None, checked: ChainHead | None) -> bool:

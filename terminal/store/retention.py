@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, delet
 from terminal.store.chain_check import Mark, read_mark, set_mark
 from terminal.store.sealer import ChainHead
 from terminal.store.shifts import last_z_place
-from terminal.store.sqlite import SqliteStore, time_text
+from terminal.store.sqlite import SqliteStore, chain_head, time_text
 from terminal.store.tables import journal, outbox, print_job, refund, sale
 
 KEPT: Final = timedelta(days=90)
@@ -54,10 +54,11 @@ class DiskBudget:
 def prune(store: SqliteStore, now: datetime, limit: int = PIECE_RECORDS) -> int:
     """Delete the oldest records that were told and happened longer ago than :data:`KEPT`, with
     their sales and papers; those of the open shift, longer ago than :data:`KEPT_OPEN`. At most
-    ``limit``; returns how many.
+    ``limit``; returns how many. The newest record stays, however old it is: the next one names
+    its place and hash.
     """
     with store.writing() as connection:
-        oldest = _oldest(connection, limit)
+        oldest, newest = _oldest(connection, limit), chain_head(connection)
         before, open_before = time_text(now - KEPT), time_text(now - KEPT_OPEN)
         counted = last_z_place(connection)
         gone: list[RowMapping] = []
@@ -66,6 +67,8 @@ def prune(store: SqliteStore, now: datetime, limit: int = PIECE_RECORDS) -> int:
                 break
             is_counted = (row["epoch"], row["seq"]) <= counted
             if row["occurred_at"] >= (before if is_counted else open_before):
+                break
+            if newest is None or row["hash"] == newest.hash_hex:
                 break
             gone.append(row)
         if not gone:

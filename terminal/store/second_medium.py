@@ -14,6 +14,7 @@ from sqlalchemy import and_, or_, select
 
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.second_copy import CopyState
+from terminal.store.chain_check import Mark, read_mark
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import SqliteStore, chain_head
 from terminal.store.stick import Stick, StickFaultError, StickLine
@@ -143,17 +144,15 @@ class SecondMedium:
                     journal.c.epoch == stick.epoch, journal.c.seq == stick.seq
                 )
             ).scalar()
-            oldest = connection.execute(
-                select(journal.c.epoch, journal.c.seq)
-                .order_by(journal.c.epoch, journal.c.seq)
-                .limit(1)
-            ).first()
+            pruned = read_mark(connection, Mark.PRUNED)
         if here == stick.hash_hex:
             return ""
         place = f"{stick.epoch}/{stick.seq}"
         if here is not None:
             return f"record {place} is another one on the second medium"
-        if oldest is not None and (stick.epoch, stick.seq) < (oldest.epoch, oldest.seq):
+        if stick == pruned:
+            return ""
+        if pruned is not None and (stick.epoch, stick.seq) < (pruned.epoch, pruned.seq):
             return ""  # told and deleted here long ago; the stick was away meanwhile
         return f"the second medium has record {place}, which the journal lacks"
 

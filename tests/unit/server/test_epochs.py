@@ -1,6 +1,7 @@
 """Epochs come from the server alone; what differs is kept; a parked record is booked by a person."""
 
 import json
+from copy import copy
 
 import msgspec
 
@@ -178,3 +179,20 @@ def test_a_parked_record_is_booked_when_its_cause_is_gone(counter: World) -> Non
     assert isinstance(again, Refused)
     assert again.reason == "booked"
     sound(counter)
+
+
+def test_another_process_that_remembers_the_old_epoch_answers_at_once(
+    world: World, till: Till
+) -> None:
+    till.tell(TerminalStarted(version="1"))
+    other = copy(world)
+    other.serve(world.engine)
+    till.world = other
+    till.tell(TerminalStarted(version="1"))  # now it remembers who asks, and in which epoch
+    till.world = world
+    answer = booted(till)
+    go_on(till, answer)
+    till.world = other
+    outcome = till.outcome(sold(world, money_line("米", 100)))
+    assert outcome.outcome is OutcomeKind.POSTED
+    sound(world)

@@ -99,3 +99,16 @@ def test_what_cannot_be_given_is_refused_in_words(
     assert run(street, "order", "assign", order_id, "--to", SHOP).exit_code == 1
     run(street, "order", "cancel", order_id, "--reason", "不需要了")
     assert run(street, "order", "assign", order_id, "--to", CENTRE).exit_code == 1
+
+
+def test_what_was_done_takes_no_place_of_what_is_still_to_do(street: World, order_id: str) -> None:
+    till, visit = street.till(terminal="t-2"), visits(street, 1)
+    others = [order_id_of(sell(street, till, visit).sale_id, 1) for _ in range(2)]
+    for each in (order_id, *others):
+        gave = run(street, "order", "assign", each, "--to", CENTRE)
+        assert gave.exit_code == 0, gave.output
+    for each in others:
+        did = run(street, "order", "fulfil", each, "--by", CENTRE, "--confirmed", "电话回访")
+        assert did.exit_code == 0, did.output
+    found = street.read(lambda tx: assigning.assigned_to(tx, street.pool, CENTRE, limit=2))
+    assert [each.order.order_id for each in found] == [order_id]

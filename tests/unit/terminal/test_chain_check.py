@@ -2,17 +2,23 @@
 
 import random
 import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Row, delete, event, update
 
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.stopped import Stop, StopCause
+from terminal.store import chain_check
 from terminal.store.chain_check import ChainCheck, Mark, read_mark
 from terminal.store.quarantine import STOP_FILE, Quarantine
+from terminal.store.retention import KEPT_OPEN, prune
+from terminal.store.sealer import ChainHead
+from terminal.store.tables import journal, outbox, sale
 from terminal.workers.chain import IDLE_S, PIECE_REST_S, ChainRound
-from tests.support.shop import TERMINAL_KEY, Shop
+from tests.support.shop import NOON, TERMINAL_KEY, Shop
 
 
 def sell(shop: Shop, times: int) -> None:
@@ -174,3 +180,101 @@ def test_that_a_terminal_is_stopped_is_kept_and_the_first_cause_stays(tmp_path: 
     assert unreadable.cause is StopCause.STORAGE_DAMAGED
     quarantine.lift()
     assert quarantine.read() is None
+
+
+class Beside(ChainCheck):
+    """Old records are deleted by another thread while this one checks."""
+
+    between: Callable[[], object] = staticmethod(lambda: None)
+
+    def _lost_start(self, start: ChainHead) -> Stop | None:
+        self._delete()
+        return super()._lost_start(start)
+
+    def _broken(self, row: Row[tuple[object, ...]], before: ChainHead | None) -> Stop | None:
+        found = super()._broken(row, before)
+        self._delete()
+        return found
+
+    def _mark(self, head: ChainHead) -> None:
+        self._delete()
+        super()._mark(head)
+
+    def _delete(self) -> None:
+        between, self.between = self.between, lambda: None
+        between()
+
+
+def told_and_old(shop: Shop, sales: int) -> None:
+    sell(shop, sales)
+    with shop.store.writing() as connection:
+        connection.execute(delete(outbox))
+        connection.execute(update(journal).values(told_at="2026-03-02T04:00:00.000000+00:00"))
+
+
+def beside(shop: Shop, between: Callable[[], object]) -> Beside:
+    check = Beside(shop.store, TERMINAL_KEY.public_key(), "T0001")
+    check.between = between
+    return check
+
+
+@pytest.mark.parametrize("deleted", [2, 3, 4])
+def test_what_is_deleted_beside_the_check_is_not_missing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, deleted: int
+) -> None:
+    monkeypatch.setattr(chain_check, "PAGE_RECORDS", 2)
+    told_and_old(shop, 6)
+
+    def old_ones_go() -> None:
+        assert prune(shop.store, NOON + KEPT_OPEN + timedelta(days=2), limit=deleted) == deleted
+
+    whole = beside(shop, old_ones_go).whole()
+    assert whole.broken is None
+    assert whole.head is not None
+    assert whole.head.seq == 7
+
+
+@pytest.mark.parametrize("deleted", [2, 3, 4])
+def test_a_place_that_was_checked_and_is_deleted_is_not_gone(shop: Shop, deleted: int) -> None:
+    told_and_old(shop, 6)
+    assert check_of(shop).piece(3).records == 3
+    check = beside(
+        shop, lambda: prune(shop.store, NOON + KEPT_OPEN + timedelta(days=2), limit=deleted)
+    )
+    assert check.piece(9).broken is None
+    with shop.store.reading() as connection:
+        checked = read_mark(connection, Mark.CHECKED)
+    assert checked is not None
+    assert checked.seq == 7
+
+
+def test_the_mark_does_not_go_back_behind_what_was_deleted(
+    shop: Shop,
+) -> None:
+    told_and_old(shop, 6)
+
+    class AtTheMark(Beside):
+        def _broken(self, row: Row[tuple[object, ...]], before: ChainHead | None) -> Stop | None:
+            return ChainCheck._broken(self, row, before)
+
+        def _lost_start(self, start: ChainHead) -> Stop | None:
+            return ChainCheck._lost_start(self, start)
+
+    check = AtTheMark(shop.store, TERMINAL_KEY.public_key(), "T0001")
+    check.between = lambda: prune(shop.store, NOON + KEPT_OPEN + timedelta(days=2), limit=5)
+    assert check.piece(2).broken is None
+    with shop.store.reading() as connection:
+        marks = [read_mark(connection, mark) for mark in (Mark.PRUNED, Mark.CHECKED)]
+    assert [mark.seq for mark in marks if mark is not None] == [5, 5]
+    assert check_of(shop).piece(9).broken is None
+
+
+def test_a_record_that_somebody_took_out_is_missing_still(shop: Shop) -> None:
+    told_and_old(shop, 6)
+    assert prune(shop.store, NOON + KEPT_OPEN + timedelta(days=2), limit=2) == 2
+    with shop.store.writing() as connection:
+        connection.execute(delete(sale).where(sale.c.seq == 4))
+        connection.execute(delete(journal).where(journal.c.seq == 4))
+    broken = check_of(shop).whole().broken
+    assert broken is not None
+    assert "missing" in broken.detail

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from protocol.journal import Envelope, open_record
 from terminal.domain.notice import NoticeCode
-from terminal.domain.second_copy import CopyState
+from terminal.domain.second_copy import CopyState, NoSecondCopy
+from terminal.store.chain_check import Mark, set_mark
+from terminal.store.sealer import ChainHead
 from terminal.store.second_medium import CHUNK_RECORDS, SecondMedium
 from terminal.store.stick import FOLDER, Stick
-from terminal.store.tables import journal
+from terminal.store.tables import journal, outbox, sale
 from tests.support.shop import TERMINAL_KEY, Shop
 
 LIMIT_S = 5.0
@@ -276,3 +278,29 @@ def test_a_stick_that_knows_other_records_stops_the_terminal(
     sell(shop, 1)  # now another record stands there
     assert second.copy() is CopyState.DIFFERS
     assert "another" in said[-1]
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_stick_whose_newest_record_was_deleted_here_as_too_old_is_known(
+    shop: Shop, plug: Callable[..., SecondMedium], kept: int
+) -> None:
+    """``kept`` 0: an earlier version deleted all of a chain, the newest record with it."""
+    said: list[str] = []
+    sell(shop, 3)
+    assert plug(differing=said.append).copy() is CopyState.GOOD  # ends at 1/4
+    shop.store.use_second_copy(NoSecondCopy())
+    sell(shop, kept)
+    with shop.store.writing() as connection:
+        connection.execute(delete(outbox))
+        connection.execute(delete(sale).where(sale.c.seq <= 4))
+        last = connection.execute(select(journal.c.hash).where(journal.c.seq == 4)).scalar_one()
+        connection.execute(delete(journal).where(journal.c.seq <= 4))
+        set_mark(connection, Mark.PRUNED, ChainHead(1, 4, last))
+    assert plug(differing=said.append).copy() is not CopyState.DIFFERS
+    assert said == []
+    if kept:
+        return  # the stick ends with what is kept now
+    with shop.store.writing() as connection:
+        set_mark(connection, Mark.PRUNED, ChainHead(1, 4, "ff" * 32))
+    assert plug(differing=said.append).copy() is CopyState.DIFFERS
+    assert "1/4" in said[0]
