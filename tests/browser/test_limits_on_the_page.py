@@ -12,6 +12,7 @@ from protocol.messages import Approved
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import LimitKind, LimitPeriod, Limits
+from terminal.domain.ports import Unreachable, UnreachableReason
 from tests.support.shop import ITEMS, NOON, ZHANG, Shop, policy, slot_text
 
 pytestmark = pytest.mark.browser
@@ -102,3 +103,29 @@ def test_the_page_says_which_rule_and_how_many_points(
     )
     expect(page.locator(".line-price").first).to_contain_text("限量" if zh else "limited")
     shot("item-declined")
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_near_its_offline_limit_the_top_line_says_what_is_left_and_all_of_it_can_be_read(
+    page: Page, shop: Shop, till_url: str, size: str, language: str, artefacts: Path
+) -> None:
+    page.set_viewport_size(SIZES[size])  # type: ignore[arg-type] # width and height
+    rules = policy(version=2)
+    limits = replace(rules.stand_in, per_terminal_soft_points=5, per_terminal_hard_points=24)
+    shop.take(replace(rules, stand_in=limits))
+    shop.till.add_item("bun", 2000)
+    shop.pool.answers.append(Unreachable(UnreachableReason.NO_CONNECTION))
+    shop.till.scan(slot_text())
+    shop.till.complete(shop.till.snapshot()[0].sale_id)
+    shop.surroundings.note(server="offline", printer="paper_out")
+    page.goto(f"{till_url}/?lang={language}")
+    left = "离线还能用 14 积分，请尽快联网" if language == "zh" else "Offline: 14 points left"
+    mark = page.get_by_text(left)
+    expect(mark).to_be_visible()
+    box = mark.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= SIZES[size]["width"]
+    assert no_scroll_sideways(page)
+    page.screenshot(path=artefacts / f"offline-left-{size}-{language}.png")
