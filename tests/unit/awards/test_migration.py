@@ -16,7 +16,7 @@ from server.facts import Outcome
 from tests.unit.awards.deeds import Points, assert_audit_is_clean, award, points
 from tests.unit.awards.test_clawback import back
 from tests.unit.awards.test_opening_corrections import PAPER, correct
-from tests.unit.server.world import ZHANG, World, money_line, sold
+from tests.unit.server.world import ZHANG, World, first_limits, money_line, sold
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ class OldWorld(World):
 
     def do(self, command: Struct) -> Outcome:
         if isinstance(command, AdoptPool):
-            command = replace(command, limits=None)
+            command = replace(command, limits=None, stand_in=first_limits(command.stand_in))
         return super().do(command)
 
 
