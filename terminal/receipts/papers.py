@@ -88,8 +88,8 @@ class PaperComposer:
             Rule(),
         ]
         for tender in report.tenders:
-            name = f"{tender.name} {words.times.format(tender.count)}"
-            body.append(Columns(name, yuan(tender.amount_fen)))
+            counted = "" if tender.count is None else f" {words.times.format(tender.count)}"
+            body.append(Columns(f"{tender.name}{counted}", yuan(tender.amount_fen)))
         body += [
             Columns(say(words.used), points(report.points_used), size=Size.TALL, bold=True),
             Columns(say(words.returned), points(-report.points_returned)),

@@ -229,7 +229,7 @@ class Shifts:
             sold_fen=figures.sold_fen,
             refunded_fen=figures.refunded_fen,
             tenders=tuple(
-                TenderTotal(TENDER_NAMES.get(name, name), 0, fen)
+                TenderTotal(TENDER_NAMES.get(name, name), None, fen)
                 for name, fen in closed.tenders_fen.items()
             ),
             points_used=figures.points_used,

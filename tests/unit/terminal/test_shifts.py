@@ -80,6 +80,7 @@ def test_a_day_from_float_to_z(shop: Shop) -> None:
     paper = papers(shop)[-1]
     for words in ("Z 报表", "100.90 元", "101.00 元", "+0.10 元"):
         assert words in paper, paper
+    assert "现金 0 笔" not in paper, "how often money came by which tender nobody counts"
 
 
 def papers(shop: Shop) -> list[str]:
