@@ -1,6 +1,7 @@
 """Plays a script through the real processes and devices, and compares every figure."""
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from demo.scripts import Refusal, Sale, Script, StatementFigures
 from demo.stage import Shop, Stage
 from drivers.simulated.machine import Paper
 
+HAND_S = 0.5
+"""Between two scans, at least: a scanner's worker takes the same code at once for one."""
 PAPER_WITHIN_S = 20.0
 TOLD_WITHIN_S = 90.0
 OFFLINE = "服务器停机 · server off"
@@ -86,6 +89,11 @@ class Play:
             self._codes[key] = self._stage.code_of(self._stage.world.resident(key))
         return self._codes[key]
 
+    def _scan(self, shop: Shop, key: str) -> None:
+        """A hand takes longer than a nervous trigger: the same code at once would be one scan."""
+        time.sleep(HAND_S)
+        shop.scanner.scan(self._code(key))
+
     def _fill(self, shop: Shop, step: Sale | Refusal) -> None:
         shop.cashier.next_customer()
         for item_id, quantity in step.items:
@@ -98,7 +106,7 @@ class Play:
         shop = self._stage.shops[step.shop]
         self._fill(shop, step)
         if step.resident is not None:
-            shop.scanner.scan(self._code(step.resident))
+            self._scan(shop, step.resident)
             screen = shop.cashier.wait_for(
                 f"{step.name} 的答复 · the answer", lambda s: s["state"] == "authorised"
             )
@@ -155,7 +163,7 @@ class Play:
     def _refuse(self, step: Refusal) -> None:
         shop = self._stage.shops[step.shop]
         self._fill(shop, step)
-        shop.scanner.scan(self._code(step.resident))
+        self._scan(shop, step.resident)
         screen = shop.cashier.wait_for(
             f"{step.name} 的拒绝 · the refusal",
             lambda s: s["notice"] is not None and s["notice"]["code"] == "declined",
