@@ -80,10 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="在哪里放数据库 · where the files are made")
     parser.add_argument("--log", action="store_true", help="显示程序日志 · show the programs' log")
     options = parser.parse_args(arguments)
-    if not options.log:
-        logging.disable(logging.CRITICAL)
     where = options.folder or (MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None)
     folder = Path(tempfile.mkdtemp(prefix="huidian-simulation-", dir=where))
+    # Put back at the end: whoever calls this as a function has a log of his own.
+    heard = logging.root.manager.disable
+    if not options.log:
+        logging.disable(logging.CRITICAL)
     try:
         totals = simulate(folder, range(options.seed, options.seed + options.runs))
     except LayerRefusedError as error:
@@ -93,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("\n已停止 · stopped")
         return 130
     finally:
+        logging.disable(heard)
         shutil.rmtree(folder, ignore_errors=True)
     say(str(totals))
     return 1 if totals.violations else 0

@@ -1,5 +1,6 @@
 """The simulation finds nothing in the programs, and finds each safeguard that is taken away."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,7 @@ def test_the_last_line_counts_and_the_exit_code_says_whether_all_is_well(
     assert last.startswith("2 次 runs")
     assert last.endswith("0 处违规 violations")
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+    assert logging.root.manager.disable == logging.NOTSET, "nor is the caller's log silent"
 
 
 def test_a_failure_names_its_seed_and_how_to_see_it_again(
