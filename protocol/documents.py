@@ -148,11 +148,16 @@ class AccountStatus(StrEnum):
     BLOCKED = "blocked"
 
 
-class DirectoryCard(Struct, frozen=True, kw_only=True):
-    """A live card: id (16 hex digits) and its number in its line of replacements."""
+class DirectoryCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A live card: id (16 hex digits) and its number in its line of replacements.
+
+    ``pin_verifier`` is what a terminal out of reach checks a PIN against: Argon2id in the PHC
+    form, salted with the card's own secret, which no terminal keeps. A card without one has none.
+    """
 
     card_id: str
     seq: int
+    pin_verifier: str | None = None
 
 
 class DirectoryEntry(Struct, frozen=True, kw_only=True):
