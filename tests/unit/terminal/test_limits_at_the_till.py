@@ -12,8 +12,8 @@ from protocol.reasons import DeclineReason
 from protocol.redemption import FenRemainder, LimitKind, LimitPeriod, Limits
 from protocol.sales import AnsweredBy, SaleCaptured
 from terminal.domain.notice import NoticeCode
+from tests.support.at_till import complete, decline, happenings, notice
 from tests.support.shop import ITEMS, NOON, WANG, ZHANG, Shop, policy, slot_text
-from tests.unit.terminal.test_till import complete, decline, happenings, notice
 
 MORE_ITEMS = (
     Item(

@@ -236,7 +236,7 @@ def test_another_terminals_stick_is_left_alone(
 def test_a_terminal_set_to_refuse_takes_no_further_sale_until_the_stick_is_back(
     shop: Shop, mount: Path, plug: Callable[..., SecondMedium]
 ) -> None:
-    shop.till._refuses_uncopied = True
+    shop.till.desk._refuses_uncopied = True
     second = plug()
     assert second.copy() is CopyState.GOOD
     shutil.rmtree(mount)

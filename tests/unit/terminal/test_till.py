@@ -5,35 +5,29 @@ import hmac
 import threading
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
 import msgspec
 import pytest
 
 from protocol.documents import Catalogue
 from protocol.evidence import CardEvidence, ProofGrade
-from protocol.journal import GENESIS, Envelope, decode_happening, open_record
-from protocol.messages import NoSale, OutcomeKind, RecordOutcome, SaleNotFound
+from protocol.journal import Envelope, decode_happening
+from protocol.messages import NoSale, SaleNotFound
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import FenRemainder
 from protocol.sales import (
     AnsweredBy,
     Fulfilment,
-    Happening,
     SaleCaptured,
     SaleRefunded,
     SaleReversed,
     TerminalStarted,
 )
-from terminal.checkout.view import CompletedView
 from terminal.domain.notice import NoticeCode
-from terminal.domain.ports import Unreachable, UnreachableReason
 from terminal.domain.print_job import JobEvent, JobState
-from terminal.domain.stand_in import Exposure
+from tests.support.at_till import buns_and_greens, complete, decline, happenings, notice, sale_id
 from tests.support.shop import (
-    BANNED,
-    BLOCKED,
     ITEMS,
     NOON,
     SECRET,
@@ -43,60 +37,9 @@ from tests.support.shop import (
     ZHANG,
     Shop,
     card_text,
-    directory,
     policy,
     slot_text,
 )
-
-
-def sale_id(shop: Shop) -> UUID:
-    return UUID(shop.page.view().sale_id)
-
-
-def complete(shop: Shop) -> CompletedView:
-    shop.till.complete(sale_id(shop))
-    completed = shop.page.view().completed
-    assert completed is not None, shop.page.view().notice
-    return completed
-
-
-def notice(shop: Shop) -> str | None:
-    shown = shop.page.view().notice
-    return shown.code if shown else None
-
-
-def exposure(shop: Shop) -> Exposure:
-    directory_in_use = shop.store.documents().directory
-    assert directory_in_use is not None
-    return shop.store.exposure(ZHANG, directory_in_use.made_at)
-
-
-def decline(shop: Shop) -> Declined:
-    shown = shop.page.view().notice
-    assert shown is not None
-    assert shown.decline is not None
-    return shown.decline
-
-
-def happenings(shop: Shop) -> list[Happening]:
-    """The untold journal, its chain and signatures checked on the way."""
-    found = []
-    previous, seq = GENESIS, 0
-    for untold in shop.outbox.next_batch():
-        envelope = open_record(untold.record, TERMINAL_KEY.public_key(), "T0001")
-        assert isinstance(envelope, Envelope)
-        assert (envelope.prev_hash, envelope.seq) == (previous, seq + 1)
-        previous, seq = untold.record.hash_hex, envelope.seq
-        happening = decode_happening(envelope.happening)
-        assert happening is not None
-        found.append(happening)
-    return found
-
-
-def buns_and_greens(shop: Shop) -> None:
-    for _ in range(5):
-        shop.till.scan("6900000000014")
-    shop.till.add_item("greens")
 
 
 def test_scenario_a1_buns_and_vegetables_and_nothing_to_pay(shop: Shop) -> None:
@@ -448,124 +391,6 @@ def test_a_basket_has_limits(shop: Shop) -> None:
     shop.till.set_quantity(1, -1000)
     assert notice(shop) == NoticeCode.QUANTITY_WRONG
     assert shop.page.view().due_fen == 50
-
-
-def offline(shop: Shop, text: str) -> None:
-    shop.pool.answers.append(Unreachable(UnreachableReason.TIMED_OUT))
-    shop.till.scan(text)
-
-
-def test_offline_a_sale_within_the_floor_limit_completes_and_is_marked(shop: Shop) -> None:
-    buns_and_greens(shop)
-    offline(shop, slot_text())
-    done = complete(shop)
-    assert (done.points, done.offline, done.balance_before_points) == (71, True, None)
-    captured = happenings(shop)[-1]
-    assert isinstance(captured, SaleCaptured)
-    assert captured.answered_by is AnsweredBy.STAND_IN
-
-
-def test_offline_the_floor_limit_a_sale_leaves_the_rest_to_money(shop: Shop) -> None:
-    shop.till.add_amount("38.00", "推拿按摩")
-    offline(shop, slot_text())
-    done = complete(shop)
-    assert (done.points, done.cash_fen) == (100, 2800)
-
-
-def test_offline_untold_points_count_against_the_allowance(shop: Shop) -> None:
-    buns_and_greens(shop)
-    offline(shop, slot_text())
-    complete(shop)
-    shop.till.clear()
-    buns_and_greens(shop)
-    offline(shop, slot_text())
-    assert complete(shop).points == 29
-    shop.till.clear()
-    shop.till.add_item("bun")
-    offline(shop, slot_text())
-    assert decline(shop).reason is DeclineReason.OVER_FLOOR_LIMIT
-
-
-def test_told_points_still_count_until_the_directory_is_newer(shop: Shop) -> None:
-    buns_and_greens(shop)
-    offline(shop, slot_text())
-    complete(shop)
-    batch = shop.outbox.next_batch()
-    posted = [RecordOutcome(epoch=x.epoch, seq=x.seq, outcome=OutcomeKind.POSTED) for x in batch]
-    shop.outbox.mark_told(posted, NOON)
-    assert shop.store.untold() == 0
-    assert exposure(shop).resident_points == 71
-    assert exposure(shop).terminal_points == 0
-    shop.take(directory(version=2, made_at=NOON + timedelta(minutes=1)))
-    assert exposure(shop).resident_points == 0
-
-
-def tell_all(shop: Shop) -> None:
-    batch = shop.outbox.next_batch()
-    posted = [RecordOutcome(epoch=x.epoch, seq=x.seq, outcome=OutcomeKind.POSTED) for x in batch]
-    shop.outbox.mark_told(posted, shop.wall.at)
-
-
-def test_points_held_before_the_directory_was_made_are_not_counted_twice(shop: Shop) -> None:
-    """Hold, then directory, then completion: the allowance is lower by the hold already."""
-    buns_and_greens(shop)
-    shop.pool.approve(71, 100)
-    shop.till.scan(slot_text())
-    shop.wall.at = NOON + timedelta(seconds=30)
-    shop.take(directory(version=2, made_at=NOON + timedelta(seconds=10)))
-    complete(shop)
-    made_at = NOON + timedelta(seconds=10)
-    assert shop.store.exposure(ZHANG, made_at).resident_points == 71, "untold: the hold may expire"
-    tell_all(shop)
-    assert shop.store.exposure(ZHANG, made_at).resident_points == 0
-
-
-def test_a_directory_made_before_an_offline_sale_was_told_does_not_know_it(shop: Shop) -> None:
-    buns_and_greens(shop)
-    offline(shop, slot_text())
-    complete(shop)
-    made_at = NOON + timedelta(seconds=10)
-    shop.wall.at = NOON + timedelta(seconds=20)
-    tell_all(shop)
-    assert shop.store.exposure(ZHANG, made_at).resident_points == 71
-    assert shop.store.exposure(ZHANG, NOON + timedelta(seconds=30)).resident_points == 0
-
-
-@pytest.mark.parametrize(
-    ("account", "reason"),
-    [
-        (BANNED, DeclineReason.REDEMPTION_BANNED),
-        (BLOCKED, DeclineReason.RESIDENT_BLOCKED),
-        ("00000000000000ff", DeclineReason.RESIDENT_UNKNOWN),
-    ],
-)
-def test_offline_the_directory_says_who_may_not(
-    shop: Shop, account: str, reason: DeclineReason
-) -> None:
-    shop.till.add_item("bun")
-    offline(shop, slot_text(account))
-    assert decline(shop).reason is reason
-
-
-@pytest.mark.parametrize("text", [card_text(card_id="00000000000000c9"), card_text(seq=2)])
-def test_offline_a_card_that_is_not_in_the_directory_is_refused(shop: Shop, text: str) -> None:
-    shop.till.add_item("bun")
-    offline(shop, text)
-    assert decline(shop).reason is DeclineReason.CODE_REVOKED
-
-
-def test_offline_an_old_directory_stops_redemption_not_trade(shop: Shop) -> None:
-    shop.wall.at = NOON + timedelta(hours=80)
-    shop.till.add_item("bun")
-    offline(shop, slot_text(starts_at=shop.wall.at))
-    assert decline(shop).reason is DeclineReason.OFFLINE_STOPPED
-    assert complete(shop).cash_fen == 50
-
-
-def test_a_stand_in_that_declines_still_lets_go_of_what_the_server_may_hold(shop: Shop) -> None:
-    shop.till.add_item("oil")
-    offline(shop, slot_text(BLOCKED))
-    assert [type(x) for x in happenings(shop)] == [TerminalStarted, SaleReversed]
 
 
 def test_a_clock_behind_the_journal_is_not_believed(shop: Shop) -> None:
