@@ -13,6 +13,9 @@ class Act(StrEnum):
     PIN_CHANGED = "pin_changed"
     PIN_LOCKED = "pin_locked"
     """Somebody tried too many wrong PINs; the next try has to wait."""
+    EVENT_OPENED = "event_opened"
+    """A worker began to register who takes part in an event; ``about`` is its name."""
+    EVENT_CLOSED = "event_closed"
 
 
 class PersonActed(Struct, frozen=True, kw_only=True, tag="person_acted"):

@@ -12,6 +12,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 
+from protocol.counter import CounterAwards
 from protocol.keys import sign, signature_holds
 from protocol.redemption import NO_LIMITS, FenRemainder, LimitPeriod, Limits
 from protocol.sales import Fulfilment
@@ -20,11 +21,13 @@ DOCUMENT_PURPOSE = "document"
 
 
 class DocumentKind(StrEnum):
-    """The three documents, each with versions of its own."""
+    """The documents, each with versions of its own."""
 
     POLICY = "policy"
     CATALOGUE = "catalogue"
     DIRECTORY = "directory"
+    AWARDS = "awards"
+    """By what rules and by whom points are registered at counters (:mod:`protocol.counter`)."""
 
 
 class StandInMode(StrEnum):
@@ -184,12 +187,13 @@ class Directory(Struct, frozen=True, kw_only=True):
     entries: tuple[DirectoryEntry, ...]
 
 
-Document = Policy | Catalogue | Directory
+Document = Policy | Catalogue | Directory | CounterAwards
 
 _TYPES: dict[DocumentKind, type[Document]] = {
     DocumentKind.POLICY: Policy,
     DocumentKind.CATALOGUE: Catalogue,
     DocumentKind.DIRECTORY: Directory,
+    DocumentKind.AWARDS: CounterAwards,
 }
 
 

@@ -200,11 +200,15 @@ class BootAnswer(Struct, frozen=True, kw_only=True):
 
 
 class DocumentsRequest(Struct, frozen=True, kw_only=True):
-    """The versions that the terminal has; 0 for none."""
+    """The versions that the terminal has; 0 for none.
+
+    A terminal that does not know of ``awards`` leaves it out, and is given none.
+    """
 
     policy: int = 0
     catalogue: int = 0
     directory: int = 0
+    awards: int | UnsetType = UNSET
 
 
 class SaleRequest(Struct, frozen=True, kw_only=True):

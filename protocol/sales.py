@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from protocol.acts import PersonActed
+from protocol.counter import CounterAwarded, EventEntered
 from protocol.drawer import DrawerOpened
 from protocol.evidence import Evidence, ProofGrade
 from protocol.shifts import ShiftClosed, ShiftOpened
@@ -197,4 +198,6 @@ Happening = (
     | ShiftOpened
     | ShiftClosed
     | PersonActed
+    | CounterAwarded
+    | EventEntered
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import Connection
 
 from protocol.documents import DocumentKind
@@ -349,6 +350,8 @@ def answer_documents(
         DocumentKind.CATALOGUE: message.catalogue,
         DocumentKind.DIRECTORY: message.directory,
     }
+    if message.awards is not UNSET:
+        has[DocumentKind.AWARDS] = message.awards
     found = [newer_than(tx, services.pool, kind, version) for kind, version in has.items()]
     shop = shop_of(tx, services.pool, terminal.shop)
     assert shop is not None

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from protocol.business_day import business_date
 from protocol.documents import Document, DocumentKind
 from server.api.services import ApiServices
+from server.awards.counter import build_counter_awards
 from server.db import reading, run_writing
 from server.directory import cut_off_hour
 from server.directory.documents import (
@@ -32,7 +33,7 @@ class DocumentPublisher:
         self._looked_at: datetime | None = None
 
     def refresh(self, at: datetime) -> None:
-        """Look whether policy, catalogue or directory say something new, and publish it.
+        """Look whether any document says something new, and publish it.
 
         One at a time: of two who look at once, the slower could publish what it saw first under
         the higher number, and a resident who was blocked just now would be free again.
@@ -73,6 +74,7 @@ class DocumentPublisher:
                 DocumentKind.POLICY: build_policy(tx, pool, today),
                 DocumentKind.CATALOGUE: build_catalogue(tx, pool, today, stock_units(tx, pool)),
                 DocumentKind.DIRECTORY: build_directory(tx, pool, spendable_points(tx, pool, at)),
+                DocumentKind.AWARDS: build_counter_awards(tx, pool, today),
             }
             return {
                 kind: document

@@ -13,6 +13,7 @@ from server.commands.award_rules import (
     review,
 )
 from server.commands.awarding import award, claw_back
+from server.commands.counter_awards import counter
 from server.commands.opening_corrections import correct_opening
 from server.commands.record_card import record_card
 from server.commands.tasks import task
@@ -36,5 +37,6 @@ def register(group: click.Group) -> None:
         amend_rule,
         awarder,
         partner,
+        counter,
     ):
         group.add_command(command)

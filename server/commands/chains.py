@@ -10,7 +10,7 @@ from server.commands.context import CommandContext, pass_context
 from server.commands.submitting import submit
 from server.db import reading
 from server.redemption.epochs import EpochOpened, ReopenTerminal, differences, highest_epoch_there
-from server.redemption.parked import BookParked, ParkedBooked, parked_records
+from server.redemption.parked import BookParked, LeaveParked, ParkedBooked, parked_records
 
 WAITING = 1
 """The exit status where somebody should look."""
@@ -60,16 +60,32 @@ def parked_list(context: CommandContext, *, as_json: bool) -> None:
 @pass_context
 def parked_book(context: CommandContext, terminal: str, place: str, reason: str) -> None:
     """原因已排除，补记入账 / Book it now that its cause is gone; by the rules of its own day."""
-    epoch, _, seq = place.partition("/")
-    if not (epoch.isdigit() and seq.isdigit()):
-        raise click.BadParameter("应像 1/57 / such as 1/57", param_hint="EPOCH/SEQ")
+    epoch, seq = _epoch_and_seq(place)
     outcome = submit(
-        context,
-        BookParked(terminal=terminal, epoch=int(epoch), seq=int(seq), reason=reason[:200]),
+        context, BookParked(terminal=terminal, epoch=epoch, seq=seq, reason=reason[:200])
     )
     assert isinstance(outcome, ParkedBooked), outcome
     more = f"，透支 {outcome.overdraft_points}" if outcome.overdraft_points else ""
     click.echo(f"已入账 {terminal} {place}：{outcome.outcome.value}{more} / booked")
+
+
+@parked.command("leave")
+@click.argument("terminal")
+@click.argument("place", metavar="EPOCH/SEQ")
+@click.option("--reason", required=True, help="为什么不登记 / why it is not booked")
+@pass_context
+def parked_leave(context: CommandContext, terminal: str, place: str, reason: str) -> None:
+    """登记积分核实后不入账，写原因 / Do not book a parked award; it stays on record."""
+    epoch, seq = _epoch_and_seq(place)
+    submit(context, LeaveParked(terminal=terminal, epoch=epoch, seq=seq, reason=reason[:200]))
+    click.echo(f"不入账 {terminal} {place} / left unbooked")
+
+
+def _epoch_and_seq(place: str) -> tuple[int, int]:
+    epoch, _, seq = place.partition("/")
+    if not (epoch.isdigit() and seq.isdigit()):
+        raise click.BadParameter("应像 1/57 / such as 1/57", param_hint="EPOCH/SEQ")
+    return int(epoch), int(seq)
 
 
 @click.group("terminal")

@@ -25,7 +25,7 @@ from server.redemption.intake import (
 )
 from server.redemption.order_days import expire_orders, set_voucher_days
 from server.redemption.order_values import CancelOrder, ExpireOrders, FulfilOrder, SetVoucherDays
-from server.redemption.parked import BookParked, book_parked
+from server.redemption.parked import BookParked, LeaveParked, book_parked, leave_parked
 from server.redemption.queries import ChainHead, Refund, Sale, chain_head, refunds_of, sale_of
 from server.redemption.reading_ahead import read_ahead
 from server.redemption.states import SaleState
@@ -49,6 +49,7 @@ __all__ = [
     "FulfilOrder",
     "Gap",
     "JournalRecord",
+    "LeaveParked",
     "OpenEpoch",
     "ReceiveStock",
     "Refund",
@@ -82,3 +83,4 @@ def register(desk: FactDesk) -> None:
     desk.register("open_epoch", OpenEpoch, open_epoch)
     desk.register("reopen_terminal", ReopenTerminal, reopen_terminal)
     desk.register("book_parked", BookParked, book_parked)
+    desk.register("leave_parked", LeaveParked, leave_parked)

@@ -21,7 +21,11 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """In the books already, with the same content; nothing was written."""
+    """In the books already, with the same content; nothing was written. ``says``: as what, where
+    another channel told it.
+    """
+
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)

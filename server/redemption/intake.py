@@ -6,14 +6,16 @@ stored and parked; it waits for a person and blocks nothing behind it.
 
 from collections.abc import Callable
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from protocol.acts import PersonActed
+from protocol.counter import CounterAwarded, EventEntered
 from protocol.drawer import DrawerOpened
-from protocol.evidence import CardEvidence
+from protocol.evidence import CardEvidence, Evidence
 from protocol.journal import (
     UNREADABLE,
     Envelope,
@@ -36,6 +38,7 @@ from server.directory import Terminal, TerminalState, pool_terms, terminal_of
 from server.facts import FactStamp, Refusal
 from server.redemption.booked import Booked, Booking, Parked
 from server.redemption.capture import Told, book_sale
+from server.redemption.counter_awards import book_counter_award
 from server.redemption.declared import book_declared
 from server.redemption.evidence import card_proof_holds
 from server.redemption.fulfilled import book_fulfilled
@@ -107,13 +110,14 @@ def record_proof_holds(
     except UNREADABLE:
         return None
     sale = decode_happening(envelope.happening)
-    if isinstance(sale, OrderFulfilled) and isinstance(sale.confirmation, CardEvidence):
+    shown: tuple[UUID, Evidence] | None = None
+    if isinstance(sale, OrderFulfilled):
+        shown = (sale.fulfilment_id, sale.confirmation)
+    elif isinstance(sale, CounterAwarded):
+        shown = (sale.award_id, sale.evidence)
+    if shown is not None and isinstance(shown[1], CardEvidence):
         return card_proof_holds(
-            sale.confirmation,
-            sale_id=sale.fulfilment_id,
-            points=0,
-            terminal=terminal,
-            secret_of=secret_of,
+            shown[1], sale_id=shown[0], points=0, terminal=terminal, secret_of=secret_of
         )
     if not isinstance(sale, SaleCaptured) or not isinstance(sale.evidence, CardEvidence):
         return None
@@ -190,34 +194,43 @@ def book_happening(tx: Connection, told: Told) -> Booking:
     if _NUL_IN_JSON in bytes(told.envelope.happening):  # PostgreSQL keeps no text with NUL
         return Parked("记录含有不可用的字符 / the record holds characters that cannot be kept")
     happening = decode_happening(told.envelope.happening)
-    if isinstance(happening, SaleCaptured):
-        return book_sale(tx, told, happening)
-    if isinstance(happening, SaleReversed):
-        return book_reversal(tx, told, happening)
-    if isinstance(happening, SaleRefunded):
-        return book_refund(tx, told, happening)
+    if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded):
+        return _book_of_sale(tx, told, happening)
     if isinstance(happening, TakingsDeclared):
         return book_declared(tx, told, happening)
     if isinstance(happening, OrderFulfilled):
         return book_fulfilled(tx, told, happening)
     if isinstance(happening, ShiftClosed):
         return book_shift(tx, told, happening)
-    if isinstance(happening, TerminalStarted | DrawerOpened | ShiftOpened | PersonActed):
+    if isinstance(happening, CounterAwarded):
+        return book_counter_award(tx, told, happening)
+    if isinstance(
+        happening, TerminalStarted | DrawerOpened | ShiftOpened | PersonActed | EventEntered
+    ):
         return Booked()
     return Parked("服务器还不认识这类记录 / a kind of record that this server does not know yet")
 
 
+def _book_of_sale(
+    tx: Connection, told: Told, happening: SaleCaptured | SaleReversed | SaleRefunded
+) -> Booking:
+    if isinstance(happening, SaleCaptured):
+        return book_sale(tx, told, happening)
+    if isinstance(happening, SaleReversed):
+        return book_reversal(tx, told, happening)
+    return book_refund(tx, told, happening)
+
+
 def _outcome(envelope: Envelope, booking: Booking) -> RecordOutcome:
-    kind, overdraft_points, says = OutcomeKind.DUPLICATE, 0, ""
+    kind, overdraft_points = OutcomeKind.DUPLICATE, 0
     if isinstance(booking, Parked):
-        kind, says = OutcomeKind.PARKED, booking.says
+        kind = OutcomeKind.PARKED
     elif isinstance(booking, Booked):
         kind, overdraft_points = booking.outcome, booking.overdraft_points
-        says = booking.says
     return RecordOutcome(
         epoch=envelope.epoch,
         seq=envelope.seq,
         outcome=kind,
         overdraft_points=overdraft_points,
-        says=says,
+        says=booking.says,
     )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select
 
 from protocol.journal import Envelope
@@ -17,11 +18,12 @@ from server.facts.refused import Refused
 from server.facts.tables import fact
 from server.redemption.booked import Booked, Parked
 from server.redemption.capture import Told
-from server.redemption.chain_tables import parked_booking
+from server.redemption.chain_tables import REASON_MAX, parked_booking
 from server.redemption.intake import JournalRecord, book_happening
 from server.redemption.tables import journal_record
 
 LISTED_MAX = 1_000
+COUNTER_AWARD = "counter_awarded"
 
 
 class BookParked(Struct, frozen=True, kw_only=True):
@@ -31,6 +33,24 @@ class BookParked(Struct, frozen=True, kw_only=True):
     epoch: int
     seq: int
     reason: str
+
+
+class LeaveParked(Struct, frozen=True, kw_only=True):
+    """A parked award is not to be booked: somebody looked, and ``reason`` says why not.
+
+    Awards alone: what a shop sold or gave back is always booked in the end.
+    """
+
+    terminal: str
+    epoch: int
+    seq: int
+    reason: Annotated[str, Meta(min_length=1, max_length=REASON_MAX)]
+
+
+class ParkedLeft(Struct, frozen=True, kw_only=True):
+    """It waits for nobody any more."""
+
+    kind: str
 
 
 class ParkedBooked(Struct, frozen=True, kw_only=True):
@@ -117,10 +137,7 @@ class _Happened(Struct, frozen=True):
 
 def _parked(row: RowMapping) -> ParkedRecord:
     envelope = _envelope(row["body"])
-    try:
-        happened = msgspec.json.decode(envelope.happening, type=_Happened)
-    except msgspec.DecodeError:
-        happened = _Happened()
+    happened = _happened(envelope)
     return ParkedRecord(
         terminal=row["terminal"],
         shop=row["shop"],
@@ -134,6 +151,13 @@ def _parked(row: RowMapping) -> ParkedRecord:
     )
 
 
+def _happened(envelope: Envelope) -> _Happened:
+    try:
+        return msgspec.json.decode(envelope.happening, type=_Happened)
+    except msgspec.DecodeError:
+        return _Happened()
+
+
 def _envelope(fact_body: bytes) -> Envelope:
     command = msgspec.json.decode(fact_body, type=JournalRecord)
     return msgspec.json.decode(command.record.body, type=Envelope)
@@ -144,25 +168,11 @@ def book_parked(tx: Connection, stamp: FactStamp, command: BookParked) -> Parked
 
     What cannot be booked still is refused with the reason, and stays parked.
     """
-    place = f"{command.terminal} {command.epoch}/{command.seq}"
-    here = (
-        journal_record.c.pool == stamp.pool,
-        journal_record.c.terminal == command.terminal,
-        journal_record.c.epoch == command.epoch,
-        journal_record.c.seq == command.seq,
-    )
-    row = tx.execute(
-        select(journal_record.c.outcome, journal_record.c.fact_no).where(*here)
-    ).first()
-    if row is None or row.outcome != OutcomeKind.PARKED.value:
-        return Refused("not_parked", f"{place} 没有待处理的记录 / there is no parked record")
-    if _is_booked(tx, stamp.pool, command):
-        return Refused("booked", f"{place} 已经补记入账 / it is booked already")
+    place = _place(command)
+    record = _waiting(tx, stamp.pool, command)
+    if isinstance(record, Refused):
+        return record
     told_by = terminal_of(tx, stamp.pool, command.terminal)
-    body = tx.execute(
-        select(fact.c.body).where(fact.c.pool == stamp.pool, fact.c.fact_no == row.fact_no)
-    ).scalar_one()
-    record = msgspec.json.decode(body, type=JournalRecord)
     assert told_by is not None, place
     envelope = msgspec.json.decode(record.record.body, type=Envelope)
     terms = pool_terms(tx, stamp.pool)
@@ -173,6 +183,62 @@ def book_parked(tx: Connection, stamp: FactStamp, command: BookParked) -> Parked
     outcome, overdraft = OutcomeKind.DUPLICATE, 0
     if isinstance(booking, Booked):
         outcome, overdraft = booking.outcome, booking.overdraft_points
+    _close(tx, stamp, command, outcome, overdraft)
+    return ParkedBooked(outcome=outcome, overdraft_points=overdraft)
+
+
+def leave_parked(tx: Connection, stamp: FactStamp, command: LeaveParked) -> ParkedLeft | Refused:
+    """Let an award wait no more without booking it. Refused: no award, or it does not wait."""
+    record = _waiting(tx, stamp.pool, command)
+    if isinstance(record, Refused):
+        return record
+    envelope = msgspec.json.decode(record.record.body, type=Envelope)
+    happened = _happened(envelope)
+    if happened.type != COUNTER_AWARD:
+        return Refused(
+            "not_an_award",
+            f"{_place(command)} 不是登记积分，只能处理后补记入账"
+            " / it is no award: mend its cause and book it",
+        )
+    _close(tx, stamp, command, OutcomeKind.DUPLICATE, 0)
+    return ParkedLeft(kind=happened.type)
+
+
+def _place(command: BookParked | LeaveParked) -> str:
+    return f"{command.terminal} {command.epoch}/{command.seq}"
+
+
+def _waiting(
+    tx: Connection, pool: str, command: BookParked | LeaveParked
+) -> JournalRecord | Refused:
+    """The parked record that the command is about, as it came."""
+    place = _place(command)
+    here = (
+        journal_record.c.pool == pool,
+        journal_record.c.terminal == command.terminal,
+        journal_record.c.epoch == command.epoch,
+        journal_record.c.seq == command.seq,
+    )
+    row = tx.execute(
+        select(journal_record.c.outcome, journal_record.c.fact_no).where(*here)
+    ).first()
+    if row is None or row.outcome != OutcomeKind.PARKED.value:
+        return Refused("not_parked", f"{place} 没有待处理的记录 / there is no parked record")
+    if _is_booked(tx, pool, command):
+        return Refused("booked", f"{place} 已经处理过了 / it is dealt with already")
+    body = tx.execute(
+        select(fact.c.body).where(fact.c.pool == pool, fact.c.fact_no == row.fact_no)
+    ).scalar_one()
+    return msgspec.json.decode(body, type=JournalRecord)
+
+
+def _close(
+    tx: Connection,
+    stamp: FactStamp,
+    command: BookParked | LeaveParked,
+    outcome: OutcomeKind,
+    overdraft_points: int,
+) -> None:
     tx.execute(
         insert(parked_booking).values(
             pool=stamp.pool,
@@ -180,15 +246,14 @@ def book_parked(tx: Connection, stamp: FactStamp, command: BookParked) -> Parked
             epoch=command.epoch,
             seq=command.seq,
             outcome=outcome.value,
-            overdraft_points=overdraft,
+            overdraft_points=overdraft_points,
             reason=command.reason,
             fact_no=stamp.fact_no,
         )
     )
-    return ParkedBooked(outcome=outcome, overdraft_points=overdraft)
 
 
-def _is_booked(tx: Connection, pool: str, command: BookParked) -> bool:
+def _is_booked(tx: Connection, pool: str, command: BookParked | LeaveParked) -> bool:
     found = select(parked_booking.c.fact_no).where(
         parked_booking.c.pool == pool,
         parked_booking.c.terminal == command.terminal,

@@ -9,7 +9,9 @@ from typing import Protocol
 from uuid import UUID
 
 from drivers.document import Document
+from protocol.counter import CounterAwards
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy
+from protocol.documents import Document as PoolDocument
 from protocol.journal import ClockState
 from protocol.messages import (
     Approved,
@@ -120,8 +122,9 @@ class PoolDocuments:
     policy: Policy | None
     catalogue: Catalogue | None
     directory: Directory | None
+    awards: CounterAwards | None = None
 
-    def of_kind(self, kind: DocumentKind) -> Policy | Catalogue | Directory | None:
+    def of_kind(self, kind: DocumentKind) -> PoolDocument | None:
         """The document of this kind."""
         match kind:
             case DocumentKind.POLICY:
@@ -130,6 +133,8 @@ class PoolDocuments:
                 return self.catalogue
             case DocumentKind.DIRECTORY:
                 return self.directory
+            case DocumentKind.AWARDS:
+                return self.awards
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Row, and_, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from drivers.document import Document, document_to_json
+from protocol.counter import CounterAwards
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
+from protocol.documents import Document as PoolDocument
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
 from protocol.sales import Happening, SaleCaptured, SaleRefunded, SaleReversed
 from terminal.domain.ports import (
@@ -269,7 +271,7 @@ class SqliteStore(ExposureReads, RefundReads, ShiftReads, PeopleReads):
     def documents(self) -> PoolDocuments:
         return self._documents
 
-    def save_document(self, signed: SignedDocument, opened: Policy | Catalogue | Directory) -> None:
+    def save_document(self, signed: SignedDocument, opened: PoolDocument) -> None:
         """Keep a verified document, if it is newer than the one in use."""
         old = self._documents.of_kind(signed.kind)
         if old is not None and old.version >= opened.version:
@@ -366,10 +368,12 @@ class SqliteStore(ExposureReads, RefundReads, ShiftReads, PeopleReads):
         policy = bodies.get(DocumentKind.POLICY.value)
         catalogue = bodies.get(DocumentKind.CATALOGUE.value)
         directory = bodies.get(DocumentKind.DIRECTORY.value)
+        awards = bodies.get(DocumentKind.AWARDS.value)
         return PoolDocuments(
             policy=msgspec.json.decode(policy, type=Policy) if policy else None,
             catalogue=msgspec.json.decode(catalogue, type=Catalogue) if catalogue else None,
             directory=msgspec.json.decode(directory, type=Directory) if directory else None,
+            awards=msgspec.json.decode(awards, type=CounterAwards) if awards else None,
         )
 
 

@@ -163,6 +163,7 @@ class SyncRound:
                 policy=documents.policy.version if documents.policy else 0,
                 catalogue=documents.catalogue.version if documents.catalogue else 0,
                 directory=documents.directory.version if documents.directory else 0,
+                awards=documents.awards.version if documents.awards else 0,
             )
         )
         if not isinstance(answer, DocumentsAnswer):
