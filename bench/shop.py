@@ -36,6 +36,7 @@ from terminal.domain.changes import Changes
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
 from terminal.domain.sale import SaleState
+from terminal.receipts.coded import CodedReceipts
 from terminal.receipts.composer import ReceiptComposer
 from terminal.store.identity import SystemIds
 from terminal.store.sealer import Sealer
@@ -110,7 +111,7 @@ class SellingShop:
             identity=identity,
             store=self.store,
             pool=PoolBesideTheTill(account),
-            receipts=ReceiptComposer(),
+            receipts=CodedReceipts(ReceiptComposer(), self.key, tag),
             clock=clock,
             ids=SystemIds(),
             changes=Changes(),

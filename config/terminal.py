@@ -12,6 +12,7 @@ SIMULATED_CLOCK: Final = "simulated://"
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Language = Literal["zh", "en"]
+PageUrl = Annotated[str, Meta(pattern=r"^(https?://[^/\s#]+(/[^\s#]*)?)?$", max_length=80)]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^/\s]+(/\S*)?$")]
 DeviceUrl = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+]*://\S*$")]
 ShopLines = Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=8)]
@@ -40,6 +41,9 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     receipt_language: Literal["zh", "en", "both"] | None = None
     receipt_header: ShopLines = ()
     receipt_footer: ShopLines = ()
+    # The pool's page that the code on a receipt opens in a phone's camera. None: /r on the server,
+    # where that is https; "": the code is digits alone, which only the page's own camera reads.
+    receipt_page: PageUrl | None = None
     clock: ClockUrl = "system"
     # In total, connecting included: a queue is waiting behind this sale.
     ask_timeout_s: Annotated[float, Meta(gt=0, le=10)] = 2.0

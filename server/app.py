@@ -12,10 +12,12 @@ from server import api
 from server.api.direct import DirectWay
 from server.api.partners import create_partner_blueprint
 from server.api.phones import create_phone_blueprint
+from server.api.receipts import create_receipt_blueprint
 from server.api.replies import NOT_STORED, SECURITY_HEADERS, NotDealt
 from server.api.replies import response as api_response
 from server.db import TryAgain
 from server.phone.pages import create_blueprint as create_phone_pages
+from server.phone.pages import create_receipt_page
 from server.portal import console
 from server.portal import pages as portal
 from server.portal.services import PortalServices
@@ -57,7 +59,9 @@ def create_app(services: AppServices) -> Flask:
     app.register_blueprint(api.create_blueprint(services.api))
     app.register_blueprint(create_partner_blueprint(services.api))
     app.register_blueprint(create_phone_blueprint(services.api))
+    app.register_blueprint(create_receipt_blueprint(services.api))
     app.register_blueprint(create_phone_pages(services.api.engine, services.api.pool))
+    app.register_blueprint(create_receipt_page())
     app.register_blueprint(portal.create_blueprint(services.portal))
     app.register_blueprint(console.create_blueprint(services.portal))
     app.before_request(_refuse_nul)

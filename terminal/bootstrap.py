@@ -33,12 +33,13 @@ from terminal.diagnostics.rejoin import rejoin_command
 from terminal.diagnostics.storage import diagnose_command
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
-from terminal.domain.ports import StoreFaultError, TerminalIdentity
+from terminal.domain.ports import Receipts, StoreFaultError, TerminalIdentity
 from terminal.domain.stand_in import ImageTrust
 from terminal.domain.stopped import Stop, StopCause
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
 from terminal.receipts.blocks import PaperLanguage, ShopLines
+from terminal.receipts.coded import CodedReceipts, page_of
 from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
@@ -154,7 +155,9 @@ class Terminal:
         self._staff = self._make_staff(settings)
         tag = pool_tag(read_public_key(identity.root_key))
         self._certificate = KeptCertificate(settings.data_dir, key, tag)
-        self.till, after_sale, returns, page = self._make_till(settings, identity)
+        page_address = page_of(settings.server_url, settings.receipt_page)
+        receipts = CodedReceipts(self._papers(settings), key, tag, page_address)
+        self.till, after_sale, returns, page = self._make_till(settings, identity, receipts)
         self._add_second_medium(settings, identity)
         stop = self._quarantine.read()
         if stop is not None:  # the second medium knows better
@@ -273,9 +276,8 @@ class Terminal:
         )
 
     def _make_till(
-        self, settings: TerminalSettings, identity: TerminalIdentity
+        self, settings: TerminalSettings, identity: TerminalIdentity, receipts: Receipts
     ) -> tuple[Till, AfterSale, Returns, Page]:
-        receipts = self._papers(settings)
         ids = SystemIds()
         drawer = CashDrawer(fitted=settings.drawer)
         till = Till(

@@ -88,12 +88,18 @@ def _find_atomic() -> Path | None:
     return next((file for file in places if file.exists()), None)
 
 
+def _find_zbar() -> Path | None:
+    found = shutil.which("zbarimg")
+    return Path(found) if found else None
+
+
 CHROMIUM: Final = Part("Chromium", "chromium", _find_chromium)
 # Playwright's driver is linked against it, and a bare Debian has none.
 ATOMIC: Final = Part("libatomic", "libatomic1", _find_atomic)
 POSTGRES: Final = Part("PostgreSQL", "postgresql", _find_postgres)
 FONT: Final = Part("Chinese font", "fonts-wqy-zenhei", _find_font)
 STRACE: Final = Part("strace", "strace", _find_strace)
+ZBAR: Final = Part("zbar", "zbar-tools", _find_zbar)
 PARTS_OF_MARK: Final = {"browser": (CHROMIUM, ATOMIC), "postgres": (POSTGRES,)}
 
 
@@ -174,6 +180,12 @@ def artefacts() -> Path:
 def cjk_font(pytestconfig: pytest.Config) -> Path:
     """A font file with Chinese characters."""
     return need(FONT, pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def zbarimg(pytestconfig: pytest.Config) -> Path:
+    """The program that reads QR codes with zbar."""
+    return need(ZBAR, pytestconfig)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ RECEIPT_PURPOSE = "receipt-code"
 SHOP_BYTES = 42
 NONCE_BYTES = 8
 DIGEST_BYTES = 18
+CHECK_DIGITS = 10
 
 _CERTIFICATE = struct.Struct(f">BB32sI{SHOP_BYTES}s")
 _ASKED = struct.Struct(">II8s")
@@ -104,6 +105,11 @@ def terminal_name(key: Ed25519PublicKey) -> bytes:
 def record_digest(record: bytes) -> bytes:
     """What a receipt keeps of the record (its JSON bytes) that stands in the journal."""
     return hashlib.sha256(b"HUIDIAN1/receipt-record\0" + record).digest()[:DIGEST_BYTES]
+
+
+def check_digits(digest: bytes) -> str:
+    """Ten digits of a record's digest, which people can type where nobody can scan."""
+    return f"{int.from_bytes(digest) % 10**CHECK_DIGITS:0{CHECK_DIGITS}}"
 
 
 def make_terminal_certificate(

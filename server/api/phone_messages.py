@@ -8,6 +8,7 @@ Anybody may write such a client; the pool's own page is one, a town's mini-progr
 Bytes are hex, times Unix seconds.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -106,26 +107,57 @@ class PhoneEnded(Struct, frozen=True, kw_only=True):
 
 
 class ReceiptCheck(Struct, frozen=True, kw_only=True):
-    """The digits of a receipt's code."""
+    """The digits of a receipt's code; or, typed off the paper, its number and its check number."""
 
-    digits: Annotated[str, Meta(max_length=600)]
+    digits: Annotated[str, Meta(max_length=700)] = ""
+    receipt_no: Annotated[str, Meta(max_length=64)] = ""
+    check: Annotated[str, Meta(max_length=32)] = ""
+
+
+class ReceiptState(StrEnum):
+    """How a receipt stands to what the pool knows.
+
+    ``whole``: a terminal of the pool made it, and the books say the same. ``untold``: a terminal
+    made it, and the books do not have it yet. ``altered``: somebody changed it, or it differs from
+    the books. ``unknown``: no receipt of this pool, or a number that is not in the books.
+    """
+
+    WHOLE = "whole"
+    UNTOLD = "untold"
+    ALTERED = "altered"
+    UNKNOWN = "unknown"
+
+
+class ReceiptLine(Struct, frozen=True, kw_only=True):
+    """A line as the books have it; ``quantity`` as people write it, with its unit."""
+
+    name: str
+    quantity: str
+    amount_fen: int
+    amount_points: int
 
 
 class ReceiptAnswer(Struct, frozen=True, kw_only=True):
-    """What the pool knows of a receipt.
+    """What the pool knows of a receipt, for whoever holds it to compare with the paper.
 
     Attributes:
-        genuine: a terminal of this pool signed it.
+        genuine: a terminal of this pool signed it, or told the record it is of.
         booked: it is in the books, of this terminal, with the same points, cash and total.
         shop_name: where the terminal stands.
+        lines: as booked, where it is ``whole``.
     """
 
+    state: ReceiptState
     genuine: bool
     booked: bool
     says: str
     kind: str = ""
+    receipt_no: str = ""
     shop_name: str = ""
     occurred_at: int = 0
     points: int = 0
     total_fen: int = 0
     cash_fen: int = 0
+    unit_name: str = ""
+    unit_name_en: str = ""
+    lines: tuple[ReceiptLine, ...] = ()

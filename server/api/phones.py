@@ -2,16 +2,12 @@
 
 import hmac
 from datetime import datetime, timedelta
-from enum import Enum
 
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
-from protocol.codes import make_slot, read_code, to_digits
-from protocol.codes.challenge import ReceiptCode, ReceiptKind, terminal_name
+from protocol.codes import make_slot, to_digits
 from protocol.codes.phone import FLAG_EXTRACTABLE, read_certificate, show_limit
-from protocol.codes.verifying import receipt_holds
-from protocol.keys import read_public_key
 from protocol.messages import ProblemKind
 from protocol.money import Points
 from server.api.answers import WRONG_CODE
@@ -24,8 +20,6 @@ from server.api.phone_messages import (
     PhoneHistoryLine,
     PhoneRequest,
     PhoneSlot,
-    ReceiptAnswer,
-    ReceiptCheck,
 )
 from server.api.replies import NotDealt, response
 from server.api.services import ApiServices
@@ -34,12 +28,9 @@ from server.api.wrong_tries import WrongTries
 from server.db import reading, run_writing
 from server.directory import (
     DirectoryProblem,
-    Terminal,
     issuer_keys,
     pool_terms,
     resident_of,
-    shop_of,
-    terminal_of,
 )
 from server.directory.accounts import resident_account
 from server.directory.enrolment import PHONE_CODE_LETTERS, code_name
@@ -53,11 +44,8 @@ from server.directory.phones import (
     phone_invitations_named,
     phone_of,
 )
-from server.directory.terminals import enrolled_keys
 from server.facts.refused import Refused
 from server.ledger import spendable
-from server.redemption.queries import Refund, Sale, refunds_of, sale_of
-from server.redemption.states import SaleState
 from server.reports.record import record_lines
 
 MAX_PHONE_BODY_BYTES = 4_096
@@ -77,7 +65,7 @@ _ENDED = {
 
 
 def create_phone_blueprint(services: ApiServices) -> Blueprint:
-    """``/v1/phones`` and ``/v1/receipts``."""
+    """``/v1/phones``."""
     api = Blueprint("phones", __name__, url_prefix="/v1")
     tries = WrongTries()
 
@@ -105,14 +93,6 @@ def create_phone_blueprint(services: ApiServices) -> Blueprint:
         if isinstance(message, NotDealt):
             return response(message)
         return response(_refresh(services, message, services.clock()))
-
-    @api.post("/receipts/check")
-    def check() -> Response:
-        message = read_message(request.get_data(cache=False), ReceiptCheck)
-        if isinstance(message, NotDealt):
-            return response(message)
-        with reading(services.engine) as tx:
-            return response(check_receipt(tx, services, message.digits))
 
     return api
 
@@ -274,75 +254,3 @@ def _slots(
         start_s = int(starts_at.timestamp())
         made.append(PhoneSlot(starts_at=start_s, minutes=minutes, digits=to_digits(payload)))
     return tuple(made)
-
-
-def check_receipt(tx: Connection, services: ApiServices, digits: str) -> ReceiptAnswer:
-    """Whether a terminal of this pool made the receipt, and whether its sale is in the books."""
-    code = read_code(digits)
-    if not isinstance(code, ReceiptCode):
-        return ReceiptAnswer(
-            genuine=False, booked=False, says="这不是小票上的码 / this is no code of a receipt"
-        )
-    terminal = _terminal_named(tx, services.pool, code.terminal)
-    if (
-        terminal is None
-        or terminal.public_key is None
-        or not receipt_holds(code, read_public_key(terminal.public_key), services.keys.tag)
-    ):
-        return ReceiptAnswer(
-            genuine=False,
-            booked=False,
-            says="这张小票不是本积分池的终端开的 / no terminal of this pool made this receipt",
-        )
-    stands = _books_say(tx, services.pool, code, terminal.terminal)
-    shop = shop_of(tx, services.pool, terminal.shop)
-    return ReceiptAnswer(
-        genuine=True,
-        booked=stands is _Stands.BOOKED,
-        says=stands.value,
-        kind="sale" if code.kind is ReceiptKind.SALE else "refund",
-        shop_name=shop.name if shop else "",
-        occurred_at=int(code.occurred_at.timestamp()),
-        points=code.points,
-        total_fen=code.total_fen,
-        cash_fen=code.cash_fen,
-    )
-
-
-class _Stands(Enum):
-    """How a genuine receipt stands to the books, in the words of the answer."""
-
-    BOOKED = "小票属实，已入账 / genuine, and in the books"
-    UNTOLD = "小票属实，还没有上传入账 / genuine, not told to the server yet"
-    DIFFERS = (
-        "小票是真的，但与账上不符，请拿小票到社区核对"
-        " / made by this terminal, but the books differ: take it to the community office"
-    )
-
-
-def _books_say(tx: Connection, pool: str, code: ReceiptCode, terminal: str) -> _Stands:
-    """A sale is compared as it was booked; a refund with all that came back of its sale."""
-    told = (terminal, code.points, code.cash_fen, code.total_fen)
-    booked: list[Sale | Refund] = []
-    if code.kind is ReceiptKind.REFUND:
-        booked.extend(refunds_of(tx, pool, code.sale_id))
-    else:
-        sale = sale_of(tx, pool, code.sale_id)
-        booked.extend([sale] if sale is not None and sale.state is SaleState.CAPTURED else [])
-    if any(_figures(each) == told for each in booked):
-        return _Stands.BOOKED
-    # A sale has one receipt; of a refund, another part may be on its way still.
-    is_sale = code.kind is ReceiptKind.SALE
-    return _Stands.DIFFERS if booked and is_sale else _Stands.UNTOLD
-
-
-def _figures(booked: Sale | Refund) -> tuple[str, int, int, int]:
-    total_fen = sum(line.amount_fen for line in booked.lines)
-    return booked.terminal, booked.payment.points, booked.payment.cash_fen, total_fen
-
-
-def _terminal_named(tx: Connection, pool: str, name: bytes) -> Terminal | None:
-    for terminal, key in enrolled_keys(tx, pool).items():
-        if terminal_name(read_public_key(key)) == name:
-            return terminal_of(tx, pool, terminal)
-    return None

@@ -13,7 +13,20 @@ from server.directory import pool_terms
 
 STATIC: Final = Path(__file__).parent / "static"
 SHELL: Final = tuple(sorted(path.name for path in STATIC.iterdir() if path.is_file()))
-"""Every file of the page; the service worker keeps them all."""
+"""Every file of the pages."""
+NOT_KEPT: Final = frozenset({"index.html", "sw.js", "receipt.html", "receipt.css", "receipt.js"})
+"""What the service worker need not keep: a receipt is not checked without a network."""
+
+
+def create_receipt_page() -> Blueprint:
+    """``/r``, which the code on a receipt opens: short, for each letter makes the code larger."""
+    pages = Blueprint("receipt", __name__)
+
+    @pages.get("/r")
+    def receipt() -> Response:
+        return send_from_directory(STATIC, "receipt.html")
+
+    return pages
 
 
 def create_blueprint(engine: Engine, pool: str) -> Blueprint:
@@ -48,7 +61,7 @@ def create_blueprint(engine: Engine, pool: str) -> Blueprint:
     @pages.get("/shell.json")
     def shell() -> Response:
         files = ["/phone/", "/phone/manifest.webmanifest"]
-        files += [f"/phone/{name}" for name in SHELL if name not in {"index.html", "sw.js"}]
+        files += [f"/phone/{name}" for name in SHELL if name not in NOT_KEPT]
         return Response(msgspec.json.encode(files), content_type="application/json")
 
     @pages.get("/<name>")

@@ -61,21 +61,29 @@ class AfterSale:
             self._wake_workers()
             return NoticeCode.REPRINT_QUEUED
         copy_no = job.copy_no + int(job.state is not JobState.FAILED)
+        # Not as this program would write it: the first paper's code must come out the same.
+        record = self._store.record_of(receipt_no)
         with self._store.working() as work:
             if refund is not None:
-                facts = self._facts(policy, refund.at, None, copy_no)
+                facts = self._facts(policy, refund.at, None, copy_no, record)
                 document = self._receipts.refund(refund.refund, refund.sale, facts)
                 work.queue_print(JobKind.REFUND, receipt_no, document, copy_no)
             elif found is not None:
                 summary, sale, sold_at = found
-                facts = self._facts(policy, sold_at, summary.row.balance_points, copy_no)
+                balance = summary.row.balance_points
+                facts = self._facts(policy, sold_at, balance, copy_no, record)
                 document = self._receipts.sale(sale, facts)
                 work.queue_print(JobKind.SALE, receipt_no, document, copy_no)
         self._wake_workers()
         return NoticeCode.REPRINT_QUEUED
 
     def _facts(
-        self, policy: Policy, at: datetime, balance_points: int | None, copy_no: int
+        self,
+        policy: Policy,
+        at: datetime,
+        balance_points: int | None,
+        copy_no: int,
+        record: bytes,
     ) -> ReceiptFacts:
         return receipt_facts(
             self._identity,
@@ -83,4 +91,5 @@ class AfterSale:
             occurred_at=at,
             balance_before_points=balance_points,
             copy_no=copy_no,
+            record=record,
         )

@@ -114,6 +114,7 @@ def receipt_facts(
     occurred_at: datetime,
     balance_before_points: int | None,
     copy_no: int = 0,
+    record: bytes = b"",
 ) -> ReceiptFacts:
     """What a receipt says beside the sale."""
     return ReceiptFacts(
@@ -125,6 +126,7 @@ def receipt_facts(
         unit_name_en=policy.unit_name_en,
         balance_before_points=balance_before_points,
         copy_no=copy_no,
+        record=record,
     )
 
 

@@ -261,6 +261,9 @@ class Store(Protocol):
     def captured(self, receipt_no: str) -> tuple[SaleSummary, SaleCaptured, datetime] | None:
         """A completed sale by its receipt: row, record, and when it happened."""
 
+    def record_of(self, receipt_no: str) -> bytes:
+        """What was journalled under a sale's or refund's receipt, its JSON; empty for none."""
+
     def people(self) -> Sequence[Person]:
         """Everybody with a PIN here, owners first."""
 
@@ -335,7 +338,9 @@ class StoreUnsureError(StoreFaultError):
 class ReceiptFacts:
     """What a receipt says beside the sale itself. Points are the resident's, None if unknown.
 
-    ``receipt_code`` is the text of the QR code at its end; none is printed where it is empty.
+    ``receipt_code`` is the text of the QR code at its end, ``receipt_check`` the digits that are
+    typed instead; none is printed where it is empty. ``record`` is what happened as it stands in
+    the journal, its JSON; empty where it was journalled just now as this program writes it.
     """
 
     occurred_at: datetime
@@ -347,6 +352,8 @@ class ReceiptFacts:
     balance_before_points: int | None
     copy_no: int
     receipt_code: str = ""
+    receipt_check: str = ""
+    record: bytes = b""
 
 
 class Papers(Protocol):

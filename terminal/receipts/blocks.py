@@ -87,11 +87,18 @@ def foot(words: Words, shop: ShopLines, facts: ReceiptFacts, *, thanks: bool) ->
     rows: list[Element] = []
     if facts.receipt_code:
         rows += [Qr(facts.receipt_code), Text(words.code, align=Align.CENTER)]
+    if facts.receipt_check:
+        rows.append(Columns(words.check, grouped(facts.receipt_check)))
     rows += [Feed(), Text(facts.pool_name, align=Align.CENTER)]
     if thanks:
         rows.append(Text(words.farewell, align=Align.CENTER))
     rows.extend(Text(line, align=Align.CENTER) for line in shop.footer)
     return [*rows, Feed(3), Cut()]
+
+
+def grouped(digits: str) -> str:
+    """Digits as they are read out and typed: 482 1093 755."""
+    return f"{digits[:3]} {digits[3:7]} {digits[7:]}"
 
 
 def important(text: str) -> list[Element]:

@@ -35,6 +35,7 @@ class Words:
     farewell: str
     yuan: str
     code: str
+    check: str
 
 
 CHINESE = Words(
@@ -66,6 +67,7 @@ CHINESE = Words(
     farewell="谢谢惠顾  请保留小票备查",
     yuan="{} 元",
     code="扫码核对这张小票",
+    check="核对码",
 )
 
 ENGLISH = Words(
@@ -97,6 +99,7 @@ ENGLISH = Words(
     farewell="Thank you  Keep this receipt",
     yuan="{} yuan",
     code="Scan to check this receipt",
+    check="Check number",
 )
 
 BOTH = Words(
@@ -128,4 +131,5 @@ BOTH = Words(
     farewell="谢谢惠顾  请保留小票备查\nThank you  Keep this receipt",
     yuan="{} 元",
     code="扫码核对这张小票\nScan to check this receipt",
+    check="核对码 Check no.",
 )

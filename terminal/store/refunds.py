@@ -82,6 +82,20 @@ class RefundReads:
             ).all()
         return [_refunded(row.body)[0] for row in rows]
 
+    def record_of(self, receipt_no: str) -> bytes:
+        with self.reading() as connection:
+            for table in (sale, refund):
+                body = connection.execute(
+                    _BODY.join_from(
+                        table,
+                        journal,
+                        (table.c.epoch == journal.c.epoch) & (table.c.seq == journal.c.seq),
+                    ).where(table.c.receipt_no == receipt_no)
+                ).scalar()
+                if body is not None:
+                    return bytes(msgspec.json.decode(body, type=Envelope).happening)
+        return b""
+
     def sold_in_open_shift(self, sale_id: UUID) -> bool:
         with self.reading() as connection:
             sold = connection.execute(

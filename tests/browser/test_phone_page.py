@@ -3,7 +3,6 @@
 import base64
 import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,56 +15,21 @@ import qrcode.constants
 import qrcode.util
 import zxingcpp
 from PIL import Image, ImageFilter
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
-from sqlalchemy import Engine
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from protocol.codes import ShowCode, SlotCode, read_code, to_digits, verify_code
 from protocol.codes.phone import ConfirmCode
 from protocol.evidence import ConfirmEvidence, ShowEvidence
 from protocol.messages import Approved
-from server.db import create_all, metadata, open_engine
 from server.directory import issuer_keys
 from server.directory.enrolment import shown_code
 from server.directory.phones import EndPhone
+from tests.browser.conftest import PHONE
 from tests.support.phones import challenge_of, invite_phone
 from tests.unit.server.world import ZHANG, World
 
 pytestmark = pytest.mark.browser
 DIGITS = re.compile(r"^\d{100,}$")
-PHONE: ViewportSize = {"width": 390, "height": 844}
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """Zhang has 1,000 points, and the server's clock is the machine's."""
-    engine: Engine = open_engine(f"sqlite:///{tmp_path}/pool.sqlite3")
-    create_all(engine, metadata)
-    made = World(engine, tmp_path, "guanghui")
-    made.furnish()
-    for _ in range(10):
-        made.award(ZHANG, "river-patrol")
-    made.clock.now = datetime.now(UTC)
-    yield made
-    engine.dispose()
-
-
-@pytest.fixture
-def address(world: World) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/phone/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport=PHONE, device_scale_factor=2, locale="zh-CN")
-    yield opened
-    opened.close()
 
 
 def enrolled(context: BrowserContext, world: World, address: str) -> Page:

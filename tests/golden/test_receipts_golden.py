@@ -19,10 +19,22 @@ from protocol.documents import Catalogue
 from protocol.redemption import FenRemainder
 from terminal.domain.print_job import JobEvent
 from terminal.receipts.blocks import PaperLanguage
+from terminal.receipts.coded import CodedReceipts
 from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.shifts import Counted
 from tests.support.golden import as_hex, check, kept_bytes, kept_text, on_paper
-from tests.support.shop import ITEMS, NOON, WANG, Shop, card_text, directory, policy, slot_text
+from tests.support.shop import (
+    ITEMS,
+    NOON,
+    TAG,
+    TERMINAL_KEY,
+    WANG,
+    Shop,
+    card_text,
+    directory,
+    policy,
+    slot_text,
+)
 
 PAPERS = pytest.mark.parametrize("columns", [32, 48])
 LONGEST = "中牟大蒜礼盒（精选特级紫皮独头蒜5斤装，附保鲜袋、说明书和产地证明各一份，请放阴凉处）"
@@ -129,7 +141,8 @@ def long_names(shop: Shop) -> None:
 
 
 def english(shop: Shop) -> None:
-    shop.till._completing._receipts = ReceiptComposer(PaperLanguage.ENGLISH)
+    composer = ReceiptComposer(PaperLanguage.ENGLISH)
+    shop.till._completing._receipts = CodedReceipts(composer, TERMINAL_KEY, TAG)
     a1b_waived(shop)
 
 

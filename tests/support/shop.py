@@ -35,8 +35,9 @@ from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
-from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
+from terminal.domain.ports import Receipts, TerminalIdentity, Unreachable, UnreachableReason
 from terminal.domain.stand_in import ImageTrust
+from terminal.receipts.coded import CodedReceipts
 from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
@@ -263,7 +264,7 @@ class Shop:
         self.store = SqliteStore(self.path / "terminal.db", sealer)
         self.outbox = Outbox(self.store)
         self.spool = Spool(self.store)
-        receipts = ReceiptComposer()
+        receipts = CodedReceipts(ReceiptComposer(), TERMINAL_KEY, TAG)
         self.staff = Staff(
             store=self.store,
             clock=self.clock,
@@ -313,7 +314,7 @@ class Shop:
             surroundings=self.surroundings,
         )
 
-    def _open_more(self, receipts: ReceiptComposer) -> None:
+    def _open_more(self, receipts: Receipts) -> None:
         self.orders = Orders(
             desk=self.pool,
             store=self.store,

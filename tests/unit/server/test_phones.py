@@ -8,16 +8,14 @@ import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from protocol.codes import SlotCode, read_code, to_digits
-from protocol.codes.challenge import ReceiptKind, make_receipt
+from protocol.codes import SlotCode, read_code
 from protocol.codes.key import public_half
 from protocol.codes.phone import read_certificate
 from protocol.evidence import Evidence, ProofGrade, SlotEvidence, proof_grade
 from protocol.messages import Approved, OutcomeKind, Problem, ProblemKind
-from protocol.money import Fen, Points
 from protocol.reasons import Declined, DeclineReason
-from protocol.sales import AnsweredBy, RefundLine, ReversalReason, SaleCaptured, SaleReversed
-from server.api.phone_messages import PhoneAnswer, PhoneEnded, ReceiptAnswer
+from protocol.sales import AnsweredBy, ReversalReason, SaleCaptured, SaleReversed
+from server.api.phone_messages import PhoneAnswer, PhoneEnded
 from server.api.wrong_tries import ALL_TRIES, PEER_TRIES
 from server.bootstrap.desk import make_desk
 from server.commands.audit_replay import check_replay
@@ -33,8 +31,6 @@ from tests.unit.server.world import (
     Till,
     World,
     money_line,
-    read_answer,
-    refunded,
     sold,
 )
 
@@ -406,99 +402,6 @@ def test_a_phones_day_replays_to_the_same_books(rich: World, till: Till, tmp_pat
     rich.do(EndPhone(account=ZHANG, reason="遗失"))
     with reading(rich.engine) as tx:
         assert list(check_replay(tx, rich.pool, make_desk)) == []
-
-
-def receipt_digits(
-    till: Till,
-    sale: SaleCaptured,
-    *,
-    kind: ReceiptKind = ReceiptKind.SALE,
-    points: int = 50,
-    total_fen: int = 500,
-    cash_fen: int = 0,
-) -> str:
-    """What is printed on a receipt, signed with this till's key."""
-    return to_digits(
-        make_receipt(
-            till.key,
-            till.world.keys.tag,
-            kind=kind,
-            sale_id=sale.sale_id,
-            occurred_at=till.world.clock(),
-            points=Points(points),
-            total_fen=Fen(total_fen),
-            cash_fen=Fen(cash_fen),
-            record=msgspec.json.encode(sale),
-        )
-    )
-
-
-def receipt_says(world: World, text: str) -> ReceiptAnswer:
-    body = msgspec.json.encode({"digits": text})
-    answer = read_answer(
-        world.client.post("/v1/receipts/check", base_url=HOST, data=body), ReceiptAnswer
-    )
-    assert isinstance(answer, ReceiptAnswer)
-    return answer
-
-
-def test_a_receipt_is_checked_by_anybody(rich: World, till: Till) -> None:
-    shown, sale_id = phone_in_hand(rich).show(), rich.sale_id()
-    sale = bought(rich, shown, 50, sale_id, by=AnsweredBy.STAND_IN)
-
-    told = receipt_says(rich, receipt_digits(till, sale))
-    assert (told.genuine, told.booked, told.points, told.shop_name) == (
-        True,
-        False,
-        50,
-        "门店shop-a",
-    )
-    till.tell(sale)
-    assert receipt_says(rich, receipt_digits(till, sale)).booked
-    assert not receipt_says(rich, receipt_digits(Till(rich, "t-9"), sale)).genuine
-    for text in ("", "123", to_digits(bytes.fromhex(shown.payload_hex)), "９"):
-        assert not receipt_says(rich, text).genuine
-
-
-def test_a_receipt_that_differs_from_the_books_is_not_called_booked(
-    rich: World, till: Till
-) -> None:
-    elsewhere = rich.till(terminal="t-2")
-    sale = bought(rich, phone_in_hand(rich).show(), 50, by=AnsweredBy.STAND_IN)
-    till.tell(sale)
-    assert receipt_says(rich, receipt_digits(till, sale)).booked
-    told = [
-        receipt_says(rich, each)
-        for each in (
-            receipt_digits(till, sale, points=5),
-            receipt_digits(till, sale, cash_fen=100),
-            receipt_digits(till, sale, total_fen=5_000),
-            receipt_digits(elsewhere, sale),
-        )
-    ]
-    assert [(each.genuine, each.booked, "不符" in each.says) for each in told] == [
-        (True, False, True)
-    ] * 4
-
-
-def test_the_receipt_of_a_refund_is_looked_up_among_the_refunds(rich: World, till: Till) -> None:
-    sale = bought(rich, phone_in_hand(rich).show(), 50, by=AnsweredBy.STAND_IN)
-    till.tell(sale)
-    paper = receipt_digits(till, sale, kind=ReceiptKind.REFUND)
-    told = receipt_says(rich, paper)
-    assert (told.genuine, told.booked, told.kind) == (True, False, "refund")
-    sold_line = sale.lines[0]
-    back = RefundLine(
-        line_no=sold_line.line_no,
-        quantity_milli=sold_line.quantity_milli,
-        amount_fen=sold_line.amount_fen,
-        amount_points=0,
-    )
-    refund = refunded(rich, sale, back, points_for_money=50)
-    assert till.outcome(refund).outcome is OutcomeKind.POSTED
-    assert receipt_says(rich, paper).booked
-    other = receipt_digits(till, sale, kind=ReceiptKind.REFUND, points=40)
-    assert not receipt_says(rich, other).booked
 
 
 def test_the_books_grade_a_proof_by_what_it_is(rich: World, till: Till) -> None:
