@@ -18,7 +18,7 @@ from protocol.journal import GENESIS, RecordProblem, SignedRecord, open_record
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.stopped import Stop, StopCause
 from terminal.store.sealer import ChainHead
-from terminal.store.sqlite import SqliteStore, chain_head
+from terminal.store.sqlite import PRUNED, SqliteStore, chain_head
 from terminal.store.tables import chain_mark, journal, sale
 
 PAGE_RECORDS: Final = 500
@@ -39,7 +39,7 @@ class Mark(StrEnum):
 
     CHECKED = "checked"
     """Everything up to here was found in order."""
-    PRUNED = "pruned"
+    PRUNED = PRUNED
     """Everything up to here was told long ago, and is deleted."""
 
 

@@ -25,11 +25,13 @@ def save_refund(
     place: ChainHead | None,
     placed_at: datetime | None,
     given: SaleRefunded,
-    of: SaleCaptured | SaleFound,
+    of: SaleCaptured | SaleFound | None,
     *,
     whole: bool,
 ) -> None:
     """Note a refund at the place of its record; mark its sale when all of it is back.
+
+    ``of`` None: its sale is another terminal's, and not at hand (the paper cannot be made again).
 
     Raises:
         ValueError: the refund was not journalled in the same step.

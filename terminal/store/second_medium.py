@@ -15,6 +15,7 @@ from sqlalchemy import and_, or_, select
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.second_copy import CopyState
 from terminal.store.chain_check import Mark, read_mark
+from terminal.store.reading_back import TailError, read_back
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import SqliteStore, chain_head
 from terminal.store.stick import Stick, StickFaultError, StickLine
@@ -37,7 +38,9 @@ class SecondMedium:
         note: told of every change of state.
         confirmed: told when the stick's newest record is found in the journal: this image of
             the journal is not older than the stick.
-        differing: told once, with a sentence, when it holds what the journal does not.
+        differing: told once, with a sentence, when it holds what the journal does not, and that
+            is not the journal's own continuation.
+        read_back: told how many records came back from the stick, where it was ahead.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class SecondMedium:
         note: Callable[[CopyState], None] = lambda _state: None,
         confirmed: Callable[[], None] = lambda: None,
         differing: Callable[[str], None] = lambda _says: None,
+        read_back: Callable[[int], None] = lambda _count: None,
         look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
         self._stick = stick
@@ -57,12 +61,14 @@ class SecondMedium:
         self._note = note
         self._confirmed = confirmed
         self._differing = differing
+        self._note_read_back = read_back
         self._look_again_s = look_again_s
         self._turn = threading.Condition()
         self._asked = 0
         self._done = 0
         self._state = CopyState.BEHIND
         self._is_working = False
+        self._signs = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="second-medium", daemon=True)
         self._thread.start()
@@ -76,12 +82,15 @@ class SecondMedium:
         """Have the journal copied; the state after it, or STUCK when the time is up."""
         with self._turn:
             self._asked += 1
-            mine = self._asked
+            mine, signs = self._asked, self._signs
             self._turn.notify_all()
             if self._state is CopyState.STUCK and self._is_working:
                 return self._state  # it is stuck already: the queue does not wait for it again
-            if not self._turn.wait_for(lambda: self._done >= mine, self._limit_s):
-                self._set(CopyState.STUCK)
+            while not self._turn.wait_for(lambda: self._done >= mine, self._limit_s):
+                if self._signs == signs:
+                    self._set(CopyState.STUCK)
+                    break
+                signs = self._signs  # it reads much back, and it moves: a start waits for it
             return self._state
 
     def close(self) -> None:
@@ -121,6 +130,8 @@ class SecondMedium:
             if head is not None:
                 says = self._difference(head)
                 if says:
+                    says = self._read_back(says)
+                if says:
                     LOG.error("the second medium differs: %s", says)
                     self._differing(says)
                     return CopyState.DIFFERS
@@ -155,6 +166,37 @@ class SecondMedium:
         if pruned is not None and (stick.epoch, stick.seq) < (pruned.epoch, pruned.seq):
             return ""  # told and deleted here long ago; the stick was away meanwhile
         return f"the second medium has record {place}, which the journal lacks"
+
+    def _read_back(self, ahead: str) -> str:
+        """Take back what the journal lacks; why that cannot be, empty where it was done."""
+        with self._store.reading() as connection:
+            here = chain_head(connection)
+        sealer = self._store.sealer
+        key, terminal = sealer.key.public_key(), sealer.identity.terminal
+        try:
+            if here is None:
+                tail = self._stick.lines_after(None)
+            else:
+                tail = self._stick.lines_after(ChainHead(here.epoch, here.seq - 1, ""))
+                own = next(tail, None)
+                if own is None or own.head != here:
+                    return ahead
+            count = read_back(
+                self._store, tail, here, key=key, terminal=terminal, alive=self._give_sign
+            )
+        except TailError as error:
+            return f"{ahead}; it does not follow: {error}"
+        except (
+            StickFaultError
+        ) as fault:  # it is ahead for certain: nothing is sold on the old image
+            return f"{ahead}; it cannot be read to its end: {fault}"
+        LOG.warning("%d records were read back from the second medium", count)
+        self._note_read_back(count)
+        return ""
+
+    def _give_sign(self) -> None:
+        with self._turn:
+            self._signs += 1
 
     def _lines_after(self, head: ChainHead | None) -> Sequence[StickLine]:
         wanted = select(

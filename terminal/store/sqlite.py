@@ -37,12 +37,24 @@ from terminal.store.phone_counters import phone_counter
 from terminal.store.refunds import RefundReads
 from terminal.store.sealer import ChainHead, Sealer
 from terminal.store.shifts import ShiftReads
-from terminal.store.tables import counter, document, journal, outbox, print_job, refund, sale
+from terminal.store.tables import (
+    chain_mark,
+    counter,
+    document,
+    journal,
+    outbox,
+    print_job,
+    refund,
+    sale,
+)
 from terminal.store.texts import Text
 
 RECEIPT_COUNTER = "receipt"
 EPOCH_COUNTER = "epoch"
 """The newest epoch that the server gave, where it is beyond the one of the enrolment."""
+
+PRUNED = "pruned"
+"""The mark of the place up to which everything was told long ago, and is deleted."""
 
 MAX_SALES_BACK = 1_000
 
@@ -75,6 +87,11 @@ _HEAD = Text(
     select(journal.c.epoch, journal.c.seq, journal.c.hash)
     .order_by(journal.c.epoch.desc(), journal.c.seq.desc())
     .limit(1)
+)
+_ENDED = Text(
+    select(chain_mark.c.epoch, chain_mark.c.seq, chain_mark.c.hash).where(
+        chain_mark.c.name == PRUNED
+    )
 )
 
 
@@ -183,8 +200,12 @@ class SqliteWork(CounterWork):
 
 
 def chain_head(connection: Connection) -> ChainHead | None:
-    """The newest record of the newest epoch; None before the first."""
-    row = _HEAD.run(connection).fetchone()
+    """The newest record of the newest epoch; None before the first.
+
+    Where an earlier version deleted all that was told, its mark says where the chain ended: a
+    chain that began anew in the same epoch would be a fork.
+    """
+    row = _HEAD.run(connection).fetchone() or _ENDED.run(connection).fetchone()
     return ChainHead(*row) if row else None
 
 
