@@ -197,6 +197,8 @@ class BootAnswer(Struct, frozen=True, kw_only=True):
     closed_hash: str
     server_time: datetime
     anew: bool = False
+    last_receipt: int = 0
+    last_z: int = 0
 
 
 class DocumentsRequest(Struct, frozen=True, kw_only=True):

@@ -73,6 +73,7 @@ from server.redemption import (
 )
 from server.redemption.chain_tables import BOOT_ID_MAX
 from server.redemption.evidence import card_proof_holds
+from server.redemption.gaps import numbers_of
 from server.redemption.intake import record_proof_holds
 from server.redemption.opening import opened
 from server.redemption.orders_shown import orders_shown
@@ -283,7 +284,7 @@ def _taken_in(
     )
 
 
-def boot_job(_services: ApiServices, asker: Asker, message: BootRequest) -> Job:
+def boot_job(services: ApiServices, asker: Asker, message: BootRequest) -> Job:
     """A terminal has started: close its epoch and give it the next, if its chain is ours."""
     command = OpenEpoch(
         terminal=asker.terminal.terminal,
@@ -293,11 +294,15 @@ def boot_job(_services: ApiServices, asker: Asker, message: BootRequest) -> Job:
         head_hash=message.head_hash[:_HASH_HEX],
         differing=message.differing,
     )
-    return asker.job(lambda _tx, outcomes: _booted(asker.signature.seen_at, outcomes), command)
+    now = asker.signature.seen_at
+
+    def answer(tx: Connection, outcomes: Sequence[Outcome]) -> Answer:
+        return _booted(tx, services.pool, command.terminal, now, outcomes[0])
+
+    return asker.job(answer, command)
 
 
-def _booted(now: datetime, outcomes: Sequence[Outcome]) -> Answer:
-    (outcome,) = outcomes
+def _booted(tx: Connection, pool: str, terminal: str, now: datetime, outcome: Outcome) -> Answer:
     if isinstance(outcome, EpochStands):
         outcome = outcome.opened
     if isinstance(outcome, TellFirst):
@@ -307,6 +312,7 @@ def _booted(now: datetime, outcomes: Sequence[Outcome]) -> Answer:
     if isinstance(outcome, Refused):
         return NotDealt(ProblemKind.BAD_REQUEST, outcome.says)
     assert isinstance(outcome, EpochOpened), outcome
+    last_receipt, last_z = numbers_of(tx, pool, terminal)
     return BootAnswer(
         epoch=outcome.epoch,
         closed_epoch=outcome.closed_epoch,
@@ -314,6 +320,8 @@ def _booted(now: datetime, outcomes: Sequence[Outcome]) -> Answer:
         closed_hash=outcome.closed_hash,
         server_time=now,
         anew=outcome.anew,
+        last_receipt=last_receipt,
+        last_z=last_z,
     )
 
 

@@ -20,6 +20,7 @@ from protocol.messages import (
     ProblemKind,
     SaleRequest,
 )
+from protocol.recovery import RecoverRequest
 from server.api.answers import (
     WRONG_CODE,
     Asker,
@@ -33,6 +34,7 @@ from server.api.answers import (
 )
 from server.api.known_terminals import KnownTerminal
 from server.api.publishing import DocumentPublisher
+from server.api.recovering import recover_job
 from server.api.replies import NotDealt, response
 from server.api.services import ApiServices
 from server.api.signed import Asked, Signature, check_signature, is_key_text
@@ -113,6 +115,10 @@ def _add_boot(api: Blueprint, services: ApiServices) -> None:
         answer = _deal(services, terminal, what_was_asked(), BootRequest, boot_job)
         services.terminals.forget(terminal)  # its epoch may be another one now
         return response(answer)
+
+    @api.post("/terminals/<terminal>/recover")
+    def recover(terminal: str) -> Response:
+        return response(_deal(services, terminal, what_was_asked(), RecoverRequest, recover_job))
 
 
 def _enrol(services: ApiServices) -> Response:

@@ -18,12 +18,12 @@ from server.db.violation import Violation
 from server.directory import terminal_of
 from server.facts.tables import fact as fact_table
 from server.ledger.tables import entry as entry_table
-from server.redemption.chain_tables import parked_booking
+from server.redemption.chain_tables import chain_gap, journal_difference, parked_booking
 from server.redemption.intake import JournalRecord
 from server.redemption.tables import journal_record, refund, sale
 
 _POSTED = {OutcomeKind.POSTED.value, OutcomeKind.OVERDRAFT.value}
-_RECORD_FACT = "journal_record"
+_RECORD_FACTS = ("journal_record", "recover_record")
 _PREFIXES = {"sale": "sale:", "refund": "refund:"}
 _Place = tuple[str, int, int]
 
@@ -92,9 +92,10 @@ def _same_place(table: Table) -> ColumnElement[bool]:
 
 
 def check_chains(tx: Connection, pool: str, tick: Tick = untold) -> Iterator[Violation]:
-    """I5: each terminal's epoch is contiguous from 1, its hashes chain, its signatures hold,
-    and no epoch is newer than the one that the server gave out.
+    """I5: each terminal's epoch is contiguous from 1, but for what stands on record as lost; its
+    hashes chain, its signatures hold, and no epoch is newer than the one that the server gave out.
     """
+    gaps = _noted_gaps(tx, pool)
     keys: dict[str, Ed25519PublicKey | None] = {}
     epochs: dict[str, int] = {}
     place = ("", 0)
@@ -108,6 +109,8 @@ def check_chains(tx: Connection, pool: str, tick: Tick = untold) -> Iterator[Vio
             text = known.public_key if known is not None else None
             keys[record.terminal] = read_public_key(text) if text is not None else None
             epochs[record.terminal] = known.epoch if known is not None else 0
+        if _is_behind_gap(gaps, record, seq):
+            seq, last_hash = record.seq - 1, record.prev_hash
         for says in _chain_problems(record, keys[record.terminal], seq, last_hash):
             yield Violation("I5", f"pool {pool}, {record.where}", says)
         if record.epoch > epochs[record.terminal]:
@@ -117,15 +120,43 @@ def check_chains(tx: Connection, pool: str, tick: Tick = untold) -> Iterator[Vio
     yield from _unplaced(tx, pool)
 
 
+_Gaps = dict[tuple[str, int], list[tuple[int, int]]]
+
+
+def _noted_gaps(tx: Connection, pool: str) -> _Gaps:
+    gaps: _Gaps = {}
+    for row in tx.execute(select(chain_gap).where(chain_gap.c.pool == pool)):
+        gaps.setdefault((row.terminal, row.epoch), []).append((row.first_seq, row.last_seq))
+    return gaps
+
+
+def _is_behind_gap(gaps: _Gaps, record: _Placed, seq: int) -> bool:
+    """Whether every record between the one before and this one is noted as lost."""
+    noted = gaps.get((record.terminal, record.epoch), ())
+    missing = seq + 1, record.seq - 1
+    return missing[0] <= missing[1] and any(
+        first <= missing[0] and missing[1] <= last for first, last in noted
+    )
+
+
 def _unplaced(tx: Connection, pool: str) -> Iterator[Violation]:
-    """A chain that lost its end is whole in itself: only the facts know that there was more."""
+    """A chain that lost its end is whole in itself: only the facts know that there was more.
+
+    What another terminal handed over and found its place taken stands among the differences.
+    """
     lost = select(fact_table.c.fact_no).where(
         fact_table.c.pool == pool,
-        fact_table.c.kind == _RECORD_FACT,
+        fact_table.c.kind.in_(_RECORD_FACTS),
         ~select(literal(1))
         .where(
             journal_record.c.pool == fact_table.c.pool,
             journal_record.c.fact_no == fact_table.c.fact_no,
+        )
+        .exists(),
+        ~select(literal(1))
+        .where(
+            journal_difference.c.pool == fact_table.c.pool,
+            journal_difference.c.fact_no == fact_table.c.fact_no,
         )
         .exists(),
     )

@@ -10,6 +10,7 @@ from server.commands.context import CommandContext, pass_context
 from server.commands.submitting import submit
 from server.db import reading
 from server.redemption.epochs import EpochOpened, ReopenTerminal, differences, highest_epoch_there
+from server.redemption.gaps import recoveries
 from server.redemption.parked import BookParked, LeaveParked, ParkedBooked, parked_records
 
 WAITING = 1
@@ -141,6 +142,42 @@ def reopen(context: CommandContext, terminal: str, reason: str) -> None:
         f"{terminal} 可以用第 {outcome.epoch} 流水期继续；请在终端上运行 huidian-terminal rejoin"
         f" / it may go on in epoch {outcome.epoch}; run huidian-terminal rejoin on it"
     )
+
+
+@terminal_group.command("recoveries")
+@click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
+@pass_context
+def recovered(context: CommandContext, *, as_json: bool) -> None:
+    """列出已更换的终端和仍缺的流水 / Replaced terminals, and what is still missing of them.
+
+    The exit status is 1 where records are missing, or a sale that asked for points is open.
+    """
+    with reading(context.engine) as tx:
+        found = recoveries(tx, context.pool)
+    for each in found:
+        lost = [f"{x.epoch}/{x.first}-{x.last}" for x in each.missing]
+        if as_json:
+            row = {
+                "terminal": each.terminal,
+                "by_terminal": each.by_terminal,
+                "source": each.source,
+                "records": each.records,
+                "noted_at": each.noted_at.isoformat(),
+                "missing": lost,
+                "missing_records": each.missing_records,
+                "open_asks": each.open_asks,
+            }
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            click.echo(
+                f"{each.terminal} → {each.by_terminal}\t{_when(each.noted_at)}\t{each.source}\t"
+                f"交来 {each.records} 条，仍缺 {each.missing_records} 条 {' '.join(lost)}，"
+                f"未决 {each.open_asks} 笔 / handed over, still missing, undecided"
+            )
+    if not as_json:
+        click.echo(f"共 {len(found)} 台 / terminals")
+    if any(each.missing_records or each.open_asks for each in found):
+        raise SystemExit(WAITING)
 
 
 def _when(at: datetime) -> str:

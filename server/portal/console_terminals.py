@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from server.db import reading
 from server.portal.services import PortalServices
 from server.redemption.epochs import differences
+from server.redemption.gaps import recoveries
 from server.redemption.parked import parked_records
 from server.reports.exposure import exposure
 
@@ -22,5 +23,6 @@ def add_terminals(pages: Blueprint, portal: PortalServices) -> None:
                 "console/terminals.html",
                 parked=parked_records(tx, portal.pool, SHOWN_MAX),
                 differing=[each for each in differences(tx, portal.pool) if each.open],
+                recovered=recoveries(tx, portal.pool, SHOWN_MAX),
                 worst=exposure(tx, portal.pool),
             )

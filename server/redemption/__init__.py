@@ -28,6 +28,12 @@ from server.redemption.order_values import CancelOrder, ExpireOrders, FulfilOrde
 from server.redemption.parked import BookParked, LeaveParked, book_parked, leave_parked
 from server.redemption.queries import ChainHead, Refund, Sale, chain_head, refunds_of, sale_of
 from server.redemption.reading_ahead import read_ahead
+from server.redemption.recovering import (
+    NoteRecovery,
+    RecoverRecord,
+    note_recovery,
+    recover_record,
+)
 from server.redemption.states import SaleState
 from server.redemption.stock import CountStock, ReceiveStock, count_stock, receive_stock
 
@@ -50,8 +56,10 @@ __all__ = [
     "Gap",
     "JournalRecord",
     "LeaveParked",
+    "NoteRecovery",
     "OpenEpoch",
     "ReceiveStock",
+    "RecoverRecord",
     "Refund",
     "ReopenTerminal",
     "Sale",
@@ -84,3 +92,5 @@ def register(desk: FactDesk) -> None:
     desk.register("reopen_terminal", ReopenTerminal, reopen_terminal)
     desk.register("book_parked", BookParked, book_parked)
     desk.register("leave_parked", LeaveParked, leave_parked)
+    desk.register("recover_record", RecoverRecord, recover_record)
+    desk.register("note_recovery", NoteRecovery, note_recovery)

@@ -113,3 +113,48 @@ parked_booking = Table(
     ),
 )
 never_changes(parked_booking, "what was booked stays booked")
+
+# Records of a terminal that is dead, known to have been and lost: a later one was handed over by
+# another terminal. Should they be found, they go to their places; what is missing is what of these
+# numbers has no row in `journal_record`.
+chain_gap = Table(
+    "chain_gap",
+    metadata,
+    _pool_column(),
+    Column("terminal", String(ID_MAX), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "terminal", "epoch", "first_seq", name="a_gap_begins_once"),
+    _of_a_terminal("a_gap_is_a_known_terminals"),
+    ForeignKeyConstraint(
+        ["pool", "fact_no"], ["fact.pool", "fact.fact_no"], name="a_gap_is_noted_by_a_fact"
+    ),
+    CheckConstraint("first_seq >= 1 AND last_seq >= first_seq", name="a_gap_has_records"),
+)
+never_changes(chain_gap, "what is known to be lost stays on record, also when it is found")
+
+# A dead terminal's records were handed over, or it was said that there are none. `end_seq`: the
+# newest record that the source is known to have had in an epoch; 0 where it had nothing.
+terminal_recovery = Table(
+    "terminal_recovery",
+    metadata,
+    _pool_column(),
+    Column("terminal", String(ID_MAX), nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("end_seq", BigInteger, nullable=False),
+    Column("by_terminal", String(ID_MAX), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("records", BigInteger, nullable=False),
+    PrimaryKeyConstraint(
+        "pool", "terminal", "fact_no", "epoch", name="a_recovery_is_a_fact_for_each_epoch"
+    ),
+    _of_a_terminal("a_recovery_is_a_known_terminals"),
+    ForeignKeyConstraint(
+        ["pool", "fact_no"], ["fact.pool", "fact.fact_no"], name="a_recovery_is_a_fact"
+    ),
+    CheckConstraint("source IN ('stick', 'card', 'nothing')", name="a_recovery_has_a_known_source"),
+)
+never_changes(terminal_recovery, "what was recovered stays on record")

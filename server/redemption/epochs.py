@@ -228,31 +228,58 @@ def _differs(
             epoch, seq = envelope.epoch, envelope.seq
             there_hash, body = command.differing.hash_hex, command.differing.body
     link = chain_link(tx, stamp.pool, command.terminal, epoch=epoch, seq=seq)
-    here_hash = link.hash_hex if link is not None else ""
+    kept = keep_difference(
+        tx,
+        stamp,
+        command.terminal,
+        (epoch, seq),
+        here_hash=link.hash_hex if link is not None else "",
+        there_hash=there_hash,
+        there_body=body,
+        boot_id=command.boot_id,
+        says=_words(epoch, seq, head),
+    )
+    return EpochDiffers(seq=seq) if kept else DifferenceKnown(seq)
+
+
+def keep_difference(
+    tx: Connection,
+    stamp: FactStamp,
+    terminal: str,
+    place: tuple[int, int],
+    *,
+    here_hash: str,
+    there_hash: str,
+    there_body: bytes | None,
+    boot_id: str,
+    says: str,
+) -> bool:
+    """Keep how a terminal's record at ``place`` is another than ours; False where it is kept."""
+    epoch, seq = place
     same = select(journal_difference.c.fact_no).where(
         journal_difference.c.pool == stamp.pool,
-        journal_difference.c.terminal == command.terminal,
+        journal_difference.c.terminal == terminal,
         journal_difference.c.epoch == epoch,
         journal_difference.c.seq == seq,
         journal_difference.c.there_hash == there_hash,
     )
     if tx.execute(same).first() is not None:
-        return DifferenceKnown(seq)
+        return False
     tx.execute(
         insert(journal_difference).values(
             pool=stamp.pool,
-            terminal=command.terminal,
+            terminal=terminal,
             fact_no=stamp.fact_no,
             epoch=epoch,
             seq=seq,
             here_hash=here_hash,
             there_hash=there_hash,
-            there_body=body,
-            boot_id=command.boot_id,
-            says=_words(epoch, seq, head),
+            there_body=there_body,
+            boot_id=boot_id,
+            says=says,
         )
     )
-    return EpochDiffers(seq=seq)
+    return True
 
 
 def _words(epoch: int, seq: int, head: ChainHead) -> str:

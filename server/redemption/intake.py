@@ -17,6 +17,7 @@ from protocol.counter import CounterAwarded, EventEntered
 from protocol.drawer import DrawerOpened
 from protocol.evidence import CardEvidence, Evidence
 from protocol.journal import (
+    GENESIS,
     UNREADABLE,
     Envelope,
     RecordProblem,
@@ -42,6 +43,7 @@ from server.redemption.counter_awards import book_counter_award
 from server.redemption.declared import book_declared
 from server.redemption.evidence import card_proof_holds
 from server.redemption.fulfilled import book_fulfilled
+from server.redemption.gaps import first_missing, is_noted_gap
 from server.redemption.opening import opened
 from server.redemption.queries import CHAIN, ChainHead, chain_head, chain_link
 from server.redemption.refunding import book_refund
@@ -149,13 +151,19 @@ def book_record(tx: Connection, stamp: FactStamp, command: JournalRecord) -> Int
     if misplaced is not None:
         return misplaced
     told = Told(stamp, pool_terms(tx, stamp.pool), terminal, envelope, command.proof_holds)
+    return book_at(tx, told, command.record.hash_hex)
+
+
+def book_at(tx: Connection, told: Told, hash_hex: str) -> RecordOutcome:
+    """Book what a record tells and put it into its place, which the caller has looked at."""
+    stamp, envelope, terminal = told.stamp, told.envelope, told.terminal.terminal
     outcome = _outcome(envelope, book_happening(tx, told))
     link = {
         "pool": stamp.pool,
-        "terminal": terminal.terminal,
+        "terminal": terminal,
         "epoch": envelope.epoch,
         "seq": envelope.seq,
-        "hash": command.record.hash_hex,
+        "hash": hash_hex,
         "prev_hash": envelope.prev_hash,
         "outcome": outcome.outcome.value,
         "overdraft_points": outcome.overdraft_points,
@@ -163,9 +171,11 @@ def book_record(tx: Connection, stamp: FactStamp, command: JournalRecord) -> Int
         "fact_no": stamp.fact_no,
     }
     with working(tx, stamp.pool) as books:
+        is_newest = chain_head(tx, stamp.pool, terminal, envelope.epoch).seq < envelope.seq
         books.insert(JOURNAL_RECORD, link)
-        head = ChainHead(envelope.epoch, envelope.seq, command.record.hash_hex)
-        books.note((CHAIN, terminal.terminal, envelope.epoch), head)
+        if is_newest:  # else it fills a gap
+            head = ChainHead(envelope.epoch, envelope.seq, hash_hex)
+            books.note((CHAIN, terminal, envelope.epoch), head)
     return outcome
 
 
@@ -179,13 +189,35 @@ def _misplaced(
         there = chain_link(tx, pool, terminal.terminal, epoch=envelope.epoch, seq=envelope.seq)
         if there is not None and there.hash_hex == hash_hex:
             return StandsAlready(there.outcome)
-        return Fork(envelope.seq, ForkReason.OTHER_RECORD)
+        if there is not None or not is_noted_gap(
+            tx, pool, terminal.terminal, envelope.epoch, envelope.seq
+        ):
+            return Fork(envelope.seq, ForkReason.OTHER_RECORD)
+        return _misplaced_in_gap(tx, pool, terminal, envelope, hash_hex)
     if envelope.epoch != terminal.epoch:
         return Fork(envelope.seq, ForkReason.CLOSED_EPOCH)
     if envelope.seq != head.seq + 1:
         return Gap(head.seq + 1)
     if envelope.prev_hash != head.hash_hex:
         return Fork(envelope.seq, ForkReason.OTHER_PAST)
+    return None
+
+
+def _misplaced_in_gap(
+    tx: Connection, pool: str, terminal: Terminal, envelope: Envelope, hash_hex: str
+) -> Gap | Fork | None:
+    """A record that was taken for lost comes after all: it must fit between its neighbours."""
+    if envelope.epoch != terminal.epoch:
+        return Fork(envelope.seq, ForkReason.CLOSED_EPOCH)
+    name, epoch, seq = terminal.terminal, envelope.epoch, envelope.seq
+    before = chain_link(tx, pool, name, epoch=epoch, seq=seq - 1)
+    after = chain_link(tx, pool, name, epoch=epoch, seq=seq + 1)
+    if before is None and seq > 1:
+        return Gap(first_missing(tx, pool, name, epoch))
+    if envelope.prev_hash != (before.hash_hex if before is not None else GENESIS):
+        return Fork(seq, ForkReason.OTHER_PAST)
+    if after is not None and after.prev_hash != hash_hex:
+        return Fork(seq, ForkReason.OTHER_RECORD)
     return None
 
 

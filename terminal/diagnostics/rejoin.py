@@ -14,7 +14,7 @@ from terminal.domain.stopped import StopCause
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import HttpLink, PoolLink, ServerProblem
 from terminal.store.chain_check import ChainCheck
-from terminal.store.epochs import enter_epoch, head_in
+from terminal.store.epochs import enter_epoch, head_in, raise_numbers
 from terminal.store.identity import load_identity
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.quarantine import Quarantine
@@ -73,6 +73,7 @@ def _rejoin(settings: TerminalSettings, data_dir: Path) -> None:
         says = enter_epoch(store, answer.epoch, closed, datetime.now(UTC), anew=answer.anew)
         if says:
             raise click.ClickException(f"流水仍对不上 · the records still differ: {says}")
+        raise_numbers(store, receipt=answer.last_receipt, z_no=answer.last_z)
     finally:
         link.close()
         store.close()

@@ -284,6 +284,9 @@ class Store(Protocol):
     def last_z(self) -> ZMark | None:
         """The newest Z report."""
 
+    def highest_z(self) -> int:
+        """The highest number that a Z report had, here or as the server knows; 0 before the first."""
+
     def z_reports(self, limit: int) -> Sequence[ZMark]:
         """Z reports, newest first."""
 

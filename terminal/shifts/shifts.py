@@ -72,8 +72,7 @@ class Shifts:
         return shift_of(self._store.since_last_z())
 
     def next_z_no(self) -> int:
-        last = self._store.last_z()
-        return last.z_no + 1 if last is not None else 1
+        return self._store.highest_z() + 1
 
     def is_forgotten(self) -> bool:
         """Whether the open shift is of an earlier business date: somebody forgot to close it."""

@@ -20,8 +20,16 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from protocol.journal import GENESIS, Envelope, decode_happening, encode_happening, seal
 from protocol.shifts import ShiftClosed
+from terminal.store.counters import raise_counter
 from terminal.store.sealer import ChainHead
-from terminal.store.sqlite import EPOCH_COUNTER, SqliteStore, chain_head, time_text
+from terminal.store.shifts import Z_COUNTER
+from terminal.store.sqlite import (
+    EPOCH_COUNTER,
+    RECEIPT_COUNTER,
+    SqliteStore,
+    chain_head,
+    time_text,
+)
 from terminal.store.tables import MOVED, chain_mark, counter, journal, metadata, outbox, z_report
 
 _PLACES: Final = ("", "refund_")
@@ -65,6 +73,20 @@ def enter_epoch(
         store.use_epoch(old)
         raise
     return ""
+
+
+def raise_numbers(store: SqliteStore, *, receipt: int, z_no: int) -> None:
+    """Give no receipt and no Z report a number that the server knows already."""
+    wanted = {RECEIPT_COUNTER: receipt, Z_COUNTER: z_no}
+    with store.reading() as connection:
+        rows = connection.execute(select(counter).where(counter.c.name.in_(wanted))).all()
+    has = {row.name: row.value for row in rows}
+    higher = {name: value for name, value in wanted.items() if value > has.get(name, 0)}
+    if not higher:
+        return
+    with store.writing() as connection:
+        for name, value in higher.items():
+            raise_counter(connection, name, value)
 
 
 def _agrees(connection: Connection, closed: ChainHead) -> bool:

@@ -26,7 +26,8 @@ from protocol.journal import (
     open_record,
 )
 from protocol.shifts import ShiftClosed
-from terminal.store.rebuilt import kind_of, raise_counter, rebuild, sale_of
+from terminal.store.counters import raise_counter
+from terminal.store.rebuilt import kind_of, rebuild, sale_of
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import EPOCH_COUNTER, SqliteStore, chain_head, time_text
 from terminal.store.stick import StickLine

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.json import decode as read_json
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from protocol.acts import Act, PersonActed
@@ -21,13 +21,14 @@ from protocol.sales import AnsweredBy, Happening, SaleCaptured, SaleRefunded, Sa
 from protocol.shifts import ShiftClosed
 from terminal.domain.ports import ZMark
 from terminal.domain.sale import SaleState
+from terminal.store.counters import raise_counter
 from terminal.store.people import remove_person
 from terminal.store.phone_counters import note_phone_counter
 from terminal.store.refunds import save_refund
 from terminal.store.sealer import ChainHead
 from terminal.store.shifts import save_z
 from terminal.store.sqlite import RECEIPT_COUNTER, time_text
-from terminal.store.tables import counter, journal, refund, sale, z_report
+from terminal.store.tables import journal, refund, sale, z_report
 
 KIND_MAX_CHARS: Final = 32
 
@@ -184,14 +185,3 @@ def _note_number(connection: Connection, receipt_no: str, terminal: str) -> None
     owner, _, digits = receipt_no.rpartition("-")
     if owner == terminal and digits.isascii() and digits.isdigit():
         raise_counter(connection, RECEIPT_COUNTER, int(digits))
-
-
-def raise_counter(connection: Connection, name: str, value: int) -> None:
-    """Have a counter stand at ``value`` at least."""
-    given = upsert(counter).values(name=name, value=value)
-    connection.execute(
-        given.on_conflict_do_update(
-            index_elements=[counter.c.name],
-            set_={"value": func.max(counter.c.value, given.excluded.value)},
-        )
-    )

@@ -12,7 +12,10 @@ from protocol.sales import Happening
 from protocol.shifts import ShiftClosed
 from terminal.domain.ports import ToldRecord, ZMark
 from terminal.store.sealer import ChainHead
-from terminal.store.tables import journal, sale, stands, z_report
+from terminal.store.tables import counter, journal, sale, stands, z_report
+
+Z_COUNTER = "z"
+"""The highest number of a Z report that the server knows of, where it is told."""
 
 OF_A_SHIFT = ("sale_captured", "sale_refunded", "shift_opened", "drawer_opened")
 _NEWEST = select(z_report).order_by(z_report.c.z_no.desc()).limit(1)
@@ -104,6 +107,12 @@ class ShiftReads:
         with self.reading() as connection:
             row = connection.execute(_NEWEST).first()
         return ZMark(row.z_no, row.hash, datetime.fromisoformat(row.closed_at)) if row else None
+
+    def highest_z(self) -> int:
+        with self.reading() as connection:
+            known = select(func.max(counter.c.value)).where(counter.c.name == Z_COUNTER)
+            own = select(func.max(z_report.c.z_no))
+            return max(connection.execute(each).scalar() or 0 for each in (known, own))
 
     def first_sale_since_z(self) -> datetime | None:
         with self.reading() as connection:

@@ -19,7 +19,7 @@ from terminal.domain.clock import ShopClock
 from terminal.domain.ports import Unreachable
 from terminal.domain.stand_in import ImageTrust
 from terminal.pool.link import PoolLink, ServerProblem
-from terminal.store.epochs import enter_epoch, head_in
+from terminal.store.epochs import enter_epoch, head_in, raise_numbers
 from terminal.store.outbox import Outbox, UntoldRecord
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import SqliteStore
@@ -129,6 +129,7 @@ class SyncRound:
         if isinstance(answer, Unreachable):
             return False
         self._clock.note_server_time(answer.server_time)
+        raise_numbers(self._store, receipt=answer.last_receipt, z_no=answer.last_z)
         closed = ChainHead(answer.closed_epoch, answer.closed_seq, answer.closed_hash)
         now = self._clock.moment().at
         says = ""
