@@ -192,8 +192,8 @@ def test_who_may_hand_over_and_what_is_no_record(world: World, till: Till, heir:
     assert "没有终端 t-77" in nobody.says
     world.add_merchant("shop-b")
     stranger = world.till(shop="shop-b", terminal="t-b")
-    for about in ({}, {"records": (record,)}):
-        refused = ask(stranger, **about)
+    for records in ((), (record,)):
+        refused = ask(stranger, records=records)
         assert isinstance(refused, Problem)
         assert "不是本商户的" in refused.says
     fine = ask(heir)
