@@ -197,6 +197,18 @@ def write_rows(
         tx.execute(_update_each(table, changes), values)
 
 
+def change_rows(tx: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> int:
+    """Updates rows by primary key in the columns that are named; answers how many there were."""
+    if not rows:
+        return 0
+    if tx.dialect.name == "postgresql":
+        given = {"rows": msgspec.json.encode(rows).decode()}
+        return straight.do(tx, _update(table, names), given)
+    wanted = (*(column.name for column in table.primary_key), *names)
+    values = [{f"new_{name}": row[name] for name in wanted} for row in rows]
+    return tx.execute(_update_each(table, names), values).rowcount
+
+
 def add_new(tx: Connection, table: Table, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
     """As :func:`server.db.dialect.insert_new`, and in one statement on PostgreSQL. A row has
     every column.
@@ -315,6 +327,7 @@ def _insert_new(table: Table) -> str:
     return f"{_insert(table)} ON CONFLICT DO NOTHING RETURNING {key}"
 
 
+@lru_cache(maxsize=64)
 def _update(table: Table, names: tuple[str, ...]) -> str:
     key = [column.name for column in table.primary_key]
     given = f"SELECT {_given(table, [*key, *names])}"

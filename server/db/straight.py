@@ -32,9 +32,9 @@ def ask(tx: Connection, statement: str, given: Mapping[str, Any]) -> Rows:
     return rows
 
 
-def do(tx: Connection, statement: str, given: Mapping[str, Any] | None = None) -> None:
-    """As `ask`, for a statement that answers nothing."""
-    _run(tx, statement, given or {})
+def do(tx: Connection, statement: str, given: Mapping[str, Any] | None = None) -> int:
+    """As `ask`, for a statement that answers nothing but how many rows it touched."""
+    return _run(tx, statement, given or {}).rowcount
 
 
 def _run(tx: Connection, statement: str, given: Mapping[str, Any]) -> RawCursor[Any]:

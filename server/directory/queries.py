@@ -1,5 +1,6 @@
 """Reading the directory. Every function is bounded by the pool that it is given."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -245,15 +246,27 @@ def contracts_of(tx: Connection, pool: str, merchant: str) -> list[Contract]:
     return [_contract(row) for row in rows]
 
 
-def contracts_by_merchant(tx: Connection, pool: str) -> dict[str, list[Contract]]:
-    """Every merchant's contracts, as :func:`contracts_of`; merchants without one are left out."""
-    rows = tx.execute(
-        select(t.contract).where(t.contract.c.pool == pool).order_by(t.contract.c.valid_from)
-    )
+def contracts_by_merchant(
+    tx: Connection, pool: str, whose: Sequence[str] | None = None
+) -> dict[str, list[Contract]]:
+    """These merchants' contracts (None: everybody's), as :func:`contracts_of`; merchants without
+    one are left out.
+    """
+    wanted = select(t.contract).where(t.contract.c.pool == pool).order_by(t.contract.c.valid_from)
+    if whose is not None:
+        wanted = wanted.where(t.contract.c.merchant.in_(whose))
     found: dict[str, list[Contract]] = {}
-    for row in rows:
+    for row in tx.execute(wanted):
         found.setdefault(row.merchant, []).append(_contract(row))
     return found
+
+
+def merchants_named(tx: Connection, pool: str, names: Sequence[str]) -> dict[str, Merchant]:
+    """Those of these merchants that there are, by id."""
+    rows = tx.execute(
+        select(t.merchant).where(t.merchant.c.pool == pool, t.merchant.c.merchant.in_(names))
+    )
+    return {row.merchant: Merchant(row.merchant, row.name, row.registered_at) for row in rows}
 
 
 def terminals_of_shops(tx: Connection, pool: str, merchant: str) -> dict[str, list[str]]:

@@ -146,7 +146,7 @@ def _post_one(
     for key, sums in moved.items():
         books.update(ACCOUNT, key, debits=sums.debits, credits=sums.credits)
     books.note((_BOOKED, draft.key), _Booked(entry_no, given_hash))
-    return Posted(entry_no)
+    return Posted(entry_no, first_no)
 
 
 def _refuse_nonsense(draft: EntryDraft) -> None:

@@ -1,6 +1,6 @@
 """What the ledger is given and what it answers. Refusals are values; faults are exceptions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -57,9 +57,10 @@ class EntryDraft:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Booked now."""
+    """Booked now; its transfers are numbered from ``first_transfer_no`` on, leg by leg."""
 
     entry_no: int
+    first_transfer_no: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

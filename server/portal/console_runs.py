@@ -18,7 +18,7 @@ from server.portal.frame import page_of, tell_done, tell_refused
 from server.portal.services import PortalServices
 from server.portal.wording import gettext
 from server.settlement.day_sums import sum_up
-from server.settlement.runs import drive, merchants_due, preview
+from server.settlement.runs import MERCHANTS_AT_ONCE, drive, merchants_due, preview
 from server.settlement.statements import (
     is_closed,
     last_run,
@@ -146,8 +146,8 @@ def _go_on(portal: PortalServices, run: str, *, after: str) -> ResponseReturnVal
     number = 0
     for step in drive(lambda command: portal.submit(user, command), run, due):
         number, after = step.number, step.merchant
-        # Who was refused stands on the run's page.
-        if time.monotonic() - began_s > AT_ONCE_S:
+        # Who was refused stands on the run's page. Others of the same command are done as well.
+        if number % MERCHANTS_AT_ONCE == 0 and time.monotonic() - began_s > AT_ONCE_S:
             break
     if number < len(due):
         left = len(due) - number

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from server.directory.values import Contract
 from server.settlement.categories import Part, divided
 from server.settlement.figures import share_of
-from server.settlement.months import Months, basis_fen, months_so_far, rule_for
+from server.settlement.months import Months, basis_fen, rule_for
 from server.settlement.periods import Period
 from server.settlement.rent import MonthDays, cost_of_days, month_end, month_of, months_between
 from server.settlement.unplaced import Bucket, trades
@@ -70,19 +70,6 @@ class Charging:
     contracts: Mapping[str, Contract]
     months: Months
     first_day: date
-
-    @classmethod
-    def begin(
-        cls,
-        tx: Connection,
-        pool: str,
-        contracts: Sequence[Contract],
-        months: set[str],
-        first_day: date,
-    ) -> "Charging":
-        """From where the statements that are made leave off, for these calendar months."""
-        so_far = months_so_far(tx, pool, [each.contract for each in contracts], sorted(months))
-        return cls({each.contract: each for each in contracts}, so_far, first_day)
 
     def charge(self, period: Period, taken: Sequence[Taken]) -> Charges:
         """What the period owes, its takings being ``taken``."""

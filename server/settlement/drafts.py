@@ -4,31 +4,32 @@ A run writes what this answers; a preview shows it. Every rule of money has a fi
 `share`, `rent`, `categories`, `periods`, put together in `charges`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from protocol.business_day import business_date
 from server.directory.contract_terms import Cycle
-from server.directory.queries import contracts_by_merchant, contracts_of, merchants
+from server.directory.queries import contracts_by_merchant, merchants
 from server.directory.values import Contract, Merchant
 from server.ledger.tables import transfer
 from server.settlement.charges import (
     Charges,
     Charging,
+    Taken,
     charged_at_once,
     taken_of,
 )
 from server.settlement.day_sums_tables import SUMMED
 from server.settlement.figures import SettlementFault, no_place
+from server.settlement.months import months_so_far
 from server.settlement.periods import Period, periods_ended
 from server.settlement.rent import month_of, months_between
-from server.settlement.statements import AT_ONCE, Run, statements_of
-from server.settlement.tables import statement
+from server.settlement.statements import AT_ONCE, Run, newest_of
 from server.settlement.unplaced import REFUND_KIND, SALE_KIND, Bucket, Unplaced, buckets
-from server.settlement.values import LeftOpen, Statement, Totals
+from server.settlement.values import LeftOpen, Totals
 
 _DAY = timedelta(days=1)
 
@@ -71,105 +72,155 @@ def first_day_of(merchant: Merchant, hour: int) -> date:
 
 def periods_due(tx: Connection, pool: str, run: Run, merchant: Merchant, hour: int) -> list[Period]:
     """The merchant's periods that the run closes and that have no statement yet."""
-    newest = _newest(tx, pool, merchant)
-    contracts = contracts_of(tx, pool, merchant.merchant)
-    return _periods(run, merchant, hour, contracts, newest.period_through if newest else None)
+    return _Standing.read(tx, pool, [merchant.merchant]).periods(run, merchant, hour)
 
 
 def merchants_with_periods(tx: Connection, pool: str, run: Run, hour: int) -> list[Merchant]:
     """Whoever has a period that the run closes and no statement of it yet, in order; however
     many there are, by three questions.
     """
-    rows = tx.execute(
-        select(statement.c.merchant, func.max(statement.c.period_through).label("through"))
-        .where(statement.c.pool == pool)
-        .group_by(statement.c.merchant)
-    )
-    closed: dict[str, date] = {row.merchant: row.through for row in rows}
-    contracts = contracts_by_merchant(tx, pool)
+    standing = _Standing.read(tx, pool, None)
     return [
         each
         for each in sorted(merchants(tx, pool), key=lambda each: each.merchant)
-        if _periods(run, each, hour, contracts.get(each.merchant, []), closed.get(each.merchant))
+        if standing.periods(run, each, hour)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What the run is to make of one merchant: his statements, oldest first, none where he has
+    no period; or the first day on which he traded without a contract.
+    """
+
+    merchant: Merchant
+    found: list[Draft] | LeftOpen
 
 
 def drafts(
     tx: Connection, pool: str, run: Run, merchant: Merchant, hour: int
 ) -> list[Draft] | LeftOpen:
-    """The merchant's statements that the run is to make, oldest first; or the first day on which
-    he traded without a contract.
+    """As :func:`drafts_of`, of one merchant."""
+    (drafted,) = drafts_of(tx, pool, run, [merchant], hour)
+    return drafted.found
+
+
+def drafts_of(
+    tx: Connection, pool: str, run: Run, whose: Sequence[Merchant], hour: int
+) -> list[Drafted]:
+    """What the run is to make of each of these merchants, in their order; however many there are,
+    by the same few questions, but for goods that are charged by category.
 
     Entries that are not summed yet (`day_sums`) are not in it: a run sums before it drafts.
 
     Raises:
         SettlementFault: the books hold something that no statement has a place for.
     """
-    newest = _newest(tx, pool, merchant)
-    contracts = contracts_of(tx, pool, merchant.merchant)
-    closed = newest.period_through if newest else None
-    periods = _periods(run, merchant, hour, contracts, closed)
-    if not periods:
-        return []
-    which = Unplaced(pool, merchant.merchant, run.fact_no, tuple(contracts))
-    through = periods[-1].last
-    due = buckets(tx, which, through)
-    _refuse_oddities(tx, pool, due, merchant.merchant)
-    lacking = [each.terms_day for each in due if each.is_trade and each.contract is None]
-    if lacking:
-        return LeftOpen(merchant.merchant, min(lacking))
-    named = {each.contract: each for each in contracts}
-    taken = taken_of(tx, pool, named, due)
-    months = {month_of(each.terms_day) for each in due}
-    months |= {each.month for each in months_between(periods[0].first, through)}
-    charging = Charging.begin(tx, pool, contracts, months, first_day_of(merchant, hour))
-    made: list[Draft] = []
-    opening_fen = newest.closing_fen if newest else 0
-    after = date.min
-    for period in periods:
-        inside = [each for each in due if after < each.business_date <= period.last]
-        taken_now = [each for each in taken if after < each.business_date <= period.last]
+    standing = _Standing.read(tx, pool, [each.merchant for each in whose])
+    periods = {each.merchant: standing.periods(run, each, hour) for each in whose}
+    contracts = {name: standing.contracts.get(name, []) for name, found in periods.items() if found}
+    if not contracts:
+        return [Drafted(each, []) for each in whose]
+    through = max(found[-1].last for found in periods.values() if found)
+    due = buckets(tx, Unplaced(pool, run.fact_no, contracts), through)
+    for name in contracts:
+        due[name] = [each for each in due[name] if each.business_date <= periods[name][-1].last]
+        _refuse_oddities(tx, pool, due[name], name)
+    months = {month_of(each.terms_day) for rows in due.values() for each in rows}
+    first = min(found[0].first for found in periods.values() if found)
+    months |= {each.month for each in months_between(first, through)}
+    names = [each.contract for own in contracts.values() for each in own]
+    so_far = months_so_far(tx, pool, names, sorted(months))
+    made: list[Drafted] = []
+    for each in whose:
+        if not periods[each.merchant]:
+            made.append(Drafted(each, []))
+            continue
+        own = contracts[each.merchant]
+        charging = Charging({of.contract: of for of in own}, so_far, first_day_of(each, hour))
+        opening_fen = standing.closing_fen.get(each.merchant, 0)
+        drafting = _Drafting(pool, run, each.merchant, charging, opening_fen)
+        made.append(Drafted(each, drafting.all(tx, periods[each.merchant], due[each.merchant])))
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where merchants' statements leave off, and their contracts, oldest first; by merchant."""
+
+    through: Mapping[str, date]
+    closing_fen: Mapping[str, int]
+    contracts: Mapping[str, list[Contract]]
+
+    @classmethod
+    def read(cls, tx: Connection, pool: str, whose: Sequence[str] | None) -> "_Standing":
+        """Of these merchants; None: of all."""
+        rows = newest_of(tx, pool, whose)
+        return cls(
+            {row.merchant: row.period_through for row in rows},
+            {row.merchant: row.closing_fen for row in rows},
+            contracts_by_merchant(tx, pool, whose),
+        )
+
+    def periods(self, run: Run, merchant: Merchant, hour: int) -> list[Period]:
+        """The merchant's periods after his last statement (without any: from his first one on)."""
+        closed = self.through.get(merchant.merchant)
+        first = closed + _DAY if closed else first_day_of(merchant, hour)
+        if first > run.through:
+            return []
         if run.manner == AT_ONCE:
-            charges = charged_at_once(named, taken_now)
+            return [Period(first, run.through, Cycle.RUN)]
+        contracts = self.contracts.get(merchant.merchant, [])
+        return list(periods_ended(contracts, first, run.through))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafting:
+    """One merchant's statements, of which the first opens with ``opening_fen``."""
+
+    pool: str
+    run: Run
+    merchant: str
+    charging: Charging
+    opening_fen: int
+
+    def all(
+        self, tx: Connection, periods: Sequence[Period], due: Sequence[Bucket]
+    ) -> list[Draft] | LeftOpen:
+        lacking = [each.terms_day for each in due if each.is_trade and each.contract is None]
+        if lacking:
+            return LeftOpen(self.merchant, min(lacking))
+        taken = taken_of(tx, self.pool, self.charging.contracts, due)
+        made: list[Draft] = []
+        opening_fen, after = self.opening_fen, date.min
+        for period in periods:
+            inside = [each for each in due if after < each.business_date <= period.last]
+            now = [each for each in taken if after < each.business_date <= period.last]
+            draft = self._draft(period, opening_fen, inside, now)
+            opening_fen, after = draft.closing_fen, period.last
+            made.append(draft)
+        return made
+
+    def _draft(
+        self, period: Period, opening_fen: int, inside: Sequence[Bucket], taken: Sequence[Taken]
+    ) -> Draft:
+        if self.run.manner == AT_ONCE:
+            charges = charged_at_once(self.charging.contracts, taken)
         else:
-            charges = charging.charge(period, taken_now)
-        draft = Draft(
-            statement=statement_id(which.merchant, period.last),
-            merchant=which.merchant,
-            run=run.run,
+            charges = self.charging.charge(period, taken)
+        return Draft(
+            statement=statement_id(self.merchant, period.last),
+            merchant=self.merchant,
+            run=self.run.run,
             period_from=period.first,
             period_through=period.last,
             cycle=period.cycle,
             opening_fen=opening_fen,
             totals=_totals(inside, charges),
             charges=charges,
-            run_fact_no=run.fact_no,
+            run_fact_no=self.run.fact_no,
             inside=tuple(inside),
         )
-        opening_fen, after = draft.closing_fen, period.last
-        made.append(draft)
-    return made
-
-
-def _newest(tx: Connection, pool: str, merchant: Merchant) -> Statement | None:
-    found = statements_of(tx, pool, merchant=merchant.merchant, limit=1)
-    return found[0] if found else None
-
-
-def _periods(
-    run: Run,
-    merchant: Merchant,
-    hour: int,
-    contracts: Sequence[Contract],
-    closed: date | None,
-) -> list[Period]:
-    """The merchant's periods after the day that is closed (None: from his first one on)."""
-    first = closed + _DAY if closed else first_day_of(merchant, hour)
-    if first > run.through:
-        return []
-    if run.manner == AT_ONCE:
-        return [Period(first, run.through, Cycle.RUN)]
-    return list(periods_ended(contracts, first, run.through))
 
 
 def _refuse_oddities(tx: Connection, pool: str, due: Sequence[Bucket], merchant: str) -> None:

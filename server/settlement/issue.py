@@ -1,16 +1,18 @@
-"""Making a statement: what it charges is booked, and everything is written down for good."""
+"""Making statements: what they charge is booked, and everything is written down for good."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
+from server.db.bulk import Row, write_rows
 from server.directory.accounts import POOL_FUND, merchant_account
 from server.facts import FactStamp
-from server.ledger import Asset, EntryDraft, Leg, Posted, post, transfers_of_entry
+from server.ledger import Asset, EntryDraft, Leg, Posted, post_many
 from server.settlement import tables as t
-from server.settlement.charges import Charges
+from server.settlement.charges import Charges, Minimum, Rent
+from server.settlement.day_sums_tables import day_sum, statement_line
 from server.settlement.drafts import Draft
 from server.settlement.figures import (
     MINIMUM_CODE,
@@ -19,59 +21,93 @@ from server.settlement.figures import (
     SHARE_KEY,
     SettlementFault,
 )
-from server.settlement.unplaced import Charged, place, place_charges
+from server.settlement.unplaced import Charged, ChargedOn, Placing, charge_rows, place
+from server.settlement.values import Share
 
 
-def issue(tx: Connection, stamp: FactStamp, draft: Draft) -> str:
-    """Books what the merchant owes for the period, writes the statement and puts every transfer
-    in its place; answers the statement's id.
+def issue(tx: Connection, stamp: FactStamp, drafts: Sequence[Draft]) -> tuple[str, ...]:
+    """Books what merchants owe for these periods, writes the statements and puts every transfer
+    in its place; answers the statements' ids. However many there are, by the same few statements.
     """
-    charged = _book(tx, stamp, draft)
-    totals = draft.totals
-    tx.execute(
-        insert(t.statement).values(
-            pool=stamp.pool,
-            statement=draft.statement,
-            merchant=draft.merchant,
-            period_from=draft.period_from,
-            period_through=draft.period_through,
-            run=draft.run,
-            cycle=draft.cycle.value,
-            issued_at=stamp.recorded_at,
-            opening_fen=draft.opening_fen,
-            closing_fen=draft.closing_fen,
-            net_fen=totals.net_fen,
-            **asdict(totals),
-        )
-    )
-    own = {"pool": stamp.pool, "statement": draft.statement}
-    for table, rows in (
-        (t.statement_share, draft.charges.shares),
-        (t.statement_minimum, draft.charges.minimums),
-        (t.statement_rent, draft.charges.rents),
-    ):
-        if rows:
-            tx.execute(insert(table), [own | asdict(each) for each in rows])
-    place_charges(
-        tx,
+    if not drafts:
+        return ()
+    charged = _book(tx, stamp, drafts)
+    sums, lines = charge_rows(
         stamp.pool,
-        draft.statement,
-        merchant=draft.merchant,
-        business_date=draft.period_through,
-        run_fact_no=draft.run_fact_no,
-        charged=charged,
+        [
+            ChargedOn(each.statement, each.merchant, each.period_through, each.run_fact_no, legs)
+            for each, legs in zip(drafts, charged, strict=True)
+        ],
     )
-    place(tx, stamp.pool, draft.statement, draft.inside)
-    return draft.statement
+    rows = {
+        t.statement: [_statement_row(stamp, each) for each in drafts],
+        t.statement_share: _rows(stamp, drafts, lambda each: each.shares),
+        t.statement_minimum: _rows(stamp, drafts, lambda each: each.minimums),
+        t.statement_rent: _rows(stamp, drafts, lambda each: each.rents),
+        day_sum: sums,
+        statement_line: lines,
+    }
+    write_rows(tx, {table: of_table for table, of_table in rows.items() if of_table}, {})
+    place(tx, stamp.pool, [Placing(each.statement, each.inside) for each in drafts])
+    return tuple(each.statement for each in drafts)
 
 
-def _book(tx: Connection, stamp: FactStamp, draft: Draft) -> list[Charged]:
-    """Books what is charged; answers it contract by contract, with its transfers."""
-    due = due_of(draft.charges)
-    if not due:
-        return []
+def _statement_row(stamp: FactStamp, draft: Draft) -> Row:
+    totals = draft.totals
+    own = {
+        "pool": stamp.pool,
+        "statement": draft.statement,
+        "merchant": draft.merchant,
+        "period_from": draft.period_from,
+        "period_through": draft.period_through,
+        "run": draft.run,
+        "cycle": draft.cycle.value,
+        "issued_at": stamp.recorded_at,
+        "opening_fen": draft.opening_fen,
+        "closing_fen": draft.closing_fen,
+        "net_fen": totals.net_fen,
+    }
+    return {**own, **asdict(totals)}
+
+
+def _rows(
+    stamp: FactStamp,
+    drafts: Sequence[Draft],
+    part: Callable[[Charges], Sequence[Share | Minimum | Rent]],
+) -> list[Row]:
+    """One part of what statements charge, as rows of its table."""
+    return [
+        {"pool": stamp.pool, "statement": draft.statement, **asdict(each)}
+        for draft in drafts
+        for each in part(draft.charges)
+    ]
+
+
+def _book(tx: Connection, stamp: FactStamp, drafts: Sequence[Draft]) -> list[list[Charged]]:
+    """Books what is charged; answers it draft by draft and contract by contract, with its
+    transfers.
+    """
+    owed = [due_of(each.charges) for each in drafts]
+    entries = [_entry(stamp, draft, due) for draft, due in zip(drafts, owed, strict=True) if due]
+    posted = iter(
+        post_many(tx, stamp.pool, entries, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
+    )
+    charged: list[list[Charged]] = []
+    for draft, due in zip(drafts, owed, strict=True):
+        by_contract: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
+        if due:
+            booked = next(posted)
+            if not isinstance(booked, Posted):
+                raise SettlementFault(f"{SHARE_KEY}{draft.statement}: {booked}")
+            for number, (contract, code, amount_fen) in enumerate(due, booked.first_transfer_no):
+                by_contract[contract].append((number, code, amount_fen))
+        charged.append([_charged(contract, legs) for contract, legs in by_contract.items()])
+    return charged
+
+
+def _entry(stamp: FactStamp, draft: Draft, due: Sequence[tuple[str, str, int]]) -> EntryDraft:
     owed, fund = merchant_account(draft.merchant), POOL_FUND
-    entry = EntryDraft(
+    return EntryDraft(
         key=SHARE_KEY + draft.statement,
         kind=SHARE_CODE,
         occurred_at=stamp.recorded_at,
@@ -84,14 +120,6 @@ def _book(tx: Connection, stamp: FactStamp, draft: Draft) -> list[Charged]:
         ),
         memo=draft.run,
     )
-    posted = post(tx, stamp.pool, entry, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
-    if not isinstance(posted, Posted):
-        raise SettlementFault(f"{entry.key}: {posted}")
-    numbers = [each.transfer_no for each in transfers_of_entry(tx, stamp.pool, posted.entry_no)]
-    by_contract: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
-    for number, (contract, code, amount_fen) in zip(numbers, due, strict=True):
-        by_contract[contract].append((number, code, amount_fen))
-    return [_charged(contract, legs) for contract, legs in by_contract.items()]
 
 
 def _charged(contract: str, legs: Sequence[tuple[int, str, int]]) -> Charged:

@@ -76,6 +76,15 @@ def unknown_merchant(merchant: str) -> SettleRefused:
     )
 
 
+def too_many(count: int, at_most: int) -> SettleRefused:
+    """One command is to settle more merchants than it may."""
+    return SettleRefused(
+        reason=SettleProblem.TOO_MANY,
+        says=f"一次最多结算 {at_most} 家，收到 {count} 家，请分几次"
+        f" / {count} merchants at once, at most {at_most}; ask in portions",
+    )
+
+
 def merchant_lacks(merchant: str, through: date) -> SettleRefused:
     """A run is to be closed before everybody is settled."""
     return SettleRefused(

@@ -1,28 +1,35 @@
-"""Closing a period merchant by merchant: opened, one fact for each merchant, closed.
+"""Closing a period merchant by merchant: opened, one fact for some merchants each, closed.
 
 Everything that facts before the opening booked is in the run, whenever its statements are made;
 what comes later is late for it. Interrupted anywhere, the same commands again go on where it
 stopped. A merchant who traded without a contract is left open alone, and settled when asked again.
+Several merchants go into one fact because a commit costs as much as a statement; one of them who
+cannot be settled stands in nobody's way.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection, insert
+from sqlalchemy.exc import IntegrityError
 
-from server.directory.queries import cut_off_hour, merchant_of, merchants
+from server.directory.queries import cut_off_hour, merchants, merchants_named
 from server.directory.values import Merchant
 from server.facts import FactDesk, FactStamp, Outcome
 from server.settlement import tables as t
 from server.settlement.day_sums import sum_all, sum_before
-from server.settlement.drafts import Draft, drafts, merchants_with_periods
+from server.settlement.drafts import Draft, drafts_of, merchants_with_periods
+from server.settlement.figures import SettlementFault
 from server.settlement.issue import issue
 from server.settlement.refusals import (
     merchant_lacks,
     no_contract,
     run_is_taken,
+    too_many,
     unknown_merchant,
     unknown_run,
 )
@@ -40,20 +47,31 @@ from server.settlement.values import (
     CloseRun,
     LeftOpen,
     MerchantSettled,
+    MerchantsSettled,
     OpenRun,
     RunClosed,
     RunOpened,
     SettleMerchant,
+    SettleMerchants,
     SettleRefused,
 )
 
+T = TypeVar("T")
+
+MERCHANTS_AT_ONCE = 50
+"""Merchants that a run settles by one command: while it is applied, sales wait."""
+MERCHANTS_AT_MOST = 200
+"""Merchants that one command may name."""
 _EVERY_FACT = 2**62
+_ONE_MERCHANTS = (SettlementFault, IntegrityError)
+"""Faults that come of one merchant's books, and not of the database as a whole."""
 
 
 def register(desk: FactDesk) -> None:
     """Makes the desk apply runs."""
     desk.register("open_run", OpenRun, open_run)
     desk.register("settle_merchant", SettleMerchant, settle_merchant)
+    desk.register("settle_merchants", SettleMerchants, settle_merchants)
     desk.register("close_run", CloseRun, close_run)
 
 
@@ -87,22 +105,54 @@ def settle_merchant(
     Again: the statements that the run made of him, and nothing is written. Refused: he traded on
     a day without a contract.
     """
-    run = run_named(tx, stamp.pool, command.run)
+    settled = _settle(tx, stamp, command.run, [command.merchant])
+    return settled if isinstance(settled, SettleRefused) else settled[0]
+
+
+def settle_merchants(
+    tx: Connection, stamp: FactStamp, command: SettleMerchants
+) -> MerchantsSettled | SettleRefused:
+    """Make these merchants' statements, as :func:`settle_merchant` each merchant's. One who is
+    refused has his refusal, and the others their statements.
+    """
+    names = list(dict.fromkeys(command.merchants))
+    if len(names) > MERCHANTS_AT_MOST:
+        return too_many(len(names), MERCHANTS_AT_MOST)
+    settled = _settle(tx, stamp, command.run, names)
+    if isinstance(settled, SettleRefused):
+        return settled
+    return MerchantsSettled(command.run, tuple(settled))
+
+
+def _settle(
+    tx: Connection, stamp: FactStamp, name: str, names: Sequence[str]
+) -> list[MerchantSettled | SettleRefused] | SettleRefused:
+    run = run_named(tx, stamp.pool, name)
     if run is None:
-        return unknown_run(command.run)
-    merchant = merchant_of(tx, stamp.pool, command.merchant)
-    if merchant is None:
-        return unknown_merchant(command.merchant)
+        return unknown_run(name)
+    known = merchants_named(tx, stamp.pool, names)
     sum_before(tx, stamp.pool, run.fact_no)
-    found = drafts(tx, stamp.pool, run, merchant, cut_off_hour(tx, stamp.pool))
-    if isinstance(found, LeftOpen):
-        return no_contract(found, merchant.name)
-    if not found:
-        made = statements_of(tx, stamp.pool, merchant=merchant.merchant, run=run.run)
-        names = tuple(each.statement for each in reversed(made))
-        return MerchantSettled(run.run, merchant.merchant, names, again=True)
-    names = tuple(issue(tx, stamp, each) for each in found)
-    return MerchantSettled(run.run, merchant.merchant, names, again=False)
+    whose = [known[each] for each in names if each in known]
+    drafted = drafts_of(tx, stamp.pool, run, whose, cut_off_hour(tx, stamp.pool))
+    by_merchant = {each.merchant.merchant: each.found for each in drafted}
+    new = [found for found in by_merchant.values() if not isinstance(found, LeftOpen)]
+    issue(tx, stamp, [each for found in new for each in found])
+    outcomes: list[MerchantSettled | SettleRefused] = []
+    for merchant in names:
+        if merchant not in known:
+            outcomes.append(unknown_merchant(merchant))
+            continue
+        found = by_merchant[merchant]
+        if isinstance(found, LeftOpen):
+            outcomes.append(no_contract(found, known[merchant].name))
+        elif found:
+            made = tuple(each.statement for each in found)
+            outcomes.append(MerchantSettled(run.run, merchant, made, again=False))
+        else:
+            there = statements_of(tx, stamp.pool, merchant=merchant, run=run.run)
+            made = tuple(each.statement for each in reversed(there))
+            outcomes.append(MerchantSettled(run.run, merchant, made, again=True))
+    return outcomes
 
 
 def close_run(tx: Connection, stamp: FactStamp, command: CloseRun) -> RunClosed | SettleRefused:
@@ -117,11 +167,11 @@ def close_run(tx: Connection, stamp: FactStamp, command: CloseRun) -> RunClosed 
         return RunClosed(run.run, left_open_of(tx, stamp.pool, run.run), again=True)
     hour = cut_off_hour(tx, stamp.pool)
     left: list[LeftOpen] = []
-    for merchant in merchants_with_periods(tx, stamp.pool, run, hour):
-        found = drafts(tx, stamp.pool, run, merchant, hour)
-        if not isinstance(found, LeftOpen):
-            return merchant_lacks(merchant.merchant, run.through)
-        left.append(found)
+    for some in _portions(merchants_with_periods(tx, stamp.pool, run, hour)):
+        for each in drafts_of(tx, stamp.pool, run, some, hour):
+            if not isinstance(each.found, LeftOpen):
+                return merchant_lacks(each.merchant.merchant, run.through)
+            left.append(each.found)
     own = {"pool": stamp.pool, "run": run.run}
     tx.execute(
         insert(t.settlement_close).values(
@@ -158,14 +208,16 @@ def preview(
     """
     run = run_through(tx, pool, through) or Run("", through, _EVERY_FACT, "", BY_MERCHANT)
     hour = cut_off_hour(tx, pool)
-    for each in sorted(merchants(tx, pool), key=lambda each: each.merchant):
-        if merchant is not None and each.merchant != merchant:
-            continue
-        found = drafts(tx, pool, run, each, hour)
-        if isinstance(found, LeftOpen):
-            yield Preview(each, (), found)
-        elif found:
-            yield Preview(each, tuple(found), None)
+    if merchant is None:
+        whose = sorted(merchants(tx, pool), key=lambda each: each.merchant)
+    else:
+        whose = list(merchants_named(tx, pool, [merchant]).values())
+    for some in _portions(whose):
+        for each in drafts_of(tx, pool, run, some, hour):
+            if isinstance(each.found, LeftOpen):
+                yield Preview(each.merchant, (), each.found)
+            elif each.found:
+                yield Preview(each.merchant, tuple(each.found), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +233,52 @@ class Progress:
 def drive(
     submit: Callable[[Struct], Outcome], run: str, names: Sequence[str]
 ) -> Iterator[Progress]:
-    """Settles these merchants one after the other, each by a command of his own.
+    """Settles these merchants in their order, some by each command.
 
     ``submit`` hands one command in and commits. A merchant who is refused is told and passed by.
+    One whose books are at fault is passed by as well, and told at the end: the others of his
+    command are settled one by one.
+
+    Raises:
+        SettlementFault, IntegrityError: the first merchant's who is at fault, at the end.
     """
-    for number, name in enumerate(names, start=1):
-        outcome = submit(SettleMerchant(run=run, merchant=name))
-        assert isinstance(outcome, MerchantSettled | SettleRefused), outcome
-        yield Progress(number, len(names), name, outcome)
+    number, fault = 0, None
+    for some in _portions(names):
+        outcomes: Sequence[Outcome | Exception] = _settle_some(submit, run, some)
+        for name, outcome in zip(some, outcomes, strict=True):
+            number += 1
+            if isinstance(outcome, Exception):
+                fault = fault or outcome
+                continue
+            assert isinstance(outcome, MerchantSettled | SettleRefused), outcome
+            yield Progress(number, len(names), name, outcome)
+    if fault is not None:
+        raise fault
+
+
+def _settle_some(
+    submit: Callable[[Struct], Outcome], run: str, names: Sequence[str]
+) -> Sequence[Outcome | Exception]:
+    if len(names) > 1:
+        with suppress(*_ONE_MERCHANTS):
+            settled = submit(SettleMerchants(run=run, merchants=tuple(names)))
+            if isinstance(settled, MerchantsSettled):
+                return settled.outcomes
+    return [_settle_one(submit, SettleMerchant(run=run, merchant=name)) for name in names]
+
+
+def _settle_one(
+    submit: Callable[[Struct], Outcome], command: SettleMerchant
+) -> Outcome | Exception:
+    try:
+        return submit(command)
+    except _ONE_MERCHANTS as fault:
+        return fault
+
+
+def _portions(whole: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(whole), MERCHANTS_AT_ONCE):
+        yield whole[first : first + MERCHANTS_AT_ONCE]
 
 
 def merchants_due(tx: Connection, pool: str, run: str) -> list[str]:

@@ -68,7 +68,7 @@ def settle(tx: Connection, stamp: FactStamp, command: Settle) -> Settled | Settl
         found = drafts(tx, stamp.pool, run, merchant, hour)
         if isinstance(found, LeftOpen):
             return no_contract(found, merchant.name)
-        made_now += [issue(tx, stamp, each) for each in found]
+        made_now += issue(tx, stamp, found)
     return Settled(command.run, command.through, tuple(made_now), again=False)
 
 

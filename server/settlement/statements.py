@@ -1,6 +1,6 @@
 """Reading runs and statements as they were frozen, and the transfers that stand on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -137,6 +137,24 @@ def closed_through(tx: Connection, pool: str, merchant: str) -> date | None:
     """The last day of the merchant's newest statement, or None where he has none."""
     newest = statements_of(tx, pool, merchant=merchant, limit=1)
     return newest[0].period_through if newest else None
+
+
+def newest_of(
+    tx: Connection, pool: str, whose: Sequence[str] | None
+) -> Sequence[Row[Any, Any, Any]]:
+    """Of these merchants (None: of all) the newest statement's `merchant`, `period_through` and
+    `closing_fen`; merchants without one are left out.
+    """
+    own = statement_table
+    last = select(own.c.merchant, func.max(own.c.period_through).label("through")).where(
+        own.c.pool == pool
+    )
+    if whose is not None:
+        last = last.where(own.c.merchant.in_(whose))
+    newest = last.group_by(own.c.merchant).subquery()
+    agree = and_(own.c.merchant == newest.c.merchant, own.c.period_through == newest.c.through)
+    wanted = select(own.c.merchant, own.c.period_through, own.c.closing_fen)
+    return tx.execute(wanted.join(newest, agree).where(own.c.pool == pool)).all()
 
 
 def shares_of(tx: Connection, pool: str, statement: str) -> list[Share]:

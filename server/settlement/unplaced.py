@@ -3,13 +3,15 @@
 His entries are summed ahead (`day_sums`), so that a statement reads a row or a few for each day.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, insert, select, update
+import sqlalchemy
+from sqlalchemy import Connection, Select, and_, bindparam, select
 
+from server.db.bulk import Row, among, change_rows
 from server.directory.values import Contract
 from server.ledger.tables import entry as entry_table
 from server.ledger.tables import transfer as transfer_table
@@ -36,11 +38,14 @@ __all__ = [
     "SALE_KIND",
     "TRADE",
     "Bucket",
+    "Charged",
+    "ChargedOn",
+    "Placing",
     "Trade",
     "Unplaced",
     "buckets",
+    "charge_rows",
     "place",
-    "place_charges",
     "trades",
 ]
 
@@ -57,6 +62,7 @@ class Bucket:
             beside trade.
     """
 
+    contract: str | None
     day_sum: int
     business_date: date
     terms_day: date
@@ -64,7 +70,6 @@ class Bucket:
     kind: str
     source: str
     after_fact: int
-    contract: str | None
     entries: int
     money_points_fen: int
     lost: int
@@ -95,53 +100,63 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """Whose day sums, and which fact opened the run. ``contracts`` are the merchant's."""
+    """Whose day sums, and which fact opened the run; with each merchant's contracts."""
 
     pool: str
-    merchant: str
     run_fact_no: int
-    contracts: tuple[Contract, ...]
+    contracts: Mapping[str, Sequence[Contract]]
 
 
-def buckets(tx: Connection, which: Unplaced, through: date) -> list[Bucket]:
-    """Everything of the merchant that the run takes and that belongs to a day up to this one,
-    in a stable order.
+def buckets(tx: Connection, which: Unplaced, through: date) -> dict[str, list[Bucket]]:
+    """By merchant, everything that the run takes and that belongs to a day up to this one, in a
+    stable order; however many merchants, by one question.
     """
     asked = {
         "pool": which.pool,
-        "merchant": which.merchant,
+        "merchants": sorted(which.contracts),
         "opened": which.run_fact_no,
         "through": through,
     }
-    rows = tx.execute(_WAITING, asked)
-    ranked = sorted(which.contracts, key=lambda each: each.shop is None)
-    return sorted((_bucket(row, ranked) for row in rows), key=_in_order)
+    ranked = {
+        merchant: _Ranked(sorted(contracts, key=lambda each: each.shop is None))
+        for merchant, contracts in which.contracts.items()
+    }
+    found: dict[str, list[Bucket]] = {merchant: [] for merchant in which.contracts}
+    for merchant, terms_day, shop, kind, *row in tx.execute(_WAITING, asked):
+        contract = ranked[merchant].on(terms_day, shop) if kind in TRADE else None
+        found[merchant].append(Bucket(contract, *row))
+    return {merchant: sorted(rows, key=_in_order) for merchant, rows in found.items()}
 
 
-def place(tx: Connection, pool: str, statement: str, inside: Sequence[Bucket]) -> None:
-    """Puts these day sums, and so each of their transfers, on the statement.
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Day sums that a statement takes, and so each of their transfers."""
+
+    statement: str
+    inside: Sequence[Bucket]
+
+
+def place(tx: Connection, pool: str, placed: Sequence[Placing]) -> None:
+    """Puts these day sums on their statements.
 
     Raises:
-        SettlementFault: one of them stands on a statement already.
+        SettlementFault: one of them is gone.
+        DBAPIError: one of them stands on a statement already.
     """
-    by_contract: dict[str | None, list[int]] = {}
-    for each in inside:
-        by_contract.setdefault(each.contract, []).append(each.day_sum)
-    for contract, numbers in by_contract.items():
-        for some in _parts(numbers):
-            done = tx.execute(
-                update(day_sum)
-                .where(
-                    day_sum.c.pool == pool,
-                    day_sum.c.day_sum.in_(some),
-                    day_sum.c.statement.is_(None),
-                )
-                .values(statement=statement, contract=contract)
-            )
-            if done.rowcount != len(some):
-                raise SettlementFault(
-                    f"{statement}: {done.rowcount} of {len(some)} day sums were still to be placed"
-                )
+    rows: list[Row] = [
+        {
+            "pool": pool,
+            "day_sum": own.day_sum,
+            "statement": each.statement,
+            "contract": own.contract,
+        }
+        for each in placed
+        for own in each.inside
+    ]
+    done = change_rows(tx, day_sum, ("statement", "contract"), rows)
+    if done != len(rows):
+        names = ", ".join(each.statement for each in placed)
+        raise SettlementFault(f"{names}: {done} of {len(rows)} day sums could be placed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,53 +170,47 @@ class Charged:
     rent_fen: int
 
 
-def place_charges(
-    tx: Connection,
-    pool: str,
-    statement: str,
-    *,
-    merchant: str,
-    business_date: date,
-    run_fact_no: int,
-    charged: Sequence[Charged],
-) -> None:
-    """Puts what a statement charges on it, in the fact that books it."""
-    if not charged:
-        return
-    nothing: dict[str, object] = dict.fromkeys((*SUMMED, "money_points_fen", "lost"), 0)
-    tx.execute(
-        insert(day_sum),
-        [
-            nothing
-            | {
+@dataclass(frozen=True, slots=True)
+class ChargedOn:
+    """The statement that charges something, and what: in the fact that books it."""
+
+    statement: str
+    merchant: str
+    business_date: date
+    run_fact_no: int
+    charged: Sequence[Charged]
+
+
+def charge_rows(pool: str, charges: Sequence[ChargedOn]) -> tuple[list[Row], list[Row]]:
+    """Day sums and lines by which what statements charge stands on them."""
+    nothing: Row = dict.fromkeys((*SUMMED, "money_points_fen", "lost"), 0)
+    sums: list[Row] = []
+    lines: list[Row] = []
+    for on in charges:
+        for each in on.charged:
+            number = min(each.transfer_nos)
+            own = {
                 "pool": pool,
-                "day_sum": min(each.transfer_nos),
-                "merchant": merchant,
-                "business_date": business_date,
-                "terms_day": business_date,
+                "day_sum": number,
+                "merchant": on.merchant,
+                "business_date": on.business_date,
+                "terms_day": on.business_date,
                 "shop": "",
                 "kind": SHARE_CODE,
                 "source": each.contract,
-                "after_fact": run_fact_no,
+                "after_fact": on.run_fact_no,
                 "entries": 1,
                 "share_fen": each.share_fen,
                 "minimum_fen": each.minimum_fen,
                 "rent_fen": each.rent_fen,
-                "odd_no": None,
-                "statement": statement,
+                "statement": on.statement,
                 "contract": each.contract,
             }
-            for each in charged
-        ],
-    )
-    tx.execute(
-        insert(statement_line),
-        [
-            {"pool": pool, "transfer_no": number, "day_sum": min(each.transfer_nos)}
-            for each in charged
-            for number in each.transfer_nos
-        ],
-    )
+            sums.append({**nothing, **own})
+            lines += [
+                {"pool": pool, "transfer_no": one, "day_sum": number} for one in each.transfer_nos
+            ]
+    return sums, lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,19 +248,27 @@ def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
         yield numbers[first : first + _AT_ONCE]
 
 
-def _bucket(row: Row[Any], ranked: Sequence[Contract]) -> Bucket:
-    contract = None
-    if row.kind in TRADE:
-        fitting = (
-            each.contract
-            for each in ranked
-            if each.shop in {None, row.shop} and each.in_force(row.terms_day)
-        )
-        contract = next(fitting, None)
-    return Bucket(contract=contract, **{name: getattr(row, name) for name in _READ})
+class _Ranked:
+    """A merchant's contracts, a shop's own before those for all of his shops."""
+
+    def __init__(self, ranked: Sequence[Contract]) -> None:
+        self._ranked = ranked
+        self._found: dict[tuple[date, str], str | None] = {}
+
+    def on(self, day: date, shop: str) -> str | None:
+        """The contract in force on the day in that shop, or None."""
+        place = (day, shop)
+        if place not in self._found:
+            fitting = (
+                each.contract
+                for each in self._ranked
+                if each.shop in {None, shop} and each.in_force(day)
+            )
+            self._found[place] = next(fitting, None)
+        return self._found[place]
 
 
-def _trade(of: Bucket, row: Row[Any]) -> Trade:
+def _trade(of: Bucket, row: sqlalchemy.Row[Any]) -> Trade:
     sale_id = refund_id = ""
     declared_fen = 0
     if of.kind == SALE_KIND:
@@ -279,11 +296,13 @@ def _in_order(each: Bucket) -> tuple[object, ...]:
 
 
 _READ = tuple(each.name for each in fields(Bucket) if each.name != "contract")
-# Made once: a run asks it for every merchant.
-_WAITING: Select[Any] = select(*(day_sum.c[name] for name in _READ)).where(
+# Made once: a run asks it again and again.
+_WAITING: Select[Any] = select(
+    *(day_sum.c[name] for name in ("merchant", "terms_day", "shop", "kind", *_READ))
+).where(
     day_sum.c.statement.is_(None),
     day_sum.c.pool == bindparam("pool"),
-    day_sum.c.merchant == bindparam("merchant"),
+    among(day_sum.c.merchant, "merchants"),
     day_sum.c.after_fact < bindparam("opened"),
     day_sum.c.business_date <= bindparam("through"),
 )

@@ -44,6 +44,13 @@ class SettleMerchant(Struct, frozen=True, kw_only=True):
     merchant: str
 
 
+class SettleMerchants(Struct, frozen=True, kw_only=True):
+    """The command: as :class:`SettleMerchant`, for several merchants one after the other."""
+
+    run: str
+    merchants: tuple[str, ...]
+
+
 class CloseRun(Struct, frozen=True, kw_only=True):
     """The command: every merchant of the run is settled, or lacks a contract."""
 
@@ -118,6 +125,8 @@ class SettleProblem(StrEnum):
     """A run cannot be closed before everybody is settled."""
     NEEDS_A_RUN = "needs_a_run"
     """There are contracts that only a run by merchants can settle."""
+    TOO_MANY = "too_many"
+    """More merchants at once than one command settles."""
 
 
 class SettleRefused(Struct, Refusal, frozen=True, kw_only=True):
@@ -127,6 +136,14 @@ class SettleRefused(Struct, Refusal, frozen=True, kw_only=True):
     says: str
     merchant: str = ""
     day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantsSettled:
+    """What became of each merchant, in the order in which they were asked for."""
+
+    run: str
+    outcomes: tuple[MerchantSettled | SettleRefused, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from protocol.business_day import closes_at
 from server.db import open_engine
+from server.settlement.values import OpenRun, SettleMerchants
 from tests.unit.settlement.states_world import (
     DAY_1,
     DAY_2,
@@ -48,7 +50,7 @@ def in_a_process(world: Peopled, before_write: int, work: Callable[[Peopled], ob
 
         def count(*args: Any) -> None:
             nonlocal writes
-            if args[2].lstrip().upper().startswith(("INSERT", "UPDATE", "COMMIT")):
+            if args[2].lstrip().upper().startswith(("INSERT", "UPDATE", "WITH", "COMMIT")):
                 writes += 1
                 if writes == before_write:
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -111,3 +113,21 @@ def test_a_statement_killed_anywhere_is_made_once(world: Peopled) -> None:
 
     assert killed_everywhere(world, lambda mine: mine.settle(DAY_2), books) >= 8
     assert world.fen("merchant:m") == 10_000 - 500
+
+
+def test_a_run_of_some_merchants_killed_anywhere_makes_each_statement_once(world: Peopled) -> None:
+    world.confirmed(DAY_1, points_fen=10_000)
+    world.sell("m", "next", DAY_2, cash_fen=5_000)
+    world.sell("n", "next-n", DAY_2, cash_fen=7_000)
+    world.now = closes_at(DAY_2, 3)
+    world.tell(OpenRun(run="r", through=DAY_2, opened_by="test"))
+
+    def books() -> tuple[object, ...]:
+        return world.fen("merchant:m"), world.fen("merchant:n"), world.fen("pool_fund")
+
+    def settle(mine: Peopled) -> None:
+        mine.tell(SettleMerchants(run="r", merchants=("m", "n")))
+
+    # Entries, statements with what they charge, places, the commit at least.
+    assert killed_everywhere(world, settle, books) >= 4
+    assert books() == (10_000 - 500, -700, 10_000 - 500 - 700)

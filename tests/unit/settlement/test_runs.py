@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, Table, select
 
 from server.db import create_all, metadata, open_engine, reading
@@ -16,15 +17,18 @@ from server.settlement import runs
 from server.settlement import tables as t
 from server.settlement.day_sums import sum_up
 from server.settlement.day_sums_tables import day_sum, placed_line, statement_line
+from server.settlement.figures import SettlementFault
 from server.settlement.lines import lines_of
 from server.settlement.values import (
     CloseRun,
     LeftOpen,
     MerchantSettled,
+    MerchantsSettled,
     OpenRun,
     RunClosed,
     RunOpened,
     SettleMerchant,
+    SettleMerchants,
     SettleProblem,
     SettleRefused,
     Totals,
@@ -180,7 +184,7 @@ def test_two_who_settle_at_once_make_every_statement_once(world: World) -> None:
     assert [owed_fen(world, merchant) for merchant in merchants] == [-100] * 6
 
 
-DIES_AT_N = """
+DIES_AT_O = """
 import os, signal, sys
 from datetime import date
 from server.db import open_engine
@@ -188,35 +192,117 @@ from server.settlement import runs
 from tests.unit.settlement.world import World
 
 write = runs.issue
+runs.MERCHANTS_AT_ONCE = 2
 
-def dies_at_n(tx, stamp, draft):
-    written = write(tx, stamp, draft)
-    if draft.merchant == "n":
+def dies_at_o(tx, stamp, drafts):
+    written = write(tx, stamp, drafts)
+    if any(each.merchant == "o" for each in drafts):
         os.kill(os.getpid(), signal.SIGKILL)
     return written
 
-runs.issue = dies_at_n
+runs.issue = dies_at_o
 World(open_engine(sys.argv[1])).run(date(2026, 3, 1))
 """
 
 
 def test_a_run_killed_in_the_middle_goes_on_where_it_stopped(world: World) -> None:
-    world.open("m", "n", "o", share_bp=1_000)
-    for merchant in ("m", "n", "o"):
+    merchants = ("m", "n", "o", "p")
+    world.open(*merchants, share_bp=1_000)
+    for merchant in merchants:
         world.sell(merchant, f"s-{merchant}", D[0], cash_fen=1_000)
     url = world.engine.url.render_as_string(hide_password=False)
     killed = subprocess.run(
-        [sys.executable, "-c", DIES_AT_N, url], cwd=ROOT, check=False, timeout=60
+        [sys.executable, "-c", DIES_AT_O, url], cwd=ROOT, check=False, timeout=60
     )
     assert killed.returncode == -signal.SIGKILL
-    assert [len(made(world, merchant)) for merchant in ("m", "n", "o")] == [1, 0, 0]
-    world.sell("o", "late", D[0], cash_fen=70)
+    assert [len(made(world, merchant)) for merchant in merchants] == [1, 1, 0, 0]
+    world.sell("p", "late", D[0], cash_fen=70)
     before = made(world, "m")
     closed = world.run(D[0])
     assert not closed.again
     assert made(world, "m") == before
-    assert made(world, "o")[0].totals.takings_fen == 1_000
-    assert [owed_fen(world, merchant) for merchant in ("m", "n", "o")] == [-100] * 3
+    assert made(world, "p")[0].totals.takings_fen == 1_000
+    assert [owed_fen(world, merchant) for merchant in merchants] == [-100] * 4
+
+
+def statement_rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that a run made, but for the numbers of the facts in which it did."""
+    tables = (t.statement, t.statement_share, t.statement_minimum, t.statement_rent)
+    found = {each.name: rows_of(engine, each) for each in (*tables, statement_line)}
+    at = [column.name for column in day_sum.columns].index("after_fact")
+    found["day_sum"] = [(*row[:at], *row[at + 1 :]) for row in rows_of(engine, day_sum)]
+    return found
+
+
+def test_some_at_once_make_the_very_rows_that_each_alone_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, list[tuple[object, ...]]]] = []
+    for at_once in (1, 3):
+        monkeypatch.setattr(runs, "MERCHANTS_AT_ONCE", at_once)
+        engine = open_engine(f"sqlite:///{tmp_path}/{at_once}.db")
+        create_all(engine, metadata)
+        world = World(engine)
+        merchants = [f"m{number}" for number in range(7)]
+        world.open(*merchants, contracts=False)
+        for number, merchant in enumerate(merchants):
+            terms = ContractTerms(
+                share=(ShareRule(tiers=((0, 500 + number), (900, 300))),),
+                share_min_fen=number * 40,
+                rent_fen=3_100,
+                cycle=(Cycle.DAY, Cycle.WEEK, Cycle.MONTH)[number % 3],
+            )
+            world.contract(merchant, f"a-{merchant}", terms, D[0], D[4])
+            world.contract(merchant, f"b-{merchant}", FIVE, D[5])
+            for day in range(9):
+                world.sell(merchant, f"{merchant}-{day}", D[day], cash_fen=300 + day, points=day)
+        world.run(D[3])
+        world.sell("m2", "late", D[1], cash_fen=77)
+        world.run(D[8])
+        seen.append(statement_rows(engine))
+        assert len(seen[-1]["statement"]) > 2 * len(merchants)
+        engine.dispose()
+    assert seen[0] == seen[1]
+
+
+def test_of_some_at_once_one_without_a_contract_holds_up_nobody(world: World) -> None:
+    world.open("m", "n", "o", contracts=False)
+    for merchant in ("m", "o"):
+        world.agree(merchant, f"c-{merchant}", 1_000, D[0])
+    for merchant in ("m", "n", "o"):
+        world.sell(merchant, f"s-{merchant}", D[0], cash_fen=1_000)
+    world.now = datetime(2026, 3, 2, tzinfo=UTC)
+    world.tell(OpenRun(run="r", through=D[0], opened_by="财务"))
+    asked = SettleMerchants(run="r", merchants=("m", "n", "nobody", "o", "m"))
+    answered = world.tell(asked)
+    assert isinstance(answered, MerchantsSettled)
+    m, n, nobody, o = answered.outcomes
+    assert m == MerchantSettled("r", "m", ("m-20260301",), again=False)
+    assert reason(n) is SettleProblem.NO_CONTRACT
+    assert reason(nobody) is SettleProblem.UNKNOWN_MERCHANT
+    assert o == MerchantSettled("r", "o", ("o-20260301",), again=False)
+    again = world.tell(asked)
+    assert isinstance(again, MerchantsSettled)
+    assert again.outcomes[0] == MerchantSettled("r", "m", ("m-20260301",), again=True)
+    assert [owed_fen(world, merchant) for merchant in ("m", "n", "o")] == [-100, 0, -100]
+    many = SettleMerchants(run="r", merchants=tuple(map(str, range(runs.MERCHANTS_AT_MOST + 1))))
+    assert reason(world.tell(many)) is SettleProblem.TOO_MANY
+    no_run = SettleMerchants(run="x", merchants=("m",))
+    assert reason(world.tell(no_run)) is SettleProblem.UNKNOWN_RUN
+
+
+def test_a_merchant_whose_books_are_at_fault_takes_nobody_with_him(world: World) -> None:
+    world.open("m", "n", "o", share_bp=1_000)
+    for merchant in ("m", "n", "o"):
+        world.sell(merchant, f"s-{merchant}", D[0], cash_fen=1_000)
+    world.book_oddity("n", D[0])
+    with pytest.raises(SettlementFault, match="concerns merchant n"):
+        world.run(D[0])
+    assert [len(made(world, merchant)) for merchant in ("m", "n", "o")] == [1, 0, 1]
+    # He stays due: nothing is closed over his head.
+    with pytest.raises(SettlementFault, match="concerns merchant n"):
+        world.run(D[0])
+    assert count(world, t.settlement_close) == 0
 
 
 def test_a_preview_says_what_the_run_then_makes_and_writes_nothing(world: World) -> None:
