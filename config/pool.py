@@ -204,6 +204,8 @@ class Redemption(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     `bill_share_bp`: most of a bill in money, in basis points. `excluded_categories`: goods that
     only money pays. Points are counted a sale, a business date of one resident, and a business
     date of everybody in one household. A sale takes `minimum_points` at least, or none.
+    `card_no_pin_day_points`: most of a business date by a resident's card without its PIN; left
+    out, no PIN is ever asked for.
     """
 
     bill_share_bp: BasisPoints = 10_000
@@ -212,6 +214,7 @@ class Redemption(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     per_day_points: Positive | None = None
     per_household_day_points: Positive | None = None
     minimum_points: Positive | None = None
+    card_no_pin_day_points: Positive | None = None
 
     def __post_init__(self) -> None:
         _unique("excluded_categories", self.excluded_categories)

@@ -154,8 +154,8 @@ class AccountStatus(StrEnum):
 class DirectoryCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A live card: id (16 hex digits) and its number in its line of replacements.
 
-    ``pin_verifier`` is what a terminal out of reach checks a PIN against: Argon2id in the PHC
-    form, salted with the card's own secret, which no terminal keeps. A card without one has none.
+    ``pin_verifier`` is what a terminal checks a PIN against, as :mod:`protocol.card_pins` writes
+    it: salted with the card's own secret, which no terminal keeps. A card without one has no PIN.
     """
 
     card_id: str

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class ProofGrade(StrEnum):
@@ -27,6 +27,18 @@ class SlotEvidence(Struct, frozen=True, tag="slot"):
     payload_hex: str
 
 
+class PinEvidence(Struct, frozen=True):
+    """The card's PIN was at hand for this sale; never the PIN, nor anything to find it by.
+
+    Attributes:
+        pin_round: which of the card's PINs; setting one and lifting a lock begin the next round.
+        proof_hex: :func:`protocol.card_pins.pin_proof` over sale, points and terminal, in hex.
+    """
+
+    pin_round: int
+    proof_hex: str
+
+
 class CardEvidence(Struct, frozen=True, tag="card"):
     """A card and the proof that its secret was at hand; never the secret.
 
@@ -34,11 +46,13 @@ class CardEvidence(Struct, frozen=True, tag="card"):
         card_id: 16 hex digits.
         seq: the card's number in its line of replacements.
         proof_hex: :func:`protocol.codes.card_proof` over sale, points and terminal, in hex.
+        pin: where the holder typed the PIN as well. What it is worth, the server finds out.
     """
 
     card_id: str
     seq: int
     proof_hex: str
+    pin: PinEvidence | UnsetType = UNSET
 
 
 class ShowEvidence(Struct, frozen=True, tag="show"):
@@ -76,5 +90,7 @@ _GRADES: dict[type[Evidence], ProofGrade] = {
 
 
 def proof_grade(evidence: Evidence) -> ProofGrade:
-    """The grade of what was shown."""
+    """The grade of what was shown, as far as it can be told without checking it."""
+    if isinstance(evidence, CardEvidence) and evidence.pin is not UNSET:
+        return ProofGrade.CARD_PIN
     return _GRADES[type(evidence)]

@@ -60,6 +60,12 @@ class DeclineReason(StrEnum):
     """More than a code that is only shown may take (``limit_points``): the phone must confirm."""
     CONFIRM_OTHER = "confirm_other"
     """The phone's answer is to another question, or another phone's."""
+    PIN_NEEDED = "pin_needed"
+    """Without its PIN the card may take ``limit_points`` more today, and that is not enough."""
+    PIN_WRONG = "pin_wrong"
+    """Not the card's PIN, or not any more: it was changed since."""
+    PIN_LOCKED = "pin_locked"
+    """Too many wrong PINs: with this card only small purchases until the office has looked."""
     SALE_REVERSED = "sale_reversed"
     """The sale was cancelled before its question arrived."""
 

@@ -39,6 +39,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         per_day_points, per_household_day_points: most points a business date, by one
             resident and by everybody of one household.
         minimum_points: a sale takes at least so many, or none.
+        card_no_pin_day_points: most points a business date by a resident's card without its PIN;
+            None: no PIN is ever asked for.
     """
 
     bill_share_bp: int = BASIS_POINTS_WHOLE
@@ -47,6 +49,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     per_day_points: int | None = None
     per_household_day_points: int | None = None
     minimum_points: int | None = None
+    card_no_pin_day_points: int | None = None
 
 
 NO_LIMITS = Limits()

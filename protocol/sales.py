@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from protocol.acts import PersonActed
+from protocol.card_tries import CardPinWrong
 from protocol.counter import CounterAwarded, EventEntered
 from protocol.drawer import DrawerOpened
 from protocol.evidence import Evidence, ProofGrade
@@ -200,4 +201,5 @@ Happening = (
     | PersonActed
     | CounterAwarded
     | EventEntered
+    | CardPinWrong
 )

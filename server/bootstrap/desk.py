@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from server import awards, redemption, settlement
 from server.awards import bearer_cards, bearer_moves, counter
-from server.directory import catalogue, phones, sanctions, terms
+from server.directory import card_pins, catalogue, phones, sanctions, terms
 from server.directory import commands as c
 from server.directory import register as directory
 from server.directory.accounts import (
@@ -50,6 +50,8 @@ def make_desk() -> FactDesk:
     _at_desk(desk, c.SetPointsExpiry, terms.set_points_expiry)
     _at_desk(desk, c.IssueCard, directory.issue_card)
     _at_desk(desk, c.RevokeCard, directory.revoke_card)
+    _at_desk(desk, c.SetCardPin, card_pins.set_card_pin)
+    _at_desk(desk, c.UnlockCardPin, card_pins.unlock_card_pin)
     _at_desk(
         desk,
         c.RegisterMerchant,

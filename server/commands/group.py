@@ -7,6 +7,7 @@ from server.commands import (
     awards,
     bearer,
     books,
+    card_pins,
     contracts,
     fund,
     health,
@@ -59,3 +60,5 @@ def register_all(group: click.Group) -> None:
     group.add_command(parked)
     group.add_command(terminal_group)
     group.add_command(exposure_command)
+    group.add_command(card_pins.card_pin)
+    group.add_command(card_pins.card_lost)

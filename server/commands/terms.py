@@ -57,6 +57,9 @@ def redemption_terms() -> None:
 @click.option("--per-household-day", type=_Limit, help="每户每天最多 / points a household and day")
 @click.option("--minimum", type=_Limit, help="一单最少积分 / least points a sale")
 @click.option(
+    "--card-no-pin", type=_Limit, help="积分卡免密每天最多 / points a card and day, no PIN"
+)
+@click.option(
     "--fen-remainder",
     type=click.Choice([each.value for each in FenRemainder]),
     help="零头：收现金、抹零、进位 / what becomes of fen",
@@ -105,6 +108,7 @@ def _changed(before: RedemptionTerms, day: date, given: dict[str, object]) -> Se
         per_day_points=points("per_day", limits.per_day_points),
         per_household_day_points=points("per_household_day", limits.per_household_day_points),
         minimum_points=points("minimum", limits.minimum_points),
+        card_no_pin_day_points=points("card_no_pin", limits.card_no_pin_day_points),
         reason=str(given["reason"]),
     )
 
@@ -140,6 +144,7 @@ def _told(terms: PoolTerms, day: date) -> str:
         ("每人每天 / a person and day", limits.per_day_points),
         ("每户每天 / a household and day", limits.per_household_day_points),
         ("一单最少 / at least", limits.minimum_points),
+        ("积分卡免密每天 / a card without its PIN and day", limits.card_no_pin_day_points),
     ):
         if points is not None:
             told.append(f"{name} {points}")

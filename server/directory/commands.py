@@ -30,6 +30,8 @@ Some = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 ExpiryDays = Annotated[int, Meta(ge=1, le=36_500)]
 CoverBp = Annotated[int, Meta(ge=1, le=100_000)]
 Reason = Annotated[str, Meta(max_length=200)]
+HalfHex = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+PinId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16,64}$")]
 Barcode = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{1,16}$")]
 
 
@@ -114,6 +116,7 @@ class SetRedemptionTerms(_Command, frozen=True, tag="set_redemption_terms"):
     per_day_points: Some | None = None
     per_household_day_points: Some | None = None
     minimum_points: Some | None = None
+    card_no_pin_day_points: Some | None = None
     reason: Reason = ""
 
 
@@ -201,6 +204,29 @@ class IssueCard(_Command, frozen=True, tag="issue_card"):
 class RevokeCard(_Command, frozen=True, tag="revoke_card"):
     """The line's newest card is lost or withdrawn; a replacement may follow."""
 
+    card_id: HexId
+    reason: Name
+
+
+class SetCardPin(_Command, frozen=True, kw_only=True, tag="set_card_pin"):
+    """The holder chose a PIN for the newest card of a line: what Argon2id made of it, in hex.
+
+    It begins the card's next round, in which no wrong PIN has been typed yet. ``pin_id`` is made by
+    whoever sets it: the same one counts once.
+    """
+
+    pin_id: PinId
+    card_id: HexId
+    seq: Seq
+    verifier_hex: HalfHex
+    proof_key_hex: HalfHex
+    reason: Name
+
+
+class UnlockCardPin(_Command, frozen=True, kw_only=True, tag="unlock_card_pin"):
+    """The holder was there and knows the PIN: wrong ones of before count no more."""
+
+    pin_id: PinId
     card_id: HexId
     reason: Name
 
@@ -350,6 +376,8 @@ DirectoryCommand = (
     | SetPointsExpiry
     | IssueCard
     | RevokeCard
+    | SetCardPin
+    | UnlockCardPin
     | RegisterMerchant
     | OpenShop
     | AgreeContract

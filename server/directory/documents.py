@@ -30,6 +30,7 @@ from protocol.documents import (
 from protocol.keys import pool_tag, public_key_text
 from server.db.dialect import insert_or_ignore
 from server.directory.bearer import BEARER_SEQ, bearer_cards, stopped_cards
+from server.directory.card_pins import pin_texts
 from server.directory.catalogue import items_on_sale
 from server.directory.phones import lowest_live_seqs
 from server.directory.queries import cards, issuer_keys, pool_terms, residents
@@ -101,9 +102,16 @@ def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, in
     blocked it is not there any more.
     """
     buckets = pool_terms(tx, pool).allowance_buckets_points
+    pins = pin_texts(tx, pool)
     by_account: dict[str, list[DirectoryCard]] = defaultdict(list)
     for card in cards(tx, pool):
-        by_account[card.account].append(DirectoryCard(card_id=card.card_id, seq=card.seq))
+        by_account[card.account].append(
+            DirectoryCard(
+                card_id=card.card_id,
+                seq=card.seq,
+                pin_verifier=pins.get((card.card_id, card.seq)),
+            )
+        )
     phone_seqs = lowest_live_seqs(tx, pool)
     entries = tuple(
         DirectoryEntry(

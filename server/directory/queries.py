@@ -52,6 +52,7 @@ _POOL_WITH_PERIODS = (
                 "per_day_points",
                 "per_household_day_points",
                 "minimum_points",
+                "card_no_pin_day_points",
                 "reason",
             )
         ),
@@ -390,6 +391,7 @@ def _period(row: Row[tuple[object, ...]]) -> TermsPeriod:
             per_day_points=row.per_day_points,
             per_household_day_points=row.per_household_day_points,
             minimum_points=row.minimum_points,
+            card_no_pin_day_points=row.card_no_pin_day_points,
         ),
         reason=row.reason,
     )

@@ -88,6 +88,7 @@ redemption_terms = Table(
     Column("per_day_points", BigInteger, nullable=True),
     Column("per_household_day_points", BigInteger, nullable=True),
     Column("minimum_points", BigInteger, nullable=True),
+    Column("card_no_pin_day_points", BigInteger, nullable=True),
     Column("reason", String(_REASON_MAX), nullable=False),
     PrimaryKeyConstraint(
         "pool", "valid_from", "version", name="redemption_terms_are_numbered_by_their_day"

@@ -66,6 +66,7 @@ def limits_of(command: SetRedemptionTerms) -> Limits:
         per_day_points=command.per_day_points,
         per_household_day_points=command.per_household_day_points,
         minimum_points=command.minimum_points,
+        card_no_pin_day_points=command.card_no_pin_day_points,
     )
 
 

@@ -65,6 +65,16 @@ def live_holds_sum(tx: Connection, pool: str, account: str, asset: Asset, at: da
         return sum(amount for amount, expires_at in live.holds.values() if expires_at > at)
 
 
+def live_holds(
+    tx: Connection, pool: str, account: str, asset: Asset, at: datetime
+) -> Mapping[str, int]:
+    """What each unresolved, unexpired hold reserves on the account at `at`, by its key."""
+    with working(tx, pool) as books:
+        books.fulfil(live_wish(books, [account], asset, at))
+        live: _Live = books.noted((_LIVE, account, asset))
+        return {key: amount for key, (amount, until) in live.holds.items() if until > at}
+
+
 def live_wish(
     books: WorkingSet, accounts: Iterable[str], asset: Asset, at: datetime
 ) -> Wish | None:

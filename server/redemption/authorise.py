@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from protocol.business_day import business_date
 from protocol.documents import AccountStatus
-from protocol.evidence import Evidence
+from protocol.evidence import Evidence, ProofGrade
 from protocol.messages import Approved, AuthoriseAnswer, ItemUnits
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
@@ -22,7 +22,8 @@ from server.directory.bearer import BearerCard, Spend
 from server.facts import FactStamp
 from server.facts.refused import Refused
 from server.ledger import Asset, Held, balance, last_debit, place_hold, spendable
-from server.redemption.evidence import judge_question
+from server.redemption.card_pins import goes_without_pin, judge_pin, needs_pin, no_pin_left
+from server.redemption.evidence import Shown, judge_question
 from server.redemption.limits import Asker, Question, grant, items_problem, reserve
 from server.redemption.phone_evidence import PhoneEvidence, note_phone_use, stop_copied_phone
 from server.redemption.queries import Sale, sale_of
@@ -102,6 +103,7 @@ def authorise(
             "merchant": terminal.merchant,
             "account": account,
             "question_hash": question,
+            "proof_grade": _grade_asked(tx, stamp, command, answer),
             "answer": msgspec.json.encode(answer, order="deterministic"),
         }
         books.insert(SALE, NOT_YET_CAPTURED | asked)
@@ -111,6 +113,18 @@ def authorise(
         sale = {"pool": stamp.pool, "sale_id": str(command.sale_id)}
         reserve(tx, sale, answer.account, command.limited_items, answer.held_until)
     return answer
+
+
+def _grade_asked(
+    tx: Connection, stamp: FactStamp, command: Authorise, answer: Approved | Declined
+) -> str | None:
+    """That a card asks without its PIN, for the next one who asks by it; only where that counts."""
+    if not isinstance(answer, Approved) or not goes_without_pin(command.evidence):
+        return None
+    terms = pool_terms(tx, stamp.pool)
+    day = business_date(stamp.recorded_at, terms.cut_off_hour)
+    counts = terms.redemption_on(day).limits.card_no_pin_day_points is not None
+    return ProofGrade.CARD.value if counts else None
 
 
 def _note_phone(
@@ -158,16 +172,7 @@ def _answer(
     tx: Connection, stamp: FactStamp, command: Authorise, terms: PoolTerms
 ) -> Approved | Declined:
     at = stamp.recorded_at
-    shown = judge_question(
-        tx,
-        terms,
-        command.evidence,
-        at,
-        proof_holds=command.proof_holds,
-        sale_id=command.sale_id,
-        terminal=command.terminal,
-        points=command.required_points + command.optional_points,
-    )
+    shown = _shown(tx, terms, command, at)
     if isinstance(shown, Declined):
         return shown
     bearer = shown.bearer
@@ -180,10 +185,11 @@ def _answer(
         return declined
     account = card_account(shown.account) if bearer else resident_account(shown.account)
     available = spendable(tx, stamp.pool, account, at)
+    asker = Asker(shown.account, at, bearer=bearer is not None)
     granted = grant(
         tx,
         terms,
-        Asker(shown.account, at, bearer=bearer is not None),
+        asker,
         Question(command.required_points, command.optional_points, command.limited_items),
         available=available,
         cap_points=shown.cap_points,
@@ -191,6 +197,11 @@ def _answer(
     if isinstance(granted, Declined):
         return granted
     points = granted.points
+    needs = None
+    if goes_without_pin(command.evidence) and bearer is None:
+        needs = needs_pin(points, no_pin_left(tx, terms, asker))
+    if needs is not None:
+        return needs
     held_until = at + timedelta(seconds=terms.hold_s)
     # A card that is spent in one go is held whole: no other till may begin with its rest.
     in_one_go = bearer is not None and bearer.spend is Spend.IN_ONE_GO
@@ -213,6 +224,32 @@ def _answer(
         held_until=held_until,
         limited_by=granted.limited_by or UNSET,
     )
+
+
+def _shown(tx: Connection, terms: PoolTerms, command: Authorise, at: datetime) -> Shown | Declined:
+    points = command.required_points + command.optional_points
+    shown = judge_question(
+        tx,
+        terms,
+        command.evidence,
+        at,
+        proof_holds=command.proof_holds,
+        sale_id=command.sale_id,
+        terminal=command.terminal,
+        points=points,
+    )
+    if isinstance(shown, Declined):
+        return shown
+    wrong = judge_pin(
+        tx,
+        terms,
+        command.evidence,
+        at,
+        sale_id=command.sale_id,
+        terminal=command.terminal,
+        points=points,
+    )
+    return wrong or shown
 
 
 def _may_redeem(tx: Connection, terms: PoolTerms, account: str, at: datetime) -> Declined | None:

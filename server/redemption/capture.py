@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from protocol.business_day import business_date
-from protocol.evidence import proof_grade
 from protocol.journal import Envelope
 from protocol.money import price_of, rate_of
 from protocol.sales import SaleCaptured, SaleLine
@@ -41,6 +40,7 @@ from server.facts import FactStamp
 from server.ledger import Asset, EntryDraft, Leg, Posted, Taken, balance, cover, post, take_hold
 from server.redemption.authorise import NOT_YET_CAPTURED, hold_key
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
+from server.redemption.card_pins import no_pin_problem, true_grade
 from server.redemption.evidence import most_points, sale_is_proven
 from server.redemption.limits import accepted_terms, categories_problem, note_over_limit
 from server.redemption.orders import is_order, open_orders, orders_problem
@@ -258,6 +258,9 @@ def _resident_problem(
         )
     if told.by_office:
         return None
+    problem = no_pin_problem(tx, told.terms, sale, told.envelope, approved_points)
+    if problem is not None:
+        return problem
     return slot_limit_problem(tx, told.terms, sale, told.envelope, approved_points or 0)
 
 
@@ -362,6 +365,7 @@ def _write(
     state = advance(before.state if before else None, SaleMove.CAPTURE)
     assert state is not None
     contract = worth.contract
+    grade = true_grade(tx, pool, sale, told.terminal.terminal)
     values = {
         "state": state.value,
         "terminal": told.terminal.terminal,
@@ -372,8 +376,7 @@ def _write(
         "occurred_at": told.envelope.occurred_at,
         "business_date": sale.business_date,
         "answered_by": sale.answered_by.value,
-        # What the evidence is, whatever the terminal calls it.
-        "proof_grade": proof_grade(sale.evidence).value if sale.evidence else None,
+        "proof_grade": grade.value if grade else None,
         "amounts_source": sale.amounts_source.value,
         "points_for_goods": sale.payment.points_for_goods,
         "points_for_money": sale.payment.points_for_money,

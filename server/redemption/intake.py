@@ -6,6 +6,7 @@ stored and parked; it waits for a person and blocks nothing behind it.
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from protocol.acts import PersonActed
+from protocol.card_tries import CardPinWrong
 from protocol.counter import CounterAwarded, EventEntered
 from protocol.drawer import DrawerOpened
 from protocol.evidence import CardEvidence, Evidence
@@ -36,6 +38,7 @@ from protocol.sales import (
 from protocol.shifts import ShiftClosed, ShiftOpened
 from server.db.working_set import working
 from server.directory import Terminal, TerminalState, pool_terms, terminal_of
+from server.directory.card_pins import note_wrong_pin
 from server.facts import FactStamp, Refusal
 from server.redemption.booked import Booked, Booking, Parked
 from server.redemption.capture import Told, book_sale
@@ -226,16 +229,9 @@ def book_happening(tx: Connection, told: Told) -> Booking:
     if _NUL_IN_JSON in bytes(told.envelope.happening):  # PostgreSQL keeps no text with NUL
         return Parked("记录含有不可用的字符 / the record holds characters that cannot be kept")
     happening = decode_happening(told.envelope.happening)
-    if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded):
-        return _book_of_sale(tx, told, happening)
-    if isinstance(happening, TakingsDeclared):
-        return book_declared(tx, told, happening)
-    if isinstance(happening, OrderFulfilled):
-        return book_fulfilled(tx, told, happening)
-    if isinstance(happening, ShiftClosed):
-        return book_shift(tx, told, happening)
-    if isinstance(happening, CounterAwarded):
-        return book_counter_award(tx, told, happening)
+    book = _BOOKS.get(type(happening))
+    if book is not None:
+        return book(tx, told, happening)
     if isinstance(
         happening, TerminalStarted | DrawerOpened | ShiftOpened | PersonActed | EventEntered
     ):
@@ -243,14 +239,30 @@ def book_happening(tx: Connection, told: Told) -> Booking:
     return Parked("服务器还不认识这类记录 / a kind of record that this server does not know yet")
 
 
-def _book_of_sale(
-    tx: Connection, told: Told, happening: SaleCaptured | SaleReversed | SaleRefunded
-) -> Booking:
-    if isinstance(happening, SaleCaptured):
-        return book_sale(tx, told, happening)
-    if isinstance(happening, SaleReversed):
-        return book_reversal(tx, told, happening)
-    return book_refund(tx, told, happening)
+def _count_wrong_pin(tx: Connection, told: Told, tried: CardPinWrong) -> Booking:
+    """Counted once, by its place; against a PIN that nobody set there is nothing to count."""
+    envelope = told.envelope
+    note_wrong_pin(
+        tx,
+        told.terms.pool,
+        tried,
+        terminal=told.terminal.terminal,
+        place=(envelope.epoch, envelope.seq),
+        at=told.stamp.recorded_at,
+    )
+    return Booked()
+
+
+_BOOKS: dict[type[object], Callable[[Connection, Told, Any], Booking]] = {
+    SaleCaptured: book_sale,
+    SaleReversed: book_reversal,
+    SaleRefunded: book_refund,
+    TakingsDeclared: book_declared,
+    OrderFulfilled: book_fulfilled,
+    CounterAwarded: book_counter_award,
+    CardPinWrong: _count_wrong_pin,
+    ShiftClosed: book_shift,
+}
 
 
 def _outcome(envelope: Envelope, booking: Booking) -> RecordOutcome:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, select
 
+from protocol.evidence import ProofGrade
 from server.directory.accounts import resident_account
 from server.ledger import Asset
 from server.ledger.live import live_holds_sum
@@ -15,6 +16,8 @@ from server.redemption import order_tables as o
 from server.redemption import tables as t
 from server.redemption.limit_tables import limited_goods
 from server.redemption.order_states import OrderMove
+
+_NO_PIN = ProofGrade.CARD.value
 
 Days = tuple[date, date]
 """The first and the last business date, both included."""
@@ -40,6 +43,19 @@ def points_held(tx: Connection, pool: str, accounts: Sequence[str], at: datetime
     return sum(
         live_holds_sum(tx, pool, resident_account(each), Asset.POINTS, at) for each in accounts
     )
+
+
+def card_points_taken(
+    tx: Connection, pool: str, account: str, day: date, *, terminal: str | None = None
+) -> int:
+    """Points that a resident's card took on a business date without its PIN, at one terminal or at
+    all; what came back of them counts as well: a refund makes no small purchase undone.
+    """
+    which = [*_sales_of(pool, [account], (day, day)), t.sale.c.proof_grade == _NO_PIN]
+    if terminal is not None:
+        which.append(t.sale.c.terminal == terminal)
+    sold = select(_sum(t.sale.c.points_for_goods + t.sale.c.points_for_money)).where(*which)
+    return int(tx.execute(sold).scalar_one())
 
 
 def goods_taken(
