@@ -29,6 +29,7 @@ from terminal.checkout.till import Till
 from terminal.diagnostics.desk import PrinterDesk
 from terminal.diagnostics.print_test import print_test_command
 from terminal.diagnostics.prints import prints_command
+from terminal.diagnostics.recover import recover_command
 from terminal.diagnostics.rejoin import rejoin_command
 from terminal.diagnostics.storage import diagnose_command
 from terminal.domain.changes import Changes, Surroundings
@@ -489,6 +490,7 @@ cli.add_command(print_test_command)
 cli.add_command(prints_command)
 cli.add_command(diagnose_command)
 cli.add_command(rejoin_command)
+cli.add_command(recover_command)
 
 
 def main() -> None:

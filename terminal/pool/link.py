@@ -36,6 +36,7 @@ from protocol.messages import (
     SaleRequest,
 )
 from protocol.reasons import Declined
+from protocol.recovery import RecoverAnswer, RecoverRequest
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import Unreachable, UnreachableReason
 from terminal.pool.breaker import Breaker
@@ -64,6 +65,7 @@ _SALES: msgspec.json.Decoder[SaleAnswer] = msgspec.json.Decoder(SaleAnswer)
 _ORDERS: msgspec.json.Decoder[OrdersAnswer] = msgspec.json.Decoder(OrdersAnswer)
 _OUTCOMES = msgspec.json.Decoder(JournalAnswer)
 _BOOTS = msgspec.json.Decoder(BootAnswer)
+_RECOVERIES = msgspec.json.Decoder(RecoverAnswer)
 _DOCUMENTS = msgspec.json.Decoder(DocumentsAnswer)
 _ENROLMENTS = msgspec.json.Decoder(EnrolAnswer)
 _PROBLEMS = msgspec.json.Decoder(Problem)
@@ -235,6 +237,12 @@ class PoolLink:
     def boot(self, request: BootRequest) -> BootAnswer | ServerProblem | Unreachable:
         """Say that this terminal has started, and get the epoch to go on in."""
         answer = self._link.post(f"{self._path}/boot", request, _BOOTS, TELL_TIMEOUT_S)
+        self._note(answered=not isinstance(answer, Unreachable))
+        return answer
+
+    def recover(self, request: RecoverRequest) -> RecoverAnswer | ServerProblem | Unreachable:
+        """Ask about a dead terminal, and hand over what there is of its records."""
+        answer = self._link.post(f"{self._path}/recover", request, _RECOVERIES, TELL_TIMEOUT_S)
         self._note(answered=not isinstance(answer, Unreachable))
         return answer
 
