@@ -22,8 +22,10 @@ DATABASE_FILE = "terminal.db"
 
 WHAT_TO_DO: dict[StopCause, str] = {
     StopCause.STORAGE_DAMAGED: (
-        "换一张存储卡前，先把数据目录整个拷出来保存；再请街道办重新发入网码。"
-        " Copy the whole data folder before you change the card; then enrol anew."
+        "换一张存储卡前，先把数据目录整个拷出来保存；再请街道办发新编号的入网码，入网后运行"
+        " huidian-terminal recover 交回备份U盘或拷贝里的流水。"
+        " Copy the whole data folder before you change the card; enrol anew under another id, then"
+        " hand over stick or copy with huidian-terminal recover."
     ),
     StopCause.CHAIN_BROKEN: (
         "把数据目录整个拷出来保存，连同备份U盘交给街道办核对；不要改动里面的文件。"

@@ -1,0 +1,333 @@
+"""A dead terminal is replaced: real programs, real files, from the stick, the old card and nothing.
+
+What the dead one's page acknowledged is what the pool has in the end, once; what is lost is named.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from bench.processes import free_port, run_module
+from demo.world import guanghui
+from tests.support.running_till import HEADERS
+from tests.support.zygote import Forked, Zygote
+
+OTHER_FILE_SYSTEM = Path("/dev/shm")
+WITHIN_S = 60.0
+INCOMPLETE, NOTHING_DONE = 1, 2
+CUTS = 6
+
+Sales = dict[str, tuple[int, int]]
+"""Receipt number: points and fen."""
+
+
+class Pool:
+    """A server with two merchants, one shop each."""
+
+    def __init__(self, folder: Path, zygote: Zygote) -> None:
+        self.folder, self.zygote = folder, zygote
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.config = folder / "server.toml"
+        self.config.write_text(f'data_dir = "server"\nlisten_port = {port}\n')
+        self.command("init", "--pool", "guanghui")
+        world = guanghui(2026)
+        self.shops = [each.shop for each in world.merchants]
+        rows = world.commands(datetime.now(UTC).date())
+        lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        self.command("import", "-", given=lines)
+        self.program = Forked(zygote, "server", self.config, f"{self.url}/v1/health")
+        self.program.start()
+
+    def command(self, *arguments: str, given: str = "") -> str:
+        return run_module("server", "--config", str(self.config), *arguments, standard_input=given)
+
+    def terminal(self, name: str, shop: int = 0, stick: Path | None = None) -> "Terminal":
+        return Terminal(self, name, self.shops[shop], stick)
+
+    def sales_of(self, terminal: str) -> Sales:
+        path = self.folder / "server" / "huidian.sqlite3"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            rows = database.execute(
+                "select receipt_no, points_for_goods + points_for_money, cash_fen from sale"
+                " where terminal = ? and state = 'captured'",
+                (terminal,),
+            ).fetchall()
+        assert len({row[0] for row in rows}) == len(rows), "a sale counts once"
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def recoveries(self) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "server",
+                "--config",
+                str(self.config),
+                "terminal",
+                "recoveries",
+                "--json",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=WITHIN_S,
+            check=False,
+        )
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Terminal:
+    """One real terminal, and what its page has acknowledged."""
+
+    def __init__(self, pool: Pool, name: str, shop: str, stick: Path | None) -> None:
+        self.pool, self.name = pool, name
+        self.data = pool.folder / name
+        self.config = pool.folder / f"{name}.toml"
+        self.port = free_port()
+        medium = "" if stick is None else f'second_medium = "{stick}"\n'
+        self.config.write_text(
+            f'data_dir = "{name}"\nlisten_port = {self.port}\nserver_url = "{pool.url}"\n{medium}'
+        )
+        asked = ("--shop", shop, "--terminal", name, "--json")
+        code = json.loads(pool.command("invite-terminal", *asked))["code"]
+        run_module("terminal", "--config", str(self.config), "enrol", "--code", code)
+        health = f"http://127.0.0.1:{self.port}/health"
+        self.program = Forked(pool.zygote, "terminal", self.config, health)
+        self.shown: Sales = {}
+
+    def ask(self, method: str, path: str, **body: object) -> dict[str, Any]:
+        with urllib3.HTTPConnectionPool("127.0.0.1", self.port, retries=False, timeout=20) as pool:
+            answer = pool.request(
+                method, path, body=json.dumps(body).encode() if body else b"{}", headers=HEADERS
+            )
+            assert answer.status == 200, (path, answer.status, answer.data)
+            screen: dict[str, Any] = json.loads(answer.data)
+            return screen
+
+    def start(self) -> None:
+        self.program.start()
+        self.wait(lambda: self.ask("GET", "/api/view")["directory_age_min"] is not None)
+
+    def sell(self, times: int) -> None:
+        for _ in range(times):
+            screen = self.ask("POST", "/api/item", item_id="bun")
+            done = self.ask("POST", "/api/complete", sale_id=screen["sale_id"])["completed"]
+            self.shown[done["receipt_no"]] = (done["points"], done["cash_fen"])
+
+    def wait_until_told(self) -> None:
+        self.wait(lambda: self.ask("GET", "/api/view")["untold"] == 0)
+
+    @staticmethod
+    def wait(is_so: Any) -> None:
+        deadline_s = time.monotonic() + WITHIN_S
+        while not is_so():
+            assert time.monotonic() < deadline_s
+            time.sleep(0.05)
+
+    def recover(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.recover_command(*arguments),
+            capture_output=True,
+            text=True,
+            timeout=WITHIN_S,
+            check=False,
+        )
+
+    def recover_command(self, *arguments: str) -> list[str]:
+        start = [sys.executable, "-m", "terminal", "--config", str(self.config)]
+        return [*start, "recover", *arguments]
+
+    def report(self, *arguments: str, status: int = 0) -> dict[str, Any]:
+        done = self.recover(*arguments, "--json")
+        assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+        row: dict[str, Any] = json.loads(done.stdout)
+        return row
+
+
+def dead(pool: Pool, name: str, stick: Path | None = None, *, told: int, untold: int) -> Terminal:
+    """A terminal that sold with the pool and without it, and then lost its power for good."""
+    terminal = pool.terminal(name, stick=stick)
+    terminal.start()
+    terminal.sell(told)
+    terminal.wait_until_told()
+    pool.program.end(signal.SIGTERM)
+    terminal.sell(untold)
+    terminal.program.end()
+    pool.program.start()
+    return terminal
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    with Zygote() as zygote:
+        made = Pool(tmp_path_factory.mktemp("pool"), zygote)
+        try:
+            yield made
+        finally:
+            made.program.end()
+
+
+@pytest.fixture(scope="module")
+def heir(pool: Pool) -> Terminal:
+    """The new terminal: enrolled, nothing else."""
+    return pool.terminal("new-1")
+
+
+@pytest.fixture
+def stick() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(dir=OTHER_FILE_SYSTEM, prefix="huidian-stick-"))
+    if folder.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("there is one file system only")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_from_the_stick(pool: Pool, heir: Terminal, stick: Path) -> None:
+    lost = dead(pool, "s1", stick, told=3, untold=5)
+    shutil.rmtree(lost.data)  # the card is dead with it
+    assert len(pool.sales_of("s1")) == 3
+    before = sorted(path.read_bytes() for path in (stick / "huidian").iterdir())
+    report = heir.report(str(stick))
+    assert (report["terminal"], report["by"], report["source"]) == ("s1", "new-1", "stick")
+    assert (report["sales_recovered"], report["missing"], report["complete"]) == (5, [], True)
+    assert report["cash_fen_recovered"] == sum(fen for _, fen in list(lost.shown.values())[3:])
+    assert report["outcomes"]["known"] >= 4
+    assert pool.sales_of("s1") == lost.shown
+    again = heir.report(str(stick))
+    assert (again["sales_recovered"], again["complete"]) == (0, True)
+    assert pool.sales_of("s1") == lost.shown
+    assert sorted(path.read_bytes() for path in (stick / "huidian").iterdir()) == before
+    said = heir.recover(str(stick)).stdout
+    assert "没有已知的缺失" in said
+    assert "备份U盘" in said
+    pool.command("audit", "--only", "I1,I2,I4,I5")
+
+
+def test_from_the_old_card_and_from_a_copy_that_was_altered(
+    pool: Pool, heir: Terminal, tmp_path: Path
+) -> None:
+    lost = dead(pool, "c1", told=2, untold=4)
+    copy = tmp_path / "card"
+    shutil.copytree(lost.data, copy / "var/lib/huidian-terminal")  # as a whole card is mounted
+    altered = tmp_path / "altered"
+    shutil.copytree(lost.data, altered)
+    with closing(sqlite3.connect(altered / "terminal.db")) as database, database:
+        last = database.execute("select max(seq) from journal where epoch = 1").fetchone()[0]
+        epoch, last = database.execute(
+            "select epoch, seq from journal order by epoch desc, seq desc limit 1"
+        ).fetchone()
+        database.execute(
+            "update journal set body = cast(replace(body, '馒头', '包子') as blob)"
+            " where epoch = ? and seq = ?",
+            (epoch, last - 1),
+        )
+    refused = heir.recover(str(altered))
+    assert refused.returncode == NOTHING_DONE
+    assert "1 处损坏或被改过，什么也没有交" in refused.stderr
+    assert f"{epoch}/{last - 1}" in refused.stderr
+    assert len(pool.sales_of("c1")) == 2, "nothing half-applied"
+    salvaged = heir.report(str(altered), "--salvage", status=INCOMPLETE)
+    assert salvaged["missing"] == [f"{epoch}/{last - 1}"]
+    assert salvaged["sales_recovered"] == 3
+    assert len(pool.sales_of("c1")) == 5
+    (row,) = [each for each in pool.recoveries() if each["terminal"] == "c1"]
+    assert row["missing_records"] == 1
+    report = heir.report(str(copy))  # the card itself turns up
+    assert (report["sales_recovered"], report["missing"], report["complete"]) == (1, [], True)
+    assert pool.sales_of("c1") == lost.shown
+    (row,) = [each for each in pool.recoveries() if each["terminal"] == "c1"]
+    assert row["missing_records"] == 0
+    pool.command("audit", "--only", "I1,I2,I4,I5")
+
+
+def test_from_nothing_what_is_known_is_said_and_stays_open(pool: Pool, heir: Terminal) -> None:
+    lost = dead(pool, "n1", told=2, untold=3)
+    shutil.rmtree(lost.data)
+    unnamed = heir.recover()
+    assert unnamed.returncode == NOTHING_DONE
+    assert "--terminal" in unnamed.stderr
+    report = heir.report("--terminal", "n1")
+    newest_told = sorted(lost.shown)[1]
+    assert (report["source"], report["last_receipt"]) == ("nothing", newest_told)
+    assert report["server_records"] >= 3
+    said = heir.recover("--terminal", "n1").stdout
+    assert f"最后的小票 {newest_told}" in said
+    (row,) = [each for each in pool.recoveries() if each["terminal"] == "n1"]
+    assert row["source"] == "nothing"
+    assert len(pool.sales_of("n1")) == 2
+
+
+def test_the_wrong_stick_a_torn_one_and_one_that_is_not_there(
+    pool: Pool, heir: Terminal, stick: Path, tmp_path: Path
+) -> None:
+    lost = dead(pool, "w1", stick, told=1, untold=3)
+    others = heir.recover(str(stick), "--terminal", "w9")
+    assert others.returncode == NOTHING_DONE
+    assert "拿错了" in others.stderr
+    nothing = heir.recover(str(tmp_path))
+    assert nothing.returncode == NOTHING_DONE
+    assert "没有惠点的流水" in nothing.stderr
+    stranger = pool.terminal("o1", shop=1)
+    refused = stranger.recover(str(stick))
+    assert refused.returncode == NOTHING_DONE
+    assert "不是本商户的" in refused.stderr
+    # The same name in another pool: its records are signed with another key.
+    foreign = tmp_path / "foreign"
+    shutil.copytree(stick, foreign)
+    (foreign / "huidian/terminal.txt").write_text("new-1\n")
+    for path in (foreign / "huidian").glob("w1-*"):
+        path.rename(path.with_name(path.name.replace("w1", "new-1")))
+    wrong = heir.recover(str(foreign))
+    assert wrong.returncode == NOTHING_DONE
+    assert "拿错了，或者是别的积分池的" in wrong.stderr
+    unknown = tmp_path / "unknown"
+    shutil.copytree(stick, unknown)
+    (unknown / "huidian/terminal.txt").write_text("z9\n")
+    assert "没有终端 z9" in heir.recover(str(unknown)).stderr
+    assert len(pool.sales_of("w1")) == 1, "nothing was handed over by any of these"
+    newest = max((stick / "huidian").glob("w1-*.jsonl"))
+    newest.write_bytes(newest.read_bytes()[:-50])  # pulled out while it wrote
+    torn = heir.report(str(stick), status=INCOMPLETE)
+    assert torn["torn_end"] is True
+    assert torn["missing_records"] == 1
+    assert torn["sales_recovered"] == 2
+    assert pool.sales_of("w1") == dict(list(lost.shown.items())[:3])
+
+
+def test_power_pulled_in_the_middle_of_it_and_run_again(
+    pool: Pool, heir: Terminal, stick: Path
+) -> None:
+    lost = dead(pool, "p1", stick, told=1, untold=6)
+    chance = random.Random(20261129)
+    for _ in range(CUTS):
+        started = subprocess.Popen(
+            heir.recover_command(str(stick)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(chance.uniform(0.3, 1.5))
+        os.kill(started.pid, signal.SIGKILL)
+        started.wait(WITHIN_S)
+    pool.program.end()  # and the server with it
+    gone = heir.recover(str(stick))
+    assert gone.returncode == NOTHING_DONE
+    assert "再运行一次，不会重复入账" in gone.stderr
+    pool.program.start()
+    report = heir.report(str(stick))
+    assert report["complete"] is True
+    assert pool.sales_of("p1") == lost.shown
+    assert list(heir.data.glob("recover-*")) == []
+    pool.command("audit", "--only", "I1,I2,I4,I5")
