@@ -20,12 +20,11 @@ from drivers.registry import DeviceUrlError, open_display, open_printer, open_sc
 from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
-from terminal.checkout.asking import Asking
 from terminal.checkout.drawer import CashDrawer
-from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
+from terminal.desks import Around, Desks, make_desks
 from terminal.diagnostics.desk import PrinterDesk
 from terminal.diagnostics.print_test import print_test_command
 from terminal.diagnostics.prints import prints_command
@@ -42,7 +41,6 @@ from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
 from terminal.receipts.blocks import PaperLanguage, ShopLines
 from terminal.receipts.coded import CodedReceipts, page_of
 from terminal.receipts.composer import ReceiptComposer
-from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
 from terminal.store.chain_check import ChainCheck
 from terminal.store.challenges import KeptCertificate
@@ -153,7 +151,7 @@ class Terminal:
         self._workers: list[Worker] = []
         self._second: SecondMedium | None = None
         self.link = self._make_link(settings, identity, key)
-        self._staff = self._make_staff(settings)
+        self._staff = self._make_staff(settings, identity)
         tag = pool_tag(read_public_key(identity.root_key))
         self._certificate = KeptCertificate(settings.data_dir, key, tag)
         page_address = page_of(settings.server_url, settings.receipt_page)
@@ -169,15 +167,16 @@ class Terminal:
         if self._display is not None:
             showing = DisplayRound(display=self._display, view=page.view, changes=self.changes)
             self._workers.append(Worker("display", showing))
-        orders, shifts = self._make_desks(settings, identity)
+        desks = self._make_desks(settings, identity)
         desk = WebDesk(
             till=self.till,
             page=page,
             after_sale=after_sale,
             returns=returns,
-            shifts=shifts,
+            shifts=desks.shifts,
             staff=self._staff,
-            orders=orders,
+            orders=desks.orders,
+            awarding=desks.awarding,
             store=self.store,
             changes=self.changes,
             clock=self.clock,
@@ -240,32 +239,24 @@ class Terminal:
             note_server=note_server,
         )
 
-    def _make_desks(
-        self, settings: TerminalSettings, identity: TerminalIdentity
-    ) -> tuple[Orders, Shifts]:
-        orders = Orders(
-            desk=self.link,
-            store=self.store,
-            asking=Asking(identity, self.store, self.clock, self.trust),
-            clock=self.clock,
-            ids=SystemIds(),
-            wake_workers=self._wake,
-            is_stopped=self.till.is_stopped,
-            at_till=self._staff.at_till,
-        )
-        self.till.code_taker = orders.takes
-        shifts = Shifts(
+    def _make_desks(self, settings: TerminalSettings, identity: TerminalIdentity) -> Desks:
+        around = Around(
             identity=identity,
             store=self.store,
-            papers=self._papers(settings),
             clock=self.clock,
+            ids=SystemIds(),
+            papers=self._papers(settings),
+            staff=self._staff,
+            surroundings=self.surroundings,
+            trust=self.trust,
             wake_workers=self._wake,
             is_stopped=self.till.is_stopped,
-            at_till=self._staff.at_till,
         )
-        return orders, shifts
+        desks = make_desks(around, self.link)
+        self.till.code_taker = desks.takes
+        return desks
 
-    def _make_staff(self, settings: TerminalSettings) -> Staff:
+    def _make_staff(self, settings: TerminalSettings, identity: TerminalIdentity) -> Staff:
         return Staff(
             store=self.store,
             clock=self.clock,
@@ -274,6 +265,7 @@ class Terminal:
             wake_workers=self._wake,
             refund_limit_fen=settings.refund_limit_fen,
             refund_limit_points=settings.refund_limit_points,
+            shop=identity.shop,
         )
 
     def _make_till(

@@ -4,7 +4,14 @@ from dataclasses import replace
 from uuid import UUID
 
 from protocol.business_day import business_date
-from protocol.codes import CardCode, ConfirmCode, ShowCode, SlotCode, card_proof
+from protocol.codes import (
+    CardCode,
+    ConfirmCode,
+    ResidentCode,
+    ShowCode,
+    SlotCode,
+    card_proof,
+)
 from protocol.codes.challenge import nonce_of
 from protocol.codes.phone import show_limit
 from protocol.codes.verifying import (
@@ -273,6 +280,29 @@ class Asking:
             # Without the time nobody knows how old the directory is: as if it were old.
             trusted=self._trust.is_confirmed and moment.clock_state is not ClockState.UNKNOWN,
         )
+
+    def whose(self, use_id: UUID, code: ResidentCode | ShowCode) -> str | Declined:
+        """The resident whose genuine code this is, in its time, as far as this till can know.
+
+        A resident who may not redeem may still earn. A denominated card is nobody's: it answers
+        its own number, which is no resident.
+
+        Raises:
+            StoreFaultError: which codes were used cannot be read.
+        """
+        documents, moment = self._store.documents(), self._clock.moment()
+        if documents.policy is None or documents.directory is None:
+            return Declined(DeclineReason.OFFLINE_STOPPED)
+        now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
+        declined = self._code_problem(use_id, code, documents.policy) or time_problem(code, now)
+        if declined is not None:
+            return declined
+        account = _account(code, documents)
+        if account is None:
+            return Declined(DeclineReason.CODE_REVOKED)
+        if not any(each.account == account for each in documents.directory.entries):
+            return Declined(DeclineReason.RESIDENT_UNKNOWN)
+        return account
 
     def evidence(self, sale_id: UUID, code: PresentedCode, points: int) -> Evidence:
         """What the sale keeps of the code: never a card's secret."""

@@ -24,6 +24,7 @@ from protocol.messages import (
 from protocol.reasons import Declined
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftClosed
+from terminal.domain.counter import Attendance, CounterEvent
 from terminal.domain.papers import Paper
 from terminal.domain.print_job import JobKind, PrintJob
 from terminal.domain.sale import SaleState
@@ -219,6 +220,15 @@ class Work(Protocol):
     def save_z(self, mark: ZMark) -> None:
         """Note a Z report that was journalled just now."""
 
+    def next_slip_no(self) -> str:
+        """The next number of this terminal's award slips, without gaps."""
+
+    def save_event(self, event: CounterEvent) -> None:
+        """Keep an event as it stands now."""
+
+    def save_attendance(self, there: Attendance) -> None:
+        """Keep one resident at an event as it stands now."""
+
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
         """Add a print job; returns its number."""
 
@@ -266,6 +276,18 @@ class Store(Protocol):
 
     def people(self) -> Sequence[Person]:
         """Everybody with a PIN here, owners first."""
+
+    def open_event(self) -> CounterEvent | None:
+        """The event at which residents are registered now."""
+
+    def event_named(self, event: str) -> CounterEvent | None:
+        """An event of this terminal, open or closed."""
+
+    def recent_events(self, limit: int) -> Sequence[CounterEvent]:
+        """Events of this terminal, the newest first."""
+
+    def attendance(self, event: str, account: str | None = None) -> Sequence[Attendance]:
+        """Who was at an event, in the order in which they came; at most 500."""
 
     def newest_told(self, kind: str, limit: int) -> Sequence[ToldRecord]:
         """The newest records of a kind, newest first."""

@@ -68,6 +68,7 @@ class JobKind(StrEnum):
     """No paper: the drawer's pulse, sent once or never."""
     SHIFT = "shift"
     ORDER = "order"
+    AWARD = "award"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ an owner's PIN first, and to set one where there is none.
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from protocol.acts import Act, PersonActed
+from protocol.counter import CounterWorker
 from protocol.sales import Payment
 from terminal.domain.changes import Changes
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
@@ -17,6 +19,10 @@ from terminal.domain.ports import Clock, Store
 from terminal.domain.staff import FREE_TRIES, Person, PinHasher, Role, wait_after
 
 MAX_PEOPLE = 50
+WORKER_PREFIX = "worker:"
+"""Before the id of somebody whose PIN came from the pool: nobody here can have such a name."""
+WORKER_STAYS = timedelta(minutes=30)
+"""After so long without registering anything, a worker signs in again."""
 MAX_NAME_CHARS = 16
 PIN = re.compile(r"[0-9]{4,8}")
 TOO_EASY = frozenset({"0000", "1111", "1234", "123456", "000000", "8888", "888888", "666666"})
@@ -35,6 +41,7 @@ class Staff:
         wake_workers: Callable[[], None],
         refund_limit_fen: int,
         refund_limit_points: int,
+        shop: str = "",
     ) -> None:
         self._store = store
         self._clock = clock
@@ -44,11 +51,31 @@ class Staff:
         self._limit_fen = refund_limit_fen
         self._limit_points = refund_limit_points
         self._lock = threading.RLock()
+        self._shop = shop
         self._at_till: str | None = None
+        self._worker: str | None = None
+        self._worker_busy_ms = 0
 
     def people(self) -> Sequence[Person]:
-        """Everybody with a PIN here, owners first."""
-        return self._store.people()
+        """Everybody with a PIN of this shop, owners first."""
+        return [x for x in self._store.people() if not x.name.startswith(WORKER_PREFIX)]
+
+    def workers(self) -> Sequence[CounterWorker]:
+        """Whom the pool lets register points here; by the PIN that its office gave them."""
+        awards = self._store.documents().awards
+        if awards is None or self._shop not in awards.shops:
+            return ()
+        return awards.workers
+
+    def worker(self) -> CounterWorker | None:
+        """See :class:`terminal.domain.counter.WorkerAtTill`."""
+        stays_ms = int(WORKER_STAYS.total_seconds() * 1000)
+        if self._clock.moment().monotonic_ms - self._worker_busy_ms > stays_ms:
+            return None
+        return next((x for x in self.workers() if x.worker == self._worker), None)
+
+    def busy(self) -> None:
+        self._worker_busy_ms = self._clock.moment().monotonic_ms
 
     def at_till(self) -> str | None:
         # Without the lock: it is held while a PIN waits for the disk, and a sale asks this in its
@@ -76,6 +103,8 @@ class Staff:
 
     def sign_in(self, name: str, pin: str) -> Notice:
         """Change who stands at the till."""
+        if name.startswith(WORKER_PREFIX):
+            return self._sign_worker_in(name.removeprefix(WORKER_PREFIX), pin)
         person = next((each for each in self.people() if each.name == name), None)
         if person is None:
             return _refused(NoticeCode.PERSON_UNKNOWN)
@@ -83,13 +112,27 @@ class Staff:
         if isinstance(found, Notice):
             return found
         with self._lock:
-            self._at_till = found
+            self._at_till, self._worker = found, None
         self._changes.note()
         return Notice(NoticeCode.SIGNED_IN, NoticeLevel.GOOD, {"person": found})
 
+    def _sign_worker_in(self, worker_id: str, pin: str) -> Notice:
+        worker = next((x for x in self.workers() if x.worker == worker_id), None)
+        if worker is None:
+            return _refused(NoticeCode.PERSON_UNKNOWN)
+        name = f"{WORKER_PREFIX}{worker.worker}"
+        found = self._first_match([Person(name, Role.COMMUNITY_WORKER, worker.pin_hash)], pin)
+        if isinstance(found, Notice):
+            return found
+        with self._lock:
+            self._at_till, self._worker = worker.name, worker.worker
+            self.busy()
+        self._changes.note()
+        return Notice(NoticeCode.WORKER_SIGNED_IN, NoticeLevel.GOOD, {"person": worker.name})
+
     def sign_out(self) -> Notice:
         with self._lock:
-            self._at_till = None
+            self._at_till = self._worker = None
         self._changes.note()
         return Notice(NoticeCode.SIGNED_OUT, NoticeLevel.GOOD)
 
@@ -98,6 +141,8 @@ class Staff:
         name = name.strip()
         if not 1 <= len(name) <= MAX_NAME_CHARS or not name.isprintable():
             return _refused(NoticeCode.PERSON_NAME_WRONG)
+        if role is Role.COMMUNITY_WORKER or name.startswith(WORKER_PREFIX):
+            return _refused(NoticeCode.WORKER_FROM_POOL)
         if not PIN.fullmatch(pin) or pin in TOO_EASY:
             return _refused(NoticeCode.PIN_TOO_EASY)
         with self._lock:
@@ -150,8 +195,8 @@ class Staff:
         """
         with self._lock:
             now = self._clock.moment().at
-            fresh = {each.name: each for each in self.people()}
-            asked = [fresh[each.name] for each in people if each.name in fresh]
+            fresh = {each.name: each for each in self._store.people()}
+            asked = [known for each in people if (known := _known(each, fresh)) is not None]
             waits_s = max((each.waits_s(now) for each in asked), default=0)
             if waits_s:
                 return Notice(NoticeCode.PIN_WAITS, NoticeLevel.REFUSED, {"seconds": waits_s})
@@ -190,6 +235,17 @@ class Staff:
         return PersonActed(
             act=act, about=about, person=self._at_till, approved_by=approved_by, reason=reason
         )
+
+
+def _known(person: Person, fresh: Mapping[str, Person]) -> Person | None:
+    """Somebody with the wrong PINs that were counted; None if he was removed meanwhile.
+
+    What is kept of a worker counts for the PIN that he had then: a new one begins anew.
+    """
+    kept = fresh.get(person.name)
+    if person.name.startswith(WORKER_PREFIX):
+        return kept if kept is not None and kept.pin_hash == person.pin_hash else person
+    return kept
 
 
 def _refused(code: NoticeCode) -> Notice:

@@ -1,4 +1,4 @@
-"""The part of a durable step that refunds, Z reports and people need; mixed into the step."""
+"""The part of a durable step that refunds, Z reports, people and awards need; mixed into the step."""
 
 from datetime import datetime
 
@@ -6,8 +6,10 @@ from sqlalchemy import Connection
 
 from protocol.messages import SaleFound
 from protocol.sales import SaleCaptured, SaleRefunded
+from terminal.domain.counter import Attendance, CounterEvent
 from terminal.domain.ports import ZMark
 from terminal.domain.staff import Person
+from terminal.store.events import next_slip_no, save_attendance, save_event
 from terminal.store.people import remove_person, save_person
 from terminal.store.phone_counters import note_phone_counter
 from terminal.store.refunds import save_refund
@@ -19,6 +21,7 @@ class CounterWork:
     """See :class:`terminal.domain.ports.Work`."""
 
     _connection: Connection
+    _terminal: str
     _place: ChainHead | None
     _placed_at: datetime | None
 
@@ -38,3 +41,12 @@ class CounterWork:
 
     def save_z(self, mark: ZMark) -> None:
         save_z(self._connection, self._place, mark)
+
+    def next_slip_no(self) -> str:
+        return next_slip_no(self._connection, self._terminal)
+
+    def save_event(self, event: CounterEvent) -> None:
+        save_event(self._connection, event)
+
+    def save_attendance(self, there: Attendance) -> None:
+        save_attendance(self._connection, there)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from drivers.document import Document, document_to_json
-from protocol.counter import CounterAwards
+from protocol.counter import CounterAwarded, CounterAwards
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
 from protocol.documents import Document as PoolDocument
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
@@ -30,6 +30,7 @@ from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState, NoSecondCopy, SecondCopy
 from terminal.store.counter_work import CounterWork
 from terminal.store.disk import open_engine
+from terminal.store.events import EventReads
 from terminal.store.exposure import ExposureReads
 from terminal.store.faults import commit_faults, disk_faults
 from terminal.store.people import PeopleReads
@@ -139,11 +140,11 @@ class SqliteWork(CounterWork):
         )
         if len(record.body) > MAX_RECORD_BYTES:
             raise RecordTooLargeError(f"{len(record.body)} bytes")
-        of_sale = (
-            str(happening.sale_id)
-            if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded)
-            else None
-        )
+        of_sale = None
+        if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded):
+            of_sale = str(happening.sale_id)
+        elif isinstance(happening, CounterAwarded):
+            of_sale = str(happening.award_id)
         _JOURNAL.run(
             self._connection,
             {
@@ -209,7 +210,7 @@ def chain_head(connection: Connection) -> ChainHead | None:
     return ChainHead(*row) if row else None
 
 
-class SqliteStore(ExposureReads, RefundReads, ShiftReads, PeopleReads):
+class SqliteStore(ExposureReads, RefundReads, ShiftReads, PeopleReads, EventReads):
     """The till's side of the disk; :mod:`terminal.store.spool` and ``outbox`` are the workers'.
 
     Raises:

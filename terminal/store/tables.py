@@ -132,6 +132,30 @@ person = Table(
     PrimaryKeyConstraint("name", name="a_person_has_one_pin"),
 )
 
+counter_event = Table(
+    "counter_event",
+    metadata,
+    Column("event", String(64), nullable=False),
+    Column("rule_id", String(32), nullable=False),
+    Column("with_exit", Integer, nullable=False),
+    Column("opened_at", String(32), nullable=False),
+    Column("opened_by", String(80), nullable=False),
+    Column("closed_at", String(32)),
+    PrimaryKeyConstraint("event", name="an_event_is_opened_once"),
+)
+
+attendance = Table(
+    "attendance",
+    metadata,
+    Column("event", String(64), nullable=False),
+    Column("account", String(16), nullable=False),
+    Column("in_at", String(32), nullable=False),
+    Column("out_at", String(32)),
+    Column("award_id", String(36)),
+    Column("points", Integer, nullable=False),
+    PrimaryKeyConstraint("event", "account", name="a_resident_is_at_an_event_once"),
+)
+
 print_job = Table(
     "print_job",
     metadata,

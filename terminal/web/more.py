@@ -13,7 +13,7 @@ from terminal.checkout.view import NoticeView
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.web.answers import json_answer
 from terminal.web.language import language_now, later, say
-from terminal.web.words import Words, notice_words
+from terminal.web.words import Words, notice_words, unit_of
 
 Answer = Response | str
 
@@ -29,6 +29,7 @@ class Entry:
 
 MENU: Final = (
     Entry("/more/orders", later("券和上门单"), later("用兑换券、完成上门服务")),
+    Entry("/more/awards", later("登记{unit}"), later("工作人员登记居民做的事、活动签到")),
     Entry("/more/report", later("报表"), later("按小时、类别、积分看一天，存成表格")),
     Entry("/more/shift", later("班次"), later("开班、X 报表、数钱交班、Z 报表")),
     Entry("/more/staff", later("人员"), later("换人收银、店主和收银员的 PIN 码")),
@@ -52,16 +53,21 @@ class MorePages:
         self._note = note
 
     def menu(self) -> str:
-        entries = [Entry(x.href, say(x.name), say(x.about)) for x in MENU]
+        unit: dict[str, str | int] = {"unit": unit_of(self._page.view())}
+        entries = [Entry(x.href, say(x.name, unit), say(x.about)) for x in MENU]
         return self.show("menu", at_menu=True, entries=entries)
 
     def show(self, name: str, **values: object) -> str:
         """A page of this name."""
+        values = {"unit": unit_of(self._page.view()), **values}
         return render_template(f"more/{name}.html", language=language_now(), **values)
 
     def words(self, notice: Notice) -> Words:
         view = NoticeView(
-            code=notice.code.value, level=notice.level.value, figures=notice.figures, decline=None
+            code=notice.code.value,
+            level=notice.level.value,
+            figures=notice.figures,
+            decline=notice.decline,
         )
         return notice_words(view, self._page.view())
 

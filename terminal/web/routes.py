@@ -28,6 +28,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from drivers.ports import MAX_SCAN_CHARS
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.allowed import fault_code
+from terminal.checkout.awarding import Awarding
 from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
@@ -38,6 +39,7 @@ from terminal.domain.ports import Clock, Store, StoreFaultError
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
 from terminal.web.answers import Problem, json_answer, problem
+from terminal.web.awards_page import AwardsPage
 from terminal.web.bodies import (
     AmountBody,
     BadBodyError,
@@ -84,6 +86,7 @@ class WebDesk:
     shifts: Shifts
     staff: Staff
     orders: Orders
+    awarding: Awarding
     store: Store
     changes: Changes
     clock: Clock
@@ -292,6 +295,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         shift_page.rules(),
         staff_page.rules(),
         OrdersPage(desk.orders, more).rules(),
+        AwardsPage(desk.awarding, desk.staff, desk.page, more).rules(),
         ReportPage(desk.store, desk.clock, desk.page, more).rules(),
     ):
         reading |= looked

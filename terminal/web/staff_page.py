@@ -7,7 +7,7 @@ from flask import Response
 from msgspec import Struct
 
 from terminal.domain.staff import Role
-from terminal.shifts.staff import Staff
+from terminal.shifts.staff import WORKER_PREFIX, Staff
 from terminal.web.bodies import NoBody, ShortText, read_body
 from terminal.web.language import later, say
 from terminal.web.more import MorePages
@@ -60,12 +60,25 @@ class StaffPage:
         people = self._staff.people()
         has_owner = any(each.role is Role.OWNER for each in people)
         roles = ROLES if has_owner else {Role.OWNER: ROLES[Role.OWNER]}
+        workers = [
+            (f"{WORKER_PREFIX}{x.worker}", x.name, say(ROLES[Role.COMMUNITY_WORKER]))
+            for x in self._staff.workers()
+        ]
         return self._pages.show(
             "staff",
             at_till=self._staff.at_till(),
             people=[(each.name, say(ROLES[each.role])) for each in people],
             has_owner=has_owner,
-            roles=[(role.value, say(name)) for role, name in roles.items()],
+            may_sign_in=[
+                *((x.name, x.name, say(ROLES[x.role])) for x in people),
+                *workers,
+            ],
+            # The pool makes its workers; a shop makes none.
+            roles=[
+                (role.value, say(name))
+                for role, name in roles.items()
+                if role is not Role.COMMUNITY_WORKER
+            ],
         )
 
     def sign_in(self) -> Response:

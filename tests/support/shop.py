@@ -9,6 +9,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol.codes import make_card, make_slot, to_digits
+from protocol.counter import CounterAwards
 from protocol.documents import (
     AccountStatus,
     Catalogue,
@@ -28,18 +29,16 @@ from protocol.money import Points
 from protocol.reasons import Declined
 from protocol.redemption import FenRemainder
 from terminal.checkout.after_sale import AfterSale
-from terminal.checkout.asking import Asking
-from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
+from terminal.desks import Around, make_desks
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import Receipts, TerminalIdentity, Unreachable, UnreachableReason
 from terminal.domain.stand_in import ImageTrust
 from terminal.receipts.coded import CodedReceipts
 from terminal.receipts.composer import ReceiptComposer
-from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
 from terminal.store.challenges import KeptCertificate
 from terminal.store.outbox import Outbox
@@ -273,6 +272,7 @@ class Shop:
             wake_workers=self._wake,
             refund_limit_fen=10_000,
             refund_limit_points=1_000,
+            shop=self.identity.shop,
         )
         self.certificate = KeptCertificate(self.path, TERMINAL_KEY, TAG)
         self.till = Till(
@@ -315,26 +315,21 @@ class Shop:
         )
 
     def _open_more(self, receipts: Receipts) -> None:
-        self.orders = Orders(
-            desk=self.pool,
-            store=self.store,
-            asking=Asking(self.identity, self.store, self.clock, ImageTrust(confirmed=True)),
-            clock=self.clock,
-            ids=self.ids,
-            wake_workers=self._wake,
-            is_stopped=self.till.is_stopped,
-            at_till=self.staff.at_till,
-        )
-        self.till.code_taker = self.orders.takes
-        self.shifts = Shifts(
+        around = Around(
             identity=self.identity,
             store=self.store,
-            papers=receipts,
             clock=self.clock,
+            ids=self.ids,
+            papers=receipts,
+            staff=self.staff,
+            surroundings=self.surroundings,
+            trust=ImageTrust(confirmed=True),
             wake_workers=self._wake,
             is_stopped=self.till.is_stopped,
-            at_till=self.staff.at_till,
         )
+        desks = make_desks(around, self.pool)
+        self.till.code_taker = desks.takes
+        self.orders, self.shifts, self.awarding = desks.orders, desks.shifts, desks.awarding
 
     def power_cut(self) -> None:
         """Everything in memory is gone; the disk stays."""
@@ -342,7 +337,7 @@ class Shop:
         self.open()
         self.till.start("test")
 
-    def take(self, *documents: Policy | Catalogue | Directory) -> None:
+    def take(self, *documents: Policy | Catalogue | Directory | CounterAwards) -> None:
         for document in documents:
             self.store.save_document(sign_document(document, ROOT, TAG), document)
 

@@ -21,6 +21,7 @@ def desk_of(shop: Shop, language: str = "zh", streams: Streams | None = None) ->
         shifts=shop.shifts,
         staff=shop.staff,
         orders=shop.orders,
+        awarding=shop.awarding,
         store=shop.store,
         changes=shop.changes,
         clock=shop.clock,

@@ -17,6 +17,7 @@ from terminal.store.steps import (
     s0004_sales_by_record,
     s0005_shifts,
     s0006_people,
+    s0007_counter_events,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -26,6 +27,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     s0004_sales_by_record.take,
     s0005_shifts.take,
     s0006_people.take,
+    s0007_counter_events.take,
 )
 
 SCHEMA_VERSION = len(STEPS)

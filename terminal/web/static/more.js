@@ -22,6 +22,10 @@ function bodyOf(form) {
     else if (field.type === "radio" && !field.checked) continue;
     else body[field.name] = field.value.trim();
   }
+  if (form.dataset.flag) {
+    const [name, value] = form.dataset.flag.split(":");
+    body[name] = value === "true";
+  }
   return body;
 }
 
@@ -30,9 +34,14 @@ async function send(form) {
   for (const button of buttons) button.disabled = true;
   try {
     const answer = await post(form.dataset.post, bodyOf(form));
-    if (answer.go) {
-      sessionStorage.setItem(SAID, JSON.stringify(answer));
-      location.assign(answer.go);
+    const go = answer.go && (form.dataset.go || answer.go);
+    if (go) {
+      if (answer.text) sessionStorage.setItem(SAID, JSON.stringify(answer));
+      location.assign(go);
+      return;
+    }
+    if (form.dataset.flag) {
+      location.reload();
       return;
     }
     say(answer);
@@ -63,7 +72,9 @@ startPad();
 const waiting = document.querySelector("[data-turn]");
 if (waiting !== null) {
   setInterval(async () => {
-    const now = await get("/more/orders/turn").catch(() => null);
-    if (now !== null && String(now.turn) !== waiting.dataset.turn) location.reload();
+    const now = await get(waiting.dataset.turnAt || "/more/orders/turn").catch(() => null);
+    // Nobody is interrupted who is typing.
+    const typing = ["INPUT", "SELECT"].includes(document.activeElement?.tagName) && document.activeElement.value;
+    if (now !== null && String(now.turn) !== waiting.dataset.turn && !typing) location.reload();
   }, 1000);
 }

@@ -71,6 +71,16 @@ def test_a_voucher_that_nobody_brought_in_time_is_shown_as_expired(
     assert "已过期 · 2026年3月12日" in client.get("/more/orders").text
 
 
+def test_a_code_that_is_declined_at_the_orders_page_says_why(
+    shop: Shop, client: FlaskClient
+) -> None:
+    shop.pool.orders = Declined(DeclineReason.CODE_REVOKED)
+    answer = client.post("/more/orders/code", json={"text": slot_text()}, headers=OURS)
+    assert answer.status_code == 200
+    assert answer.get_json()["level"] == "refused"
+    assert answer.get_json()["text"]
+
+
 def test_completing_twice_is_one_sale(shop: Shop, client: FlaskClient) -> None:
     screen = post(client, "/api/amount", text="12.60")
     for _ in range(2):

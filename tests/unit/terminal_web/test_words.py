@@ -57,6 +57,11 @@ FIGURES: dict[str, str | int] = {
     "used_on": "2026-03-02",
     "used_where": "2",
     "valid_until": "2026-03-01",
+    "rule": "Patrol",
+    "event": "2026",
+    "people": 34,
+    "awarded": 30,
+    "at": "14:05",
 }
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
 

@@ -1,0 +1,131 @@
+"""Events at which points are registered, on the terminal's disk."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from terminal.domain.counter import Attendance, CounterEvent
+from terminal.store.tables import attendance, counter, counter_event, journal, stands
+
+SLIP_COUNTER = "award_slip"
+LISTED_MAX = 500
+
+
+def next_slip_no(connection: Connection, terminal: str) -> str:
+    """The next number of this terminal's award slips; sales count by themselves."""
+    number = connection.execute(
+        upsert(counter)
+        .values(name=SLIP_COUNTER, value=1)
+        .on_conflict_do_update(index_elements=[counter.c.name], set_={"value": counter.c.value + 1})
+        .returning(counter.c.value)
+    ).scalar_one()
+    return f"{terminal}-J{number:06d}"
+
+
+def save_event(connection: Connection, event: CounterEvent) -> None:
+    values = {
+        "event": event.event,
+        "rule_id": event.rule_id,
+        "with_exit": int(event.with_exit),
+        "opened_at": _text(event.opened_at),
+        "opened_by": event.opened_by,
+        "closed_at": _text(event.closed_at) if event.closed_at else None,
+    }
+    inserted = upsert(counter_event).values(**values)
+    connection.execute(
+        inserted.on_conflict_do_update(index_elements=[counter_event.c.event], set_=values)
+    )
+
+
+def save_attendance(connection: Connection, there: Attendance) -> None:
+    values = {
+        "event": there.event,
+        "account": there.account,
+        "in_at": _text(there.in_at),
+        "out_at": _text(there.out_at) if there.out_at else None,
+        "award_id": there.award_id,
+        "points": there.points,
+    }
+    inserted = upsert(attendance).values(**values)
+    own = [attendance.c.event, attendance.c.account]
+    connection.execute(inserted.on_conflict_do_update(index_elements=own, set_=values))
+
+
+class EventReads:
+    """What the store knows of events; mixed into the store."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def open_event(self) -> CounterEvent | None:
+        with self.reading() as connection:
+            row = connection.execute(
+                select(counter_event)
+                .where(counter_event.c.closed_at.is_(None))
+                .order_by(counter_event.c.opened_at.desc())
+                .limit(1)
+            ).first()
+        return _event(row) if row is not None else None
+
+    def event_named(self, event: str) -> CounterEvent | None:
+        with self.reading() as connection:
+            row = connection.execute(
+                select(counter_event).where(counter_event.c.event == event)
+            ).first()
+        return _event(row) if row is not None else None
+
+    def recent_events(self, limit: int) -> Sequence[CounterEvent]:
+        with self.reading() as connection:
+            rows = connection.execute(
+                select(counter_event).order_by(counter_event.c.opened_at.desc()).limit(limit)
+            ).all()
+        return [_event(row) for row in rows]
+
+    def attendance(self, event: str, account: str | None = None) -> Sequence[Attendance]:
+        told = and_(
+            journal.c.sale_id == attendance.c.award_id,
+            journal.c.kind == "counter_awarded",
+            stands(),
+        )
+        asked = (
+            select(attendance, journal.c.outcome, journal.c.says)
+            .select_from(attendance.outerjoin(journal, told))
+            .where(attendance.c.event == event)
+            .order_by(attendance.c.in_at, attendance.c.account)
+            .limit(LISTED_MAX)
+        )
+        if account is not None:
+            asked = asked.where(attendance.c.account == account)
+        with self.reading() as connection:
+            return [_attendance(row) for row in connection.execute(asked)]
+
+
+def _event(row: Row[tuple[object, ...]]) -> CounterEvent:
+    return CounterEvent(
+        event=row.event,
+        rule_id=row.rule_id,
+        with_exit=bool(row.with_exit),
+        opened_at=datetime.fromisoformat(row.opened_at),
+        opened_by=row.opened_by,
+        closed_at=datetime.fromisoformat(row.closed_at) if row.closed_at else None,
+    )
+
+
+def _attendance(row: Row[tuple[object, ...]]) -> Attendance:
+    return Attendance(
+        event=row.event,
+        account=row.account,
+        in_at=datetime.fromisoformat(row.in_at),
+        out_at=datetime.fromisoformat(row.out_at) if row.out_at else None,
+        award_id=row.award_id,
+        points=row.points,
+        outcome=row.outcome or "",
+        says=row.says or "",
+    )
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")

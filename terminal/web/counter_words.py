@@ -1,0 +1,76 @@
+"""What the counter has to say about awards, in words; see :mod:`terminal.web.words`."""
+
+from typing import Final
+
+from terminal.domain.notice import NoticeCode
+from terminal.web.language import later
+
+COUNTER_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
+    NoticeCode.AWARD_NOT_OFFERED: (
+        later("本店没有开通登记{unit}。"),
+        later("需要时请联系{pool}的工作人员开通。"),
+    ),
+    NoticeCode.WORKER_NEEDED: (
+        later("登记{unit}要由社区工作人员来做。"),
+        later("请工作人员选自己的名字，输入 PIN 码。"),
+    ),
+    NoticeCode.WORKER_SIGNED_IN: (
+        later("“{person}”已登录。"),
+        later("在“登记{unit}”里选事项；离开时请退出。"),
+    ),
+    NoticeCode.WORKER_FROM_POOL: (
+        later("社区工作人员的 PIN 码由{pool}发，本店不能设。"),
+        later("请让他联系社区；本店的人请选店主、收银员或技术员。"),
+    ),
+    NoticeCode.AWARD_RULE_NEEDED: (later("还没有选事项。"), later("请先点一个事项，再扫居民码。")),
+    NoticeCode.AWARD_FACT_NEEDED: (
+        later("这一项要填事实编号，如上报单号。"),
+        later("请填编号（数字、字母、汉字），再点一次。"),
+    ),
+    NoticeCode.AWARD_CODE_NEXT: (later("{rule}：{points} {unit}。"), later("请扫居民码。")),
+    NoticeCode.AWARD_FORGOTTEN: (later("不登记了。"), later("要登记，请重新选事项。")),
+    NoticeCode.AWARD_OWN: (later("不能给自己登记{unit}。"), later("请换一位工作人员登记。")),
+    NoticeCode.AWARD_BEARER: (
+        later("这是面值{unit}卡，不记名，不能登记{unit}。"),
+        later("请居民出示本人的居民码。"),
+    ),
+    NoticeCode.AWARDED: (
+        later("已登记：{rule} {points} {unit}。"),
+        later("小票正在打印，请交给居民。"),
+    ),
+    NoticeCode.EVENT_OPENED: (later("“{event}”开始登记。"), later("请逐个扫居民码。")),
+    NoticeCode.EVENT_OPEN_ALREADY: (
+        later("还有一场活动没有结束。"),
+        later("请先结束它，再开始新的。"),
+    ),
+    NoticeCode.EVENT_NAME_WRONG: (
+        later("活动名称不对。"),
+        later("请用汉字、数字或字母，1 到 40 个，如“大扫除”。"),
+    ),
+    NoticeCode.EVENT_NAME_TAKEN: (later("今天这个名称已用于另一个事项。"), later("请换一个名称。")),
+    NoticeCode.EVENT_NONE: (later("没有正在登记的活动。"), later("请先开始一场活动。")),
+    NoticeCode.EVENT_CLOSED: (
+        later("“{event}”已结束：到场 {people} 人，登记 {awarded} 人。"),
+        later("结果以服务器为准，可在下面查看。"),
+    ),
+    NoticeCode.EVENT_ENTERED: (
+        later("签到成功，第 {people} 位。"),
+        later("请下一位；结束后还要扫码签退。"),
+    ),
+    NoticeCode.EVENT_ENTERED_BEFORE: (
+        later("这位居民 {at} 已经签到。"),
+        later("不用再扫；签退请先点“签退”。"),
+    ),
+    NoticeCode.EVENT_NOT_ENTERED: (
+        later("这位居民没有签到，不能签退。"),
+        later("请核实；确实参加了，先点“签到”补签。"),
+    ),
+    NoticeCode.EVENT_AWARDED: (
+        later("已登记 {points} {unit}，第 {awarded} 位。"),
+        later("请下一位。"),
+    ),
+    NoticeCode.EVENT_AWARDED_BEFORE: (
+        later("这位居民 {at} 已经登记过，不再登记。"),
+        later("请下一位。"),
+    ),
+}
