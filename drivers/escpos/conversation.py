@@ -38,11 +38,15 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a printer said of its state. `answered` False: it said nothing at all."""
+    """What a printer said of its state. `answered` False: it said nothing at all.
+
+    `full`: it could not even be asked, because it takes no bytes now.
+    """
 
     answered: bool
     trouble: PrinterTrouble | None = None
     paper: PaperState = PaperState.UNKNOWN
+    full: bool = False
 
 
 class Conversation:
@@ -55,6 +59,8 @@ class Conversation:
         self._monotonic = monotonic
         self._parser = AnswerParser()
         self._pending: collections.deque[Answer] = collections.deque(maxlen=_PENDING_ANSWERS)
+        self._begun = b""  # the end of a command whose beginning was taken
+        self._full = False
         self.bytes_sent = 0
 
     def drop_stale(self) -> None:
@@ -72,7 +78,7 @@ class Conversation:
         """Ask for the printer's state by the three real-time questions."""
         online = self._ask_realtime(_ONLINE_QUESTION)
         if online is None:
-            return Observed(answered=False)
+            return Observed(answered=False, full=self._full)
         cause = self._ask_realtime(_CAUSE_QUESTION) or 0
         paper = self._ask_realtime(_PAPER_QUESTION)
         return Observed(True, _trouble(online, cause, paper or 0), _paper(cause, paper))
@@ -83,11 +89,26 @@ class Conversation:
         Raises:
             LinkDownError: gone, or it takes nothing.
         """
+        if not self._offer(data):
+            raise LinkDownError(PrinterTrouble.NO_ANSWER, "the printer takes no bytes")
+
+    def _offer(self, data: bytes) -> bool:
+        """Send a short command; False if the printer takes no bytes now.
+
+        A command that was begun is ended first: its rest must not be read as something else.
+        """
         deadline_s = self._monotonic() + self._timing.answer_timeout_s
-        while data:
-            data = data[self._link.write_some(data, self._timing.answer_timeout_s) :]
-            if data and self._monotonic() >= deadline_s:
-                raise LinkDownError(PrinterTrouble.NO_ANSWER, "the printer takes no bytes")
+        left = self._begun + data
+        while left:
+            left = left[self._link.write_some(left, self._timing.answer_timeout_s) :]
+            if left and self._monotonic() >= deadline_s:
+                untouched = len(left) >= len(data)
+                self._begun = left[: -len(data)] if untouched else left
+                self._full = True
+                return False
+        self._begun = b""
+        self._full = False
+        return True
 
     def send_job(self, job: bytes, on_waiting: Callable[[PrinterTrouble], None]) -> bool:
         """Send a job in pieces, counting in `bytes_sent`; False if it stopped taking bytes.
@@ -143,7 +164,8 @@ class Conversation:
             (kept for kept in self._pending if not isinstance(kept, RealtimeReply)),
             maxlen=_PENDING_ANSWERS,
         )
-        self.command(b"\x10\x04" + bytes([question]))
+        if not self._offer(b"\x10\x04" + bytes([question])):
+            return None
         reply = self.wait_for(_is_realtime, self._timing.answer_timeout_s)
         return reply.bits if isinstance(reply, RealtimeReply) else None
 

@@ -180,7 +180,7 @@ class EscposPrinter:
             return PrinterStatus(None, level=StatusLevel.MUTE)
         seen = talk.observe()
         if not seen.answered:
-            if self._level in {None, StatusLevel.MUTE}:
+            if not seen.full and self._level in {None, StatusLevel.MUTE}:
                 self._level = StatusLevel.MUTE
                 return PrinterStatus(None, level=self._level)
             return PrinterStatus(PrinterTrouble.NO_ANSWER, level=self._level)
@@ -208,10 +208,10 @@ class EscposPrinter:
         self, talk: Conversation, data: bytes, on_waiting: Callable[[PrinterTrouble], None]
     ) -> PrintOutcome:
         question, confirms = self._confirmation()
-        if not talk.send_job(data, on_waiting):
+        # The question goes with the job: a printer whose buffer is full takes it when it has room.
+        if not talk.send_job(data + question, on_waiting):
             return _unknown(PrinterTrouble.NO_ANSWER, talk)
         if question:
-            talk.command(question)
             doubt = self._await_confirmation(talk, confirms, on_waiting)
             if doubt is None:
                 self._let_go(talk, confirms)
@@ -240,8 +240,8 @@ class EscposPrinter:
     ) -> PrinterTrouble | None:
         """Wait for the paper: None when it is confirmed, otherwise what stands in the way.
 
-        While the printer waits for a person the clock of the confirmation starts anew: it keeps
-        its buffer and goes on by itself.
+        While the printer waits for a person, or is so full that it cannot be asked, the clock of
+        the confirmation starts anew: it keeps its buffer and goes on by itself.
         """
         now_s = self._monotonic()
         give_up_s = now_s + self._timing.refill_timeout_s
@@ -252,11 +252,12 @@ class EscposPrinter:
                 return None
             seen = talk.observe()
             now_s = self._monotonic()
-            if seen.trouble in _WAITS_FOR_A_PERSON:
+            waits_for = PrinterTrouble.NO_ANSWER if seen.full else seen.trouble
+            if waits_for is not None and (seen.full or waits_for in _WAITS_FOR_A_PERSON):
                 deadline_s = now_s + self._timing.confirm_timeout_s
-                if seen.trouble is not told:
-                    told = seen.trouble
-                    on_waiting(seen.trouble)
+                if waits_for is not told:
+                    told = waits_for
+                    on_waiting(waits_for)
             if now_s >= min(deadline_s, give_up_s):
                 return self._last_look(talk, confirms, seen)
 

@@ -7,6 +7,7 @@ import pytest
 
 from drivers.document import Document
 from drivers.escpos.conversation import PIECE_BYTES, Conversation, Timing
+from drivers.escpos.encode import encode_document
 from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import PrinterProfile
 from drivers.ports import PaperState, PrinterTrouble, PrintOutcome, PrintResult, StatusLevel
@@ -64,6 +65,50 @@ class ScriptedLink:
         pass
 
 
+class FullPrinter(ScriptedLink):
+    """Takes `room_bytes` and then nothing, no question either, until `goes_on_at_s`.
+
+    A USB printer that stopped: what the kernel could not hand over stands before every question.
+    """
+
+    def __init__(
+        self, clock: Clock, replies: dict[int, bytes], room_bytes: int, goes_on_at_s: float
+    ) -> None:
+        super().__init__(clock, replies, room_bytes)
+        self._goes_on_at_s = goes_on_at_s
+
+    def _is_full(self) -> bool:
+        full = len(self.taken) >= self._room_bytes
+        return full and self._clock.now_s < self._goes_on_at_s
+
+    def write_some(self, data: bytes, timeout_s: float) -> int:
+        if self._is_full():
+            self._clock.now_s += timeout_s
+            return 0
+        if data.endswith(ASK_IN_ORDER):
+            self._answers.append(b"\x00")
+        return super().write_some(data, timeout_s)
+
+    def read_some(self, timeout_s: float) -> bytes | None:
+        if self._is_full():
+            self._clock.now_s += timeout_s
+            return b""
+        return super().read_some(timeout_s)
+
+
+class HalfTaker(ScriptedLink):
+    """Takes two bytes of the first question, and all that comes once it goes on."""
+
+    stopped = True
+
+    def write_some(self, data: bytes, timeout_s: float) -> int:
+        room = max(0, 2 - len(self.taken)) if self.stopped else len(data)
+        self.taken += data[:room]
+        self._clock.now_s += 0 if room else timeout_s
+        return min(room, len(data))
+
+
+ASK_IN_ORDER = b"\x1dr\x01"
 READY = {1: b"\x12", 2: b"\x12", 4: b"\x12"}
 TIMING = Timing()
 
@@ -104,6 +149,47 @@ def test_a_printer_that_takes_no_more_is_waited_for_and_then_given_up(
     assert outcome == PrintOutcome(PrintResult.UNKNOWN, PrinterTrouble.NO_ANSWER, bytes_sent=100)
     assert waited == [PrinterTrouble.NO_ANSWER]
     assert clock.now_s >= TIMING.refill_timeout_s
+
+
+def test_a_printer_too_full_to_be_asked_is_waited_for_and_confirmed_when_it_goes_on(
+    clock: Clock, slip: Document
+) -> None:
+    job = encode_document(slip, PrinterProfile(), lambda: None).data + ASK_IN_ORDER
+    link = FullPrinter(clock, READY, room_bytes=len(job), goes_on_at_s=90.0)
+    waited: list[PrinterTrouble] = []
+    outcome = printer_on(link, clock, StatusLevel.IN_ORDER).print_document(
+        slip, on_waiting=waited.append
+    )
+    assert outcome == PrintOutcome(PrintResult.CONFIRMED, bytes_sent=len(job))
+    assert waited == [PrinterTrouble.NO_ANSWER]
+    assert clock.now_s >= 90.0
+
+
+def test_a_printer_that_stays_full_leaves_the_job_unknown_after_the_time_for_a_refill(
+    clock: Clock, slip: Document
+) -> None:
+    job = encode_document(slip, PrinterProfile(), lambda: None).data + ASK_IN_ORDER
+    link = FullPrinter(clock, READY, room_bytes=len(job), goes_on_at_s=10_000.0)
+    outcome = printer_on(link, clock, StatusLevel.IN_ORDER).print_document(slip)
+    assert (outcome.result, outcome.trouble) == (PrintResult.UNKNOWN, PrinterTrouble.NO_ANSWER)
+    assert clock.now_s >= TIMING.refill_timeout_s
+
+
+def test_a_full_printer_is_not_taken_for_one_that_cannot_answer(
+    clock: Clock, slip: Document
+) -> None:
+    link = FullPrinter(clock, READY, room_bytes=0, goes_on_at_s=10_000.0)
+    outcome = printer_on(link, clock, None).print_document(slip)
+    assert outcome == PrintOutcome(PrintResult.FAILED, PrinterTrouble.NO_ANSWER)
+
+
+def test_a_question_that_was_half_taken_is_ended_before_the_next(clock: Clock) -> None:
+    link = HalfTaker(clock, READY, room_bytes=0)
+    talk = Conversation(link, TIMING, clock)
+    assert talk.observe().full
+    link.stopped = False
+    assert not talk.observe().full
+    assert bytes(link.taken) == b"\x10\x04\x01\x10\x04\x01"
 
 
 def test_a_link_that_breaks_before_the_first_byte_has_sent_nothing(
