@@ -26,6 +26,7 @@ from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile, usual_dots
 from drivers.heavy import open_serial_port, painter_or_none, simulated_connector
 from drivers.ports import CustomerDisplay, Printer, Scanner, StatusLevel
+from drivers.scanner.framing import KEYS_IDLE_END_S
 from drivers.scanner.hid_port import HidPort
 from drivers.scanner.key_events import KeyLayout
 from drivers.scanner.serial_scanner import SerialScanner
@@ -133,7 +134,13 @@ def _keyboard_scanner(
     def open_port(path: str, _settings: LineSettings) -> HidPort:
         return HidPort(path, layout)
 
-    return SerialScanner(_path(url, parts), LineSettings(), open_port=open_port, utc_now=utc_now)
+    return SerialScanner(
+        _path(url, parts),
+        LineSettings(),
+        open_port=open_port,
+        utc_now=utc_now,
+        idle_end_s=KEYS_IDLE_END_S,
+    )
 
 
 def open_display(url: str) -> CustomerDisplay | None:

@@ -1,7 +1,8 @@
 """Scanner bytes to scans. Pure: time comes in as seconds of any monotonic clock.
 
 A scan ends at CR or LF. Some scanners are set up without a suffix, so it also ends when nothing
-more has come for `IDLE_END_S`.
+more has come for a while: `IDLE_END_S` on a line, `KEYS_IDLE_END_S` where it types, as many are
+set to pause between two keys so that slow programs keep up.
 """
 
 import re
@@ -11,6 +12,7 @@ from typing import Final, TypeAlias
 from drivers.ports import MAX_SCAN_CHARS
 
 IDLE_END_S: Final = 0.08
+KEYS_IDLE_END_S: Final = 0.25
 _CANCEL: Final = 0x18  # what a driver puts in place of bytes that were lost
 _SUFFIX: Final = frozenset(b"\r\n")
 # Symbology identifiers (AIM): off in most scanners, never required, dropped where they come.
@@ -42,8 +44,9 @@ Frame: TypeAlias = Framed | Overflowed | Damaged
 class ScanFramer:
     """Collects bytes until a scan is complete."""
 
-    def __init__(self) -> None:
-        """Begin between two scans."""
+    def __init__(self, idle_end_s: float = IDLE_END_S) -> None:
+        """Begin between two scans; `idle_end_s` of silence end one."""
+        self.idle_end_s = idle_end_s
         self._bytes = bytearray()
         self._overflow_bytes = 0
         self._damaged = False
@@ -68,7 +71,7 @@ class ScanFramer:
 
     def idle(self, now_s: float) -> list[Frame]:
         """Tell that nothing came until `now_s`; gives the scan that this ends, if any."""
-        if self.is_inside_scan and now_s - self._last_byte_s >= IDLE_END_S:
+        if self.is_inside_scan and now_s - self._last_byte_s >= self.idle_end_s:
             return self._end()
         return []
 

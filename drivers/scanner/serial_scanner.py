@@ -36,14 +36,18 @@ class SerialScanner:
         open_port: OpenPort,
         utc_now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        idle_end_s: float = IDLE_END_S,
     ) -> None:
-        """Prepare to read the tty at `path`; nothing is opened yet."""
+        """Prepare to read the tty at `path`; nothing is opened yet.
+
+        A scan without a suffix ends after `idle_end_s` of silence.
+        """
         self._path = path
         self._settings = settings
         self._open_port = open_port
         self._utc_now = utc_now
         self._monotonic = monotonic
-        self._framer = ScanFramer()
+        self._framer = ScanFramer(idle_end_s)
         self._last_frame: Frame | None = None
         self._last_frame_s = 0.0
         self._scans: collections.deque[ScanEvent] = collections.deque(maxlen=_MAX_PENDING_SCANS)
@@ -84,7 +88,7 @@ class SerialScanner:
         if port is None:
             return
         try:
-            wait_s = IDLE_END_S if self._framer.is_inside_scan else wait_s
+            wait_s = self._framer.idle_end_s if self._framer.is_inside_scan else wait_s
             data = port.read_some(wait_s)
         except LinkDownError as down:
             _log.info("scanner %s went away: %s", self._path, down)

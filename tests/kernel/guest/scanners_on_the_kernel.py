@@ -120,11 +120,15 @@ class KeySide:
 
 
 def read_typed(reader: Scanner, device: KeySide, code: str) -> str | None:
-    """Scan until it is read, as a cashier does: a translated machine may drop events any time."""
+    """Scan until it is read, as a cashier does.
+
+    A translated machine may drop events at any time, or type with a pause that ends the scan.
+    """
     for _ in range(6):
         with device.typing(code):
             read = reader.read_scan(SCAN_WAIT_S)
-        if not isinstance(read, ScanDamaged):
+        short = isinstance(read, Scan) and len(read.text) < len(code) and read.text in code
+        if not isinstance(read, ScanDamaged) and not short:
             return text(read)
         while reader.read_scan(NO_SCAN_WAIT_S) is not None:
             pass
