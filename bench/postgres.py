@@ -40,12 +40,12 @@ class Cluster:
         """SQLAlchemy URL of one of its databases."""
         return f"postgresql+psycopg://{OWNER}@/{database}?host={self.folder}"
 
-    def analyse(self, database: str) -> None:
-        """What the cluster does by itself a minute after tables have grown: until then its plans
-        are those for empty tables.
+    def analyse(self, database: str, table: str = "") -> None:
+        """What the cluster does by itself a minute after tables (or this one) have grown: until
+        then its plans are those for empty tables.
         """
         with self.connect(database) as connection:
-            connection.execute("ANALYZE")
+            connection.execute(f"ANALYZE {table}".encode())
 
     def create(self, database: str) -> None:
         """An empty database."""

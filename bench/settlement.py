@@ -24,14 +24,14 @@ from bench.settlement_duckdb import Duck, export
 from bench.settlement_world import LAST_DAY, load_month, make_pool
 from server.bootstrap.desk import make_desk
 from server.commands.context import OpenedPool
-from server.db import reading, writing
+from server.db import reading, run_writing, writing
 from server.directory.queries import merchants
 from server.facts import Outcome
 from server.settlement import drafts as drafts_module
 from server.settlement import issue as issue_module
 from server.settlement import lines_of, shares_of, statement_of, statements_of
 from server.settlement import runs as runs_module
-from server.settlement.day_sums import sum_up
+from server.settlement.day_sums import sum_some, sum_up
 from server.settlement.runs import drive, merchants_due, preview
 from server.settlement.values import (
     CloseRun,
@@ -184,7 +184,7 @@ def _month(
         try:
             duckdb_s, duckdb_single_s = (_best_s(each, size.times) for each in (duck, single))
             say("按日汇总 · summing up ahead")
-            ahead_s = _sum_up(opened, size.lines)
+            ahead_s = _sum_up(opened, postgres, database, size.lines)
             preview_s = _preview(opened, size.merchants)
             sums = _sums_of_one(opened, size.looked_at)
             watch = Stopwatch()
@@ -228,10 +228,12 @@ def _best_s(duck: Duck, times: int) -> float:
     return round(min(took), 4)
 
 
-def _sum_up(opened: OpenedPool, lines: int) -> float:
+def _sum_up(opened: OpenedPool, postgres: Cluster, database: str, lines: int) -> float:
     """What the roll-up does for the month, all of it at once."""
     began_s = time.perf_counter()
-    entries = sum_up(opened.engine, POOL)
+    entries = run_writing(opened.engine, lambda tx: sum_some(tx, POOL))
+    postgres.analyse(database, "day_sum")
+    entries += sum_up(opened.engine, POOL)
     if entries < lines:
         raise BenchError(f"{entries} entries were summed up, of {lines} lines")
     return time.perf_counter() - began_s

@@ -197,6 +197,19 @@ def write_rows(
         tx.execute(_update_each(table, changes), values)
 
 
+def insert_each(tx: Connection, table: Table, rows: Sequence[Row], *, listed: str) -> None:
+    """Inserts a row for each whole number that stands in the column ``listed``, a text in which
+    commas are between them; in their order, with the rest of that row.
+    """
+    if not rows:
+        return
+    if tx.dialect.name == "postgresql":
+        straight.do(tx, _insert_each(table, listed), {"rows": msgspec.json.encode(rows).decode()})
+        return
+    single = ({**row, listed: int(each)} for row in rows for each in row[listed].split(","))
+    tx.execute(insert(table), sorted(single, key=lambda row: row[listed]))
+
+
 def change_rows(tx: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> int:
     """Updates rows by primary key in the columns that are named; answers how many there were."""
     if not rows:
@@ -319,6 +332,20 @@ def _insert(table: Table) -> str:
     names = [column.name for column in table.columns]
     columns = ", ".join(f'"{name}"' for name in names)
     return f'INSERT INTO "{table.name}" ({columns}) SELECT {_given(table, names)}'
+
+
+@lru_cache(maxsize=8)
+def _insert_each(table: Table, listed: str) -> str:
+    names = [column.name for column in table.columns]
+    columns = ", ".join(f'"{name}"' for name in names)
+    shapes = [
+        f'"{name}" {"text" if name == listed else table.c[name].type.compile(dialect=_POSTGRES)}'
+        for name in names
+    ]
+    read = ", ".join("one::bigint" if name == listed else f'r."{name}"' for name in names)
+    given = f"json_to_recordset(%(rows)s::json) AS r({', '.join(shapes)})"
+    ones = f"unnest(string_to_array(r.\"{listed}\", ',')) AS one"
+    return f'INSERT INTO "{table.name}" ({columns}) SELECT {read} FROM {given}, {ones} ORDER BY one::bigint'  # noqa: S608 - own names
 
 
 @lru_cache(maxsize=64)

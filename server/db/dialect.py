@@ -5,10 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import msgspec
 from sqlalchemy import (
+    JSON,
     Connection,
+    RowMapping,
     Select,
     Table,
+    Text,
+    bindparam,
+    cast,
+    column,
     event,
     func,
     select,
@@ -107,32 +114,43 @@ def insert_new(
 def insert_or_change(
     tx: Connection,
     table: Table,
-    rows: Select[Any],
+    rows: Sequence[Mapping[str, Any]],
     *,
     key: Sequence[str],
     changed: Callable[[Any], Mapping[str, Any]],
-) -> None:
-    """Inserts what a question answers, column by column of the same name; a row whose unique
-    ``key`` is taken is changed instead.
+    told: Sequence[str],
+) -> list[RowMapping]:
+    """Inserts rows, all with the same columns, in few statements; one whose unique ``key`` is taken changes the row that is
+    there instead. Answers these columns of each of them as it stands then, in any order.
 
     ``changed`` gets the columns of the row that was to be inserted, and says what the one that is
-    there becomes. No two rows of the answer may have the same key. The question groups or has a
-    WHERE: SQLite cannot tell its end from ON CONFLICT otherwise.
+    there becomes. No two of the rows may have the same key.
     """
-    names, taken = (
-        [column.name for column in rows.selected_columns],
-        [table.c[name] for name in key],
-    )
+    if not rows:
+        return []
+    taken = [table.c[name] for name in key]
+    answer = [table.c[name] for name in told]
     if tx.dialect.name == "sqlite":
-        in_sqlite = sqlite.insert(table).from_select(names, rows)
-        tx.execute(
-            in_sqlite.on_conflict_do_update(index_elements=taken, set_=changed(in_sqlite.excluded))
-        )
-        return
-    in_postgres = postgresql.insert(table).from_select(names, rows)
-    tx.execute(
-        in_postgres.on_conflict_do_update(index_elements=taken, set_=changed(in_postgres.excluded))
+        in_sqlite = sqlite.insert(table)
+        inserting = in_sqlite.on_conflict_do_update(
+            index_elements=taken, set_=changed(in_sqlite.excluded)
+        ).returning(*answer)
+        return list(tx.execute(inserting, rows).mappings())
+    # As JSON, since the driver looks for parameters in a statement longer than the work takes.
+    given = (
+        func.json_to_recordset(cast(bindparam("given", type_=Text), JSON))
+        .table_valued(*(column(each.name, each.type) for each in table.columns))
+        .render_derived(name="given", with_types=True)
     )
+    names = list(rows[0])
+    in_postgres = postgresql.insert(table).from_select(
+        names, select(*(given.c[name] for name in names))
+    )
+    inserting_there = in_postgres.on_conflict_do_update(
+        index_elements=taken, set_=changed(in_postgres.excluded)
+    ).returning(*answer)
+    as_json = {"given": msgspec.json.encode(rows).decode()}
+    return list(tx.execute(inserting_there, as_json).mappings())
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,5 +216,7 @@ def plan_by_index(tx: Connection) -> None:
     """
     if tx.dialect.name != "postgresql":
         return
-    ways = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
-    tx.execute(select(*(func.set_config(way, "off", True).label(way) for way in ways)))
+    ways = dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"), "off")
+    # What is grouped is of bounded size: it need not go by way of the disk.
+    ways |= {"work_mem": "64MB", "max_parallel_workers_per_gather": "0"}
+    tx.execute(select(*(func.set_config(way, to, True).label(way) for way, to in ways.items())))

@@ -6,17 +6,19 @@ goes as far as that: it neither waits for writers nor keeps them waiting. An ent
 once, whoever sums and when: the rows depend on the entries alone, and a replay makes the same.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, select
+from sqlalchemy import Connection, Engine, RowMapping, and_, func, select
 
 from server.db import dialect, run_writing
+from server.db.bulk import Row, insert_each
 from server.db.dialect import plan_by_index
-from server.ledger.tables import entry, ledger_head
-from server.settlement.day_sums_entries import keys_of, legs_of, sums_of, with_sources
+from server.ledger.tables import entry, ledger_head, transfer
+from server.settlement.day_sums_entries import sums_of
 from server.settlement.day_sums_tables import KEY, SUMMED, day_sum, day_sum_head, statement_line
 
-ENTRIES_AT_ONCE = 10_000
+ENTRIES_AT_ONCE = 40_000
 """Entries in one transaction of :func:`sum_up`."""
 
 
@@ -84,24 +86,38 @@ def _locked_head(tx: Connection, pool: str) -> int:
 def _sum(tx: Connection, pool: str, after: int, last: int) -> None:
     plan_by_index(tx)
     within = and_(entry.c.pool == pool, entry.c.entry_no > after, entry.c.entry_no <= last)
-    _add_sums(tx, within)
-    _add_lines(tx, within)
+    # Transfers are numbered as their entries are, so that theirs are one stretch of numbers.
+    first_no, last_no = _first_transfer(tx, pool, after + 1), _first_transfer(tx, pool, last + 1)
+    within = and_(within, transfer.c.transfer_no >= first_no)
+    if last_no is not None:
+        within = and_(within, transfer.c.transfer_no < last_no)
+    rows: list[dict[str, Any]] = [dict(row) for row in tx.execute(sums_of(within)).mappings()]
+    transfer_nos = {_key(row): row.pop("transfer_nos") for row in rows}
+    placed = dialect.insert_or_change(
+        tx, day_sum, rows, key=("pool", *KEY), changed=_added, told=("day_sum", *KEY)
+    )
+    lines: list[Row] = [
+        {"pool": pool, "transfer_no": transfer_nos[_key(row)], "day_sum": row["day_sum"]}
+        for row in placed
+    ]
+    insert_each(tx, statement_line, lines, listed="transfer_no")
     tx.execute(day_sum_head.update().where(day_sum_head.c.pool == pool).values(upto_entry=last))
 
 
-def _add_sums(tx: Connection, within: ColumnElement[bool]) -> None:
+def _first_transfer(tx: Connection, pool: str, entry_no: int) -> int | None:
+    """The number of an entry's first transfer; None where there is no such entry."""
+    first_no = select(func.min(transfer.c.transfer_no))
+    own = first_no.where(transfer.c.pool == pool, transfer.c.entry_no == entry_no)
+    number: int | None = tx.execute(own).scalar_one()
+    return number
+
+
+def _key(row: Mapping[str, Any] | RowMapping) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEY)
+
+
+def _added(new: Any) -> dict[str, Any]:
+    """What a day sum becomes with further entries."""
+    odd_no = func.coalesce(day_sum.c.odd_no, new.odd_no)
     grown = ("entries", "money_points_fen", "lost", *SUMMED)
-
-    def added(new: Any) -> dict[str, Any]:
-        odd_no = func.coalesce(day_sum.c.odd_no, new.odd_no)
-        return {"odd_no": odd_no} | {name: day_sum.c[name] + new[name] for name in grown}
-
-    dialect.insert_or_change(tx, day_sum, sums_of(within), key=("pool", *KEY), changed=added)
-
-
-def _add_lines(tx: Connection, within: ColumnElement[bool]) -> None:
-    legs = legs_of(within)
-    agrees = [day_sum.c[name] == column for name, column in keys_of(legs).items()]
-    placed = with_sources(legs).join(day_sum, and_(day_sum.c.pool == legs.c.pool, *agrees))
-    rows = select(legs.c.pool, legs.c.transfer_no, day_sum.c.day_sum).select_from(placed)
-    tx.execute(insert(statement_line).from_select(["pool", "transfer_no", "day_sum"], rows))
+    return {"odd_no": odd_no} | {name: day_sum.c[name] + new[name] for name in grown}

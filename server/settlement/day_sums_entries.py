@@ -8,6 +8,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     Subquery,
+    Text,
     and_,
     case,
     cast,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
 )
 
@@ -49,37 +51,41 @@ def legs_of(within: ColumnElement[bool]) -> Subquery:
     which entries. ``prefix`` is what account it is, ``signed`` the amount, above 0 where it was
     credited. What a statement charges is left out: that has its place when it is booked.
     """
-    sides = []
-    for mine, sign in ((transfer_table.c.credit_account, 1), (transfer_table.c.debit_account, -1)):
-        prefix = case(*((mine.like(f"{each}%"), literal(each)) for each in _PREFIXES))
-        whose = case(
-            *((mine.like(f"{each}%"), func.substr(mine, len(each) + 1)) for each in _PREFIXES)
+    side = union_all(select(literal(1).label("sign")), select(literal(-1))).subquery("side")
+    is_credited = side.c.sign == 1
+    entry, transfer = entry_table.c, transfer_table.c
+    each = (
+        select(
+            *(entry[name] for name in _OF_ENTRY),
+            transfer.pool,
+            transfer.transfer_no,
+            transfer.code,
+            case((is_credited, transfer.credit_account), else_=transfer.debit_account).label(
+                "mine"
+            ),
+            (transfer.amount * side.c.sign).label("signed"),
         )
-        sides.append(
-            select(
-                *(entry_table.c[name] for name in _OF_ENTRY),
-                transfer_table.c.pool,
-                transfer_table.c.transfer_no,
-                transfer_table.c.code,
-                prefix.label("prefix"),
-                whose.label("merchant"),
-                (transfer_table.c.amount * sign).label("signed"),
-            )
-            .join_from(
-                entry_table,
-                transfer_table,
-                and_(
-                    transfer_table.c.pool == entry_table.c.pool,
-                    transfer_table.c.entry_no == entry_table.c.entry_no,
-                ),
-            )
-            .where(
-                within,
-                entry_table.c.kind != SHARE_CODE,
-                or_(*(mine.like(f"{each}%") for each in _PREFIXES)),
-            )
+        .join_from(
+            entry_table,
+            transfer_table,
+            and_(transfer.pool == entry.pool, transfer.entry_no == entry.entry_no),
         )
-    return union_all(*sides).subquery("leg")
+        .join(side, true())
+        .where(within, entry.kind != SHARE_CODE)
+        .subquery("side_of")
+    )
+    mine = each.c.mine
+    prefix = case(*((mine.like(f"{each}%"), literal(each)) for each in _PREFIXES))
+    whose = case(*((mine.like(f"{each}%"), func.substr(mine, len(each) + 1)) for each in _PREFIXES))
+    return (
+        select(
+            *(each.c[name] for name in (*_OF_ENTRY, "pool", "transfer_no", "code", "signed")),
+            prefix.label("prefix"),
+            whose.label("merchant"),
+        )
+        .where(or_(*(mine.like(f"{each}%") for each in _PREFIXES)))
+        .subquery("leg")
+    )
 
 
 def by_entry(legs: Subquery) -> Subquery:
@@ -101,12 +107,14 @@ def by_entry(legs: Subquery) -> Subquery:
     for code, (name, sign) in OWED.items():
         sums[name] = summed(and_(is_owed, legs.c.code == code), signed * sign)
     odd = and_(is_owed, legs.c.code.not_in(list(OWED)))
-    agree = [legs.c[name] for name in ("pool", "merchant", *_OF_ENTRY)]
+    # The number first: by it alone they are nearly in order, which makes grouping cheap.
+    agree = [legs.c[name] for name in (*_OF_ENTRY[:1], "merchant", "pool", *_OF_ENTRY[1:])]
     return (
         select(
             *agree,
             func.min(legs.c.transfer_no).label("first_no"),
             func.min(case((odd, legs.c.transfer_no))).label("odd_no"),
+            func.aggregate_strings(cast(legs.c.transfer_no, Text), ",").label("transfer_nos"),
             *(sums[name].label(name) for name in SUMMED),
         )
         .group_by(*agree)
@@ -158,13 +166,16 @@ def keys_of(own: Subquery) -> dict[str, ColumnElement[Any]]:
 
 
 def sums_of(within: ColumnElement[bool]) -> Select[Any]:
-    """Entries that agree, added up, under the names of the table of day sums."""
+    """Entries that agree, added up, under the names of the table of day sums; with the numbers of
+    all their transfers as ``transfer_nos``, between commas.
+    """
     own = by_entry(legs_of(within))
     keyed = select(
         own.c.pool,
         *(column.label(name) for name, column in keys_of(own).items()),
         own.c.first_no,
         own.c.odd_no,
+        own.c.transfer_nos,
         _money_points_fen(own).label("money_points_fen"),
         case((_is_lost(own), 1), else_=0).label("lost"),
         *(own.c[name] for name in SUMMED),
@@ -177,7 +188,8 @@ def sums_of(within: ColumnElement[bool]) -> Select[Any]:
         "entries": func.count(),
         "odd_no": func.min(each.c.odd_no),
         "money_points_fen": whole(each.c.money_points_fen),
-        "lost": func.sum(each.c.lost),
+        "lost": cast(func.sum(each.c.lost), BigInteger),
+        "transfer_nos": func.aggregate_strings(each.c.transfer_nos, ","),
         **{name: whole(each.c[name]) for name in SUMMED},
     }
     named = [column.label(name) for name, column in columns.items()]
