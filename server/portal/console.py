@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from server.db import reading
 from server.directory.queries import merchant_of, merchants
 from server.directory.values import SignInRole
+from server.portal.console_counter import add_counter
 from server.portal.console_disputes import add_disputes
 from server.portal.console_health import add_health
 from server.portal.console_payments import add_payments
@@ -47,6 +48,7 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
     add_runs(pages, portal)
     add_health(pages, portal)
     add_terminals(pages, portal)
+    add_counter(pages, portal)
     return pages
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from protocol.money import format_yuan
 from protocol.sales import SaleRefunded
 from server.directory.accounts import OVER_REFUNDS, over_refund_account, over_refund_accounts
 from server.ledger import Asset, EntryDraft, Leg, Normal, open_account, post
@@ -19,21 +20,35 @@ OVER_REFUND_KIND = "over_refund"
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """What a refund gave back beyond what was there to come back."""
+    """What a refund gave back beyond what was booked of it; below zero where it gave less.
+
+    A shop that gave points where money was due kept the money: then ``fen`` is below zero, and what
+    the books took off its takings is told here.
+    """
 
     points: int
     fen: int
+
+    @property
+    def says(self) -> str:
+        """In words, Chinese and English."""
+        points = f"{'少' if self.points < 0 else '多'}退 {abs(self.points)} 积分"
+        money = f"{'少' if self.fen < 0 else '多'}退 {format_yuan(abs(self.fen))} 元"
+        return (
+            f"退得比能退的多：{points}、{money}，已记在多退科目，请核实"
+            f" / more came back than could: {self.points} points and {self.fen} fen beyond the books"
+        )
 
 
 def post_excess(tx: Connection, told: Told, refund: SaleRefunded, excess: Excess) -> None:
     """Book an excess once; telling the same refund again books nothing more."""
     pool, merchant = told.terms.pool, told.terminal.merchant
     own = over_refund_account(merchant)
-    legs = [
-        Leg(asset, OVER_REFUND_KIND, own, OVER_REFUNDS, amount)
-        for asset, amount in ((Asset.POINTS, excess.points), (Asset.FEN, excess.fen))
-        if amount
-    ]
+    legs = []
+    for asset, amount in ((Asset.POINTS, excess.points), (Asset.FEN, excess.fen)):
+        debit, credit = (own, OVER_REFUNDS) if amount > 0 else (OVER_REFUNDS, own)
+        if amount:
+            legs.append(Leg(asset, OVER_REFUND_KIND, debit, credit, abs(amount)))
     if not legs:
         return
     for plan in over_refund_accounts(merchant):

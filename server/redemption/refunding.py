@@ -4,12 +4,12 @@ Points go back to the same resident first, then money. What several refunds of o
 back is counted together, so that all of them never undo more than the sale did, to the fen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, insert
 
-from protocol.money import format_yuan, price_of
+from protocol.money import price_of
 from protocol.refunds import (
     NOTHING_RETURNED,
     Returned,
@@ -64,7 +64,13 @@ def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
     problem = _own_problem(told, refund, sale) or _void_problem(tx, told, refund, sale)
     if problem is not None:
         return Parked(problem)
-    if _is_more_than_sold(sale, with_refund(before, refund.lines, refund.payment)):
+    left = _left(tx, pool, sale, before)
+    after = with_refund(before, refund.lines, refund.payment)
+    if (
+        _is_more_than_left(refund, left)
+        or _is_more_than_sold(sale, after)
+        or _is_more_than_paid(refund, sale, after)
+    ):
         return _book_over_refund(tx, told, refund, sale, before)
     return _book(tx, told, refund, sale, before)
 
@@ -110,7 +116,7 @@ def _book_over_refund(
         return Parked(
             "退货金额与原单价不符 / goods come back at another price than they were sold at"
         )
-    left = left_of(sale.lines, before)
+    left = _left(tx, told.terms.pool, sale, before)
     within = {
         line.line_no: min(line.quantity_milli, left[line.line_no])
         for line in refund.lines
@@ -124,15 +130,42 @@ def _book_over_refund(
         if isinstance(booked, Parked):
             return booked
     excess = Excess(
-        points=max(0, refund.payment.points - given.points),
-        fen=max(0, refund.payment.cash_fen - given.cash_fen),
+        points=refund.payment.points - given.points,
+        fen=refund.payment.cash_fen - given.cash_fen,
     )
     post_excess(tx, told, refund, excess)
-    says = (
-        f"退得比卖得多，多退 {excess.points} 积分、{format_yuan(excess.fen)} 元，已记在多退科目，请核实"
-        f" / more came back than was sold: {excess.points} points and {excess.fen} fen too much"
-    )
-    return Booked(says=says) if isinstance(part, tuple) else Parked(says)
+    if isinstance(part, tuple):
+        return Booked(says=excess.says)
+    # Nothing of it is a refund: a person looks at it once, and then it waits no more.
+    return Duplicate(excess.says) if told.by_office else Parked(excess.says)
+
+
+def _left(tx: Connection, pool: str, sale: Sale, before: Returned) -> dict[int, int]:
+    """By line number: how much can still come back, in thousandths. Of a voucher or a work order
+    what was cancelled or has expired cannot: its points went back then, or never will.
+    """
+    left = left_of(sale.lines, before)
+    if any(is_order(line) for line in sale.lines):
+        for line_no, order in orders_of_sale(tx, pool, sale.sale_id).items():
+            units = order.units.open_milli + order.units.done_milli
+            left[line_no] = min(left.get(line_no, 0), units)
+    return {line_no: milli for line_no, milli in left.items() if milli > 0}
+
+
+def _is_more_than_left(refund: SaleRefunded, left: Mapping[int, int]) -> bool:
+    return any(line.quantity_milli > left.get(line.line_no, 0) for line in refund.lines)
+
+
+def _is_more_than_paid(refund: SaleRefunded, sale: Sale, after: Returned) -> bool:
+    """Whether two refunds, each of them right by itself, give points back twice: neither terminal
+    knew of the other, and each gave points first.
+    """
+    rate, paid = sale.fen_per_point or 0, _paid(sale)
+    goods_fen = sum(line.amount_fen for line in refund.lines)
+    by_itself = all(back <= most for back, most in zip(_amounts(refund.payment), paid, strict=True))
+    adds_up = abs(goods_fen - payment_worth_fen(refund.payment, rate)) <= max(0, rate - 1)
+    together = any(back > most for back, most in zip(_parts(after), paid, strict=True))
+    return by_itself and adds_up and together
 
 
 def _is_about(amount: int, price: int) -> bool:

@@ -186,7 +186,7 @@ def test_an_excess_is_noted_also_where_a_part_of_a_weighed_line_is_priced_by_dif
     )
     assert [each.outcome for each in till.tell(sale, first, second)] == [POSTED] * 3
     outcome = other.outcome(third)
-    assert "多退 0 积分、1.66 元" in outcome.says
+    assert "多退 0 积分、多退 1.66 元" in outcome.says
     assert world.fen("over_refund:shop-a") == 166
     assert books(world).takings_fen == 0
     assert_clean(world)

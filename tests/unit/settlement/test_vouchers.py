@@ -28,6 +28,7 @@ from server.redemption.fulfilling import fulfil_order
 from server.redemption.order_states import OrderState
 from server.redemption.order_values import OrderMoved, OrdersExpired
 from server.redemption.orders import order_id_of
+from server.redemption.parked import BookParked, parked_records
 from tests.unit.server.bookkeeping import codes
 from tests.unit.server.test_catalogue import run
 from tests.unit.server.test_races import at_once
@@ -290,3 +291,37 @@ def test_an_old_open_voucher_is_shown_before_newer_ones_that_are_used(
     assert len(found.orders) == 3
     assert found.orders[0].order_id == order_id_of(old.sale_id, 1)
     assert [each.open_milli for each in found.orders] == [1_000, 0, 0]
+
+
+def test_an_offline_refund_of_an_order_cancelled_in_part_books_what_is_left(
+    street: World, shop: Till
+) -> None:
+    """Three visits; the office cancelled one while the till, cut off, gave all three back."""
+    give(street, 40)
+    sale = sell(street, shop, visits(street, 3))
+    street.do(cancel(sale, units_milli=1_000))
+    assert left(street) == 20
+    all_back = RefundLine(line_no=1, quantity_milli=3_000, amount_fen=0, amount_points=30)
+    told = shop.outcome(refunded(street, sale, all_back, points_for_goods=30))
+    assert told.outcome is POSTED
+    assert "多退 10 积分" in told.says
+    assert left(street) == 40, "each point came back once"
+    assert state(street, sale.sale_id) is OrderState.CANCELLED
+    assert street.points(f"over_refund:{SHOP}") == 10
+    assert_clean(street)
+
+
+def test_an_offline_refund_of_an_order_cancelled_whole_is_noted_and_waits_for_a_look(
+    street: World, shop: Till
+) -> None:
+    give(street, 40)
+    sale = sell(street, shop, visits(street, 2))
+    street.do(cancel(sale))
+    all_back = RefundLine(line_no=1, quantity_milli=2_000, amount_fen=0, amount_points=20)
+    told = shop.outcome(refunded(street, sale, all_back, points_for_goods=20))
+    assert told.outcome is PARKED
+    assert street.points(f"over_refund:{SHOP}") == 20
+    street.do(BookParked(terminal="t-1", epoch=1, seq=shop.seq, reason="已核实"))
+    assert street.read(lambda tx: parked_records(tx, street.pool)) == []
+    assert left(street) == 40
+    assert_clean(street)

@@ -1,0 +1,26 @@
+"""The counter: points that terminals registered, and goods that came back beyond what was sold."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from server.db import reading
+from server.portal.services import PortalServices
+from server.redemption.counter_list import counter_awards
+from server.reports.over_refunds import over_refunds
+
+SHOWN_MAX = 200
+
+
+def add_counter(pages: Blueprint, portal: PortalServices) -> None:
+    """One page; what is to be done about it is done at the machine, and the page says how."""
+
+    @pages.get("/counter")
+    def counter() -> ResponseReturnValue:
+        with reading(portal.engine) as tx:
+            awards = counter_awards(tx, portal.pool, limit=SHOWN_MAX)
+            return render_template(
+                "console/counter.html",
+                waiting=[each for each in awards if each.waits],
+                awards=[each for each in awards if not each.waits],
+                excesses=over_refunds(tx, portal.pool),
+            )
