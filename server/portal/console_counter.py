@@ -3,8 +3,12 @@
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from protocol.business_day import business_date
+from server.awards import rules_on
 from server.db import reading
+from server.directory.queries import cut_off_hour
 from server.portal.services import PortalServices
+from server.portal.wording import said
 from server.redemption.counter_list import counter_awards
 from server.reports.over_refunds import over_refunds
 
@@ -18,9 +22,13 @@ def add_counter(pages: Blueprint, portal: PortalServices) -> None:
     def counter() -> ResponseReturnValue:
         with reading(portal.engine) as tx:
             awards = counter_awards(tx, portal.pool, limit=SHOWN_MAX)
+            today = business_date(portal.clock(), cut_off_hour(tx, portal.pool))
+            names = {each.rule_id: each.category for each in rules_on(tx, portal.pool, today)}
             return render_template(
                 "console/counter.html",
                 waiting=[each for each in awards if each.waits],
                 awards=[each for each in awards if not each.waits],
+                rule_names=names,
+                said=said,
                 excesses=over_refunds(tx, portal.pool),
             )
