@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Struct
 
 from protocol.counter import CounterAwards
+from protocol.issuers import KeyList
 from protocol.keys import sign, signature_holds
 from protocol.redemption import NO_LIMITS, FenRemainder, LimitPeriod, Limits
 from protocol.sales import Fulfilment
@@ -28,6 +29,8 @@ class DocumentKind(StrEnum):
     DIRECTORY = "directory"
     AWARDS = "awards"
     """By what rules and by whom points are registered at counters (:mod:`protocol.counter`)."""
+    KEYS = "keys"
+    """The pool's issuer keys, which the root key alone signs (:mod:`protocol.issuers`)."""
 
 
 class StandInMode(StrEnum):
@@ -187,13 +190,14 @@ class Directory(Struct, frozen=True, kw_only=True):
     entries: tuple[DirectoryEntry, ...]
 
 
-Document = Policy | Catalogue | Directory | CounterAwards
+Document = Policy | Catalogue | Directory | CounterAwards | KeyList
 
 _TYPES: dict[DocumentKind, type[Document]] = {
     DocumentKind.POLICY: Policy,
     DocumentKind.CATALOGUE: Catalogue,
     DocumentKind.DIRECTORY: Directory,
     DocumentKind.AWARDS: CounterAwards,
+    DocumentKind.KEYS: KeyList,
 }
 
 
@@ -218,19 +222,29 @@ def _message(kind: DocumentKind, tag: bytes, body: bytes) -> bytes:
 
 def sign_document(document: Document, key: Ed25519PrivateKey, tag: bytes) -> SignedDocument:
     """Sign a document for the terminals of the pool with this tag."""
-    kind = next(kind for kind, type_ in _TYPES.items() if isinstance(document, type_))
+    kind = kind_of(document)
     body = msgspec.json.encode(document, order="deterministic")
     return SignedDocument(
         kind=kind, body=body, signature=sign(key, DOCUMENT_PURPOSE, _message(kind, tag, body))
     )
 
 
+def kind_of(document: Document) -> DocumentKind:
+    """Which of the documents this is."""
+    return next(kind for kind, type_ in _TYPES.items() if isinstance(document, type_))
+
+
+def is_signed_by(signed: SignedDocument, key: Ed25519PublicKey, tag: bytes) -> bool:
+    """Whether this key signed the document for the pool with this tag."""
+    message = _message(signed.kind, tag, signed.body)
+    return signature_holds(key, DOCUMENT_PURPOSE, message, signed.signature)
+
+
 def open_document(
     signed: SignedDocument, key: Ed25519PublicKey, tag: bytes
 ) -> Document | DocumentProblem:
     """Check the signature, then read; a document that does not verify is not looked into."""
-    message = _message(signed.kind, tag, signed.body)
-    if not signature_holds(key, DOCUMENT_PURPOSE, message, signed.signature):
+    if not is_signed_by(signed, key, tag):
         return DocumentProblem.BAD_SIGNATURE
     try:
         return msgspec.json.decode(signed.body, type=_TYPES[signed.kind])

@@ -204,13 +204,14 @@ class BootAnswer(Struct, frozen=True, kw_only=True):
 class DocumentsRequest(Struct, frozen=True, kw_only=True):
     """The versions that the terminal has; 0 for none.
 
-    A terminal that does not know of ``awards`` leaves it out, and is given none.
+    A terminal that does not know of ``awards`` or ``keys`` leaves it out, and is given none.
     """
 
     policy: int = 0
     catalogue: int = 0
     directory: int = 0
     awards: int | UnsetType = UNSET
+    keys: int | UnsetType = UNSET
 
 
 class SaleRequest(Struct, frozen=True, kw_only=True):
@@ -317,9 +318,12 @@ OrdersAnswer = OrdersFound | Declined
 class DocumentsAnswer(Struct, frozen=True, kw_only=True):
     """Those documents that are newer than the terminal's; possibly none.
 
-    ``certificate``: by which a phone knows the terminal (:mod:`protocol.codes.challenge`).
+    ``certificate``: by which a phone knows the terminal (:mod:`protocol.codes.challenge`);
+    ``certificates``: the same by every live issuer key, for phones that know only an older one.
+    The list of keys, where there is a newer one, comes first of all documents.
     """
 
     documents: tuple[SignedDocument, ...]
     server_time: datetime
     certificate: bytes | None = None
+    certificates: tuple[bytes, ...] = ()

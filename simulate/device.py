@@ -205,6 +205,7 @@ class Device:
             changes=self.changes,
             root_key=root_key,
             tag=pool_tag(root_key),
+            pool=identity.pool,
             stop_selling=lambda says: self._stop(Stop(StopCause.FORKED, says)),
             boot_id=self.store.sealer.boot_id,
         )

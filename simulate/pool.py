@@ -18,12 +18,13 @@ from server.api import ApiServices
 from server.app import AppServices, create_app
 from server.awards import AwardPoints
 from server.bootstrap.desk import make_desk
-from server.db import create_all, metadata, open_engine, writing
+from server.db import create_all, metadata, open_engine, reading, writing
 from server.directory import commands as c
 from server.directory.adoption import adoption_of
 from server.directory.commands import EnrolTerminal
 from server.directory.enrolment import code_hash, code_name, make_code
-from server.directory.keys import PoolKeys, make_keys
+from server.directory.issuers import document_signer
+from server.directory.keys import DocumentSigner, PoolKeys, make_keys
 from server.facts import Outcome, Refusal
 from server.portal.services import PortalServices
 from simulate.clockwork import START, WorldClock
@@ -88,7 +89,7 @@ class PoolServer:
             engine=self.engine,
             pool=POOL,
             desk=self._desk,
-            root=self.keys.root,
+            signer=self._signer,
             clock=self.clock,
             randomness=self._chance.randbytes,
         )
@@ -102,6 +103,10 @@ class PoolServer:
             )
         )
         self.client = Client(app)
+
+    def _signer(self) -> DocumentSigner:
+        with reading(self.engine) as tx:
+            return document_signer(tx, POOL, self.keys, self.clock())
 
     def restart(self) -> None:
         """Off and on again: what is on the disk is all that there is."""

@@ -43,7 +43,7 @@ from terminal.receipts.coded import CodedReceipts, page_of
 from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.staff import Staff
 from terminal.store.chain_check import ChainCheck
-from terminal.store.challenges import KeptCertificate
+from terminal.store.challenges import KeptCertificates
 from terminal.store.identity import SystemIds, load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
@@ -153,7 +153,7 @@ class Terminal:
         self.link = self._make_link(settings, identity, key)
         self._staff = self._make_staff(settings, identity)
         tag = pool_tag(read_public_key(identity.root_key))
-        self._certificate = KeptCertificate(settings.data_dir, key, tag)
+        self._certificates = KeptCertificates(settings.data_dir, key, tag)
         page_address = page_of(settings.server_url, settings.receipt_page)
         receipts = CodedReceipts(self._papers(settings), key, tag, page_address)
         self.till, after_sale, returns, page = self._make_till(settings, identity, receipts)
@@ -284,7 +284,7 @@ class Terminal:
             changes=self.changes,
             wake_workers=self._wake,
             at_till=self._staff.at_till,
-            challenger=self._certificate,
+            challenger=self._certificates,
             refuses_uncopied=settings.second_medium_failed == "refuse",
             trust=self.trust,
         )
@@ -346,7 +346,8 @@ class Terminal:
             trust=self.trust,
             boot_id=self.store.sealer.boot_id,
             stop_selling=lambda says: self._stop(Stop(StopCause.FORKED, says)),
-            keep_certificate=self._certificate.keep,
+            pool=identity.pool,
+            keep_certificates=self._certificates.keep,
         )
         self._workers.append(Worker("sync", sync))
         chain = ChainCheck(self.store, self._key, identity.terminal)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from protocol.documents import DocumentKind
 from protocol.evidence import CardEvidence
+from protocol.issuers import IssuerRole
 from protocol.journal import (
     MAX_RECORDS_A_BATCH,
     Envelope,
@@ -51,6 +52,7 @@ from server.directory import (
 from server.directory.commands import EnrolTerminal
 from server.directory.documents import newer_than
 from server.directory.enrolment import code_hash, code_name, read_code
+from server.directory.issuers import issuers_of, newer_key_list
 from server.facts import Outcome, Submission
 from server.facts.refused import Refused
 from server.redemption import (
@@ -361,12 +363,19 @@ def answer_documents(
     if message.awards is not UNSET:
         has[DocumentKind.AWARDS] = message.awards
     found = [newer_than(tx, services.pool, kind, version) for kind, version in has.items()]
+    if message.keys is not UNSET:
+        found.insert(0, newer_key_list(tx, services.pool, message.keys))
     shop = shop_of(tx, services.pool, terminal.shop)
     assert shop is not None
+    issuers = issuers_of(tx, services.pool, services.keys, IssuerRole.PHONE, now)
+    certificates = [
+        terminal_certificate(each, services.keys.tag, terminal, shop.name, now) for each in issuers
+    ]
     return DocumentsAnswer(
         documents=tuple(each for each in found if each),
         server_time=now,
-        certificate=terminal_certificate(services.keys, terminal, shop.name, now),
+        certificate=certificates[0],
+        certificates=tuple(each for each in certificates if each is not None),
     )
 
 

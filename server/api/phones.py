@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from protocol.codes import make_slot, to_digits
 from protocol.codes.phone import FLAG_EXTRACTABLE, read_certificate, show_limit
+from protocol.issuers import IssuerRole
 from protocol.messages import ProblemKind
 from protocol.money import Points
 from server.api.answers import WRONG_CODE
@@ -28,13 +29,13 @@ from server.api.wrong_tries import WrongTries
 from server.db import reading, run_writing
 from server.directory import (
     DirectoryProblem,
-    issuer_keys,
     pool_terms,
     resident_of,
 )
 from server.directory.accounts import resident_account
 from server.directory.enrolment import PHONE_CODE_LETTERS, code_name
 from server.directory.enrolment import read_code as read_typed_code
+from server.directory.issuers import Issuer, issuer_of, keys_at
 from server.directory.phones import (
     EnrolPhone,
     Phone,
@@ -188,7 +189,8 @@ def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datet
     terms = pool_terms(tx, pool)
     resident = resident_of(tx, pool, phone.account)
     assert resident is not None
-    signed, expires_at = phone_certificate(keys, terms, phone, now)
+    issuer = issuer_of(tx, pool, keys, IssuerRole.PHONE, now)
+    signed, expires_at = phone_certificate(issuer, keys.tag, terms, phone, now)
     certificate = read_certificate(signed)
     assert certificate is not None
     # A slot proves no more than a code that is shown, so it is good for no more.
@@ -214,10 +216,10 @@ def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datet
             )
             for each in reversed(lines)
         ),
-        slots=_slots(services, phone, terms.slot_minutes, shown_points, now),
+        slots=_slots(issuer, keys.tag, phone, terms.slot_minutes, shown_points, now),
         issuer_keys=tuple(
             IssuerKeyHex(kid=kid, public_key=key.public_bytes_raw().hex())
-            for kid, key in issuer_keys(tx, pool).items()
+            for kid, key in keys_at(tx, pool, IssuerRole.PHONE, now).items()
         ),
         server_time=int(now.timestamp()),
     )
@@ -228,8 +230,8 @@ def masked_name(name: str) -> str:
     return name[:1] + "*" * (len(name) - 1)
 
 
-def _slots(
-    services: ApiServices, phone: Phone, minutes: int, cap: int, now: datetime
+def _slots(  # noqa: PLR0917 - what stands in a slot
+    issuer: Issuer, tag: bytes, phone: Phone, minutes: int, cap: int, now: datetime
 ) -> tuple[PhoneSlot, ...]:
     """One code after the other for a day, beginning with the one that is good now."""
     length_s = minutes * 60
@@ -241,9 +243,9 @@ def _slots(
             seconds=index * length_s
         )
         payload = make_slot(
-            services.keys.slot_issuer,
-            services.keys.tag,
-            kid=services.keys.slot_kid,
+            issuer.key,
+            tag,
+            kid=issuer.kid,
             account=bytes.fromhex(phone.account),
             starts_at=starts_at,
             minutes=minutes,

@@ -3,6 +3,8 @@
 import threading
 from datetime import datetime, timedelta
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from protocol.business_day import business_date
 from protocol.documents import Document, DocumentKind
 from server.api.services import ApiServices
@@ -16,6 +18,7 @@ from server.directory.documents import (
     publish,
     says_something_new,
 )
+from server.directory.issuers import document_signer
 from server.redemption.allowances import spendable_points
 from server.redemption.stock import stock_units
 
@@ -53,21 +56,23 @@ class DocumentPublisher:
             self._lock.release()
 
     def _publish_changed(self, at: datetime) -> None:
-        changed = self._changed(at)
+        pool, keys = self._services.pool, self._services.keys
+        with reading(self._services.engine) as tx:
+            key = document_signer(tx, pool, keys, at).key
+        changed = self._changed(at, key.public_key())
         if not changed:
             return
-        pool, key = self._services.pool, self._services.keys.root
         run_writing(
             self._services.engine,
             lambda tx: [
-                publish(tx, pool, kind, document, key=key, at=at)
+                publish(tx, pool, kind, document, key=key, tag=keys.tag, at=at)
                 for kind, document in changed.items()
             ],
             deadline_s=PUBLISH_DEADLINE_S,
         )
 
-    def _changed(self, at: datetime) -> dict[DocumentKind, Document]:
-        pool = self._services.pool
+    def _changed(self, at: datetime, signer: Ed25519PublicKey) -> dict[DocumentKind, Document]:
+        pool, tag = self._services.pool, self._services.keys.tag
         with reading(self._services.engine) as tx:
             today = business_date(at, cut_off_hour(tx, pool))
             built: dict[DocumentKind, Document] = {
@@ -79,5 +84,5 @@ class DocumentPublisher:
             return {
                 kind: document
                 for kind, document in built.items()
-                if says_something_new(tx, pool, kind, document, at)
+                if says_something_new(tx, pool, document, at, signer=signer, tag=tag)
             }

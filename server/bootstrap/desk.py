@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from server import awards, redemption, settlement
 from server.awards import bearer_cards, bearer_moves, counter
-from server.directory import card_pins, catalogue, phones, sanctions, terms
+from server.directory import card_pins, catalogue, issuers, phones, sanctions, terms
 from server.directory import commands as c
 from server.directory import register as directory
 from server.directory.accounts import (
@@ -34,6 +34,7 @@ def make_desk() -> FactDesk:
     """A desk that applies every command of the server."""
     desk = FactDesk()
     _at_desk(desk, c.AdoptPool, adopt_pool, opens=lambda _: pool_accounts())
+    _at_desk(desk, c.TakeKeyList, issuers.take_key_list)
     _at_desk(desk, c.RegisterPlace, directory.register_place)
     _at_desk(
         desk,

@@ -18,7 +18,8 @@ from server.commands.context import CommandRefused, OpenedPool
 from server.db import reading, writing
 from server.directory import pool_terms, pools
 from server.directory.adoption import adoption_of
-from server.directory.keys import KeysRefused, load_keys, make_keys
+from server.directory.issuers import document_signer
+from server.directory.keys import DocumentSigner, KeysRefused, load_keys, make_keys
 from server.exports.fonts import find_page_font
 from server.facts import Refusal
 from server.portal.services import PortalServices
@@ -146,7 +147,7 @@ def app_services(
             engine=opened.engine,
             pool=opened.pool,
             desk=desk,
-            root=opened.keys.root,
+            signer=lambda: _signer(opened, clock()),
             clock=clock,
             randomness=randomness,
             font=find_page_font(),
@@ -157,6 +158,11 @@ def app_services(
         trusted_hosts=settings.trusted_hosts,
         max_body_bytes=settings.max_body_bytes,
     )
+
+
+def _signer(opened: OpenedPool, now: datetime) -> DocumentSigner:
+    with reading(opened.engine) as tx:
+        return document_signer(tx, opened.pool, opened.keys, now)
 
 
 def _pools_with_keys(settings: ServerSettings) -> list[str]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from protocol.codes import CardCode, SlotCode, parse_code, verify_code
+from protocol.issuers import role_of
 from server.awards.batch import MAX_PERSONS, EventAwarded, EventList, EventRefused, award_event
 from server.awards.files import (
     AWARD_COLUMNS,
@@ -27,7 +28,7 @@ from server.commands.awarding import read_day
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import operator
 from server.db import TryAgain, reading, run_writing, writing
-from server.directory import CardState, card_of, issuer_keys, pool_terms
+from server.directory import CardState, card_of, keys_at, pool_terms
 from server.facts import FactDesk, Refusal, moment_of_next
 from server.facts.refused import Refused
 
@@ -268,7 +269,7 @@ def _account_of(context: CommandContext, text: str, now: datetime) -> str | None
         return None
     with reading(context.engine) as tx:
         tag = pool_terms(tx, context.pool).tag
-        if verify_code(code, issuer_keys(tx, context.pool), tag, now) is not None:
+        if verify_code(code, keys_at(tx, context.pool, role_of(code), now), tag, now) is not None:
             return None
         if isinstance(code, SlotCode):
             return code.account.hex()

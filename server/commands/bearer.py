@@ -10,6 +10,7 @@ import qrcode.constants
 from protocol.business_day import business_date
 from protocol.codes import CardCode, make_card, parse_code, to_digits, verify_code
 from protocol.ids import uuid7
+from protocol.issuers import IssuerRole
 from protocol.money import Points
 from server.awards.bearer_cards import BATCH_MAX, BearerCardsIssued, IssueBearerCards
 from server.awards.bearer_moves import (
@@ -19,11 +20,11 @@ from server.awards.bearer_moves import (
     ReplaceBearerCard,
     moved_to,
 )
-from server.commands.codes import show_code
+from server.commands.codes import card_issuer, show_code
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import submit
 from server.db import reading
-from server.directory import PoolTerms, issuer_keys, pool_terms
+from server.directory import PoolTerms, keys_at, pool_terms
 from server.directory.bearer import BEARER_SEQ, BearerCard, Spend, bearer_cards, bearer_of
 
 _CARD_ID_BYTES = 8
@@ -173,7 +174,7 @@ def _shown(context: CommandContext, text: str) -> str:
     code = parse_code(text)
     terms = _terms(context)
     with reading(context.engine) as tx:
-        keys = issuer_keys(tx, context.pool)
+        keys = keys_at(tx, context.pool, IssuerRole.CARD, context.clock())
     if not isinstance(code, CardCode) or code.seq != BEARER_SEQ:
         raise CommandRefused(
             "这不是面值积分卡的码，请重扫 / no denominated card's code, scan it again"
@@ -226,10 +227,11 @@ def _issue(
 
 
 def _digits(context: CommandContext, card: BearerCard) -> str:
+    issuer = card_issuer(context)
     payload = make_card(
-        context.keys.card_issuer,
+        issuer.key,
         context.keys.tag,
-        kid=context.keys.card_kid,
+        kid=issuer.kid,
         card_id=bytes.fromhex(card.card_id),
         secret=context.keys.card_secret(card.card_id, BEARER_SEQ),
         seq=BEARER_SEQ,

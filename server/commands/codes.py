@@ -10,12 +10,14 @@ import qrcode.image.svg
 
 from protocol.business_day import business_date
 from protocol.codes import make_card, make_slot, to_digits
+from protocol.issuers import IssuerRole
 from protocol.money import Points
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import submit
 from server.db import reading
 from server.directory import Card, PoolTerms, card_of, cards, pool_terms, resident_of
 from server.directory.commands import IssueCard
+from server.directory.issuers import Issuer, issuer_of
 
 _CARD_ID_BYTES = 8
 _MODULE_PX = 10
@@ -48,12 +50,19 @@ def card(context: CommandContext, account: str, out: Path | None, *, replace: bo
     show_code(to_digits(card_payload(context, current)), out, qrcode.constants.ERROR_CORRECT_M)
 
 
+def card_issuer(context: CommandContext) -> Issuer:
+    """The key that cards are signed with now."""
+    with reading(context.engine) as tx:
+        return issuer_of(tx, context.pool, context.keys, IssuerRole.CARD, context.clock())
+
+
 def card_payload(context: CommandContext, card: Card) -> bytes:
     """The code of a card as it stands in the directory; its secret is in it and nowhere else."""
+    issuer = card_issuer(context)
     return make_card(
-        context.keys.card_issuer,
+        issuer.key,
         context.keys.tag,
-        kid=context.keys.card_kid,
+        kid=issuer.kid,
         card_id=bytes.fromhex(card.card_id),
         secret=context.keys.card_secret(card.card_id, card.seq),
         seq=card.seq,
@@ -70,10 +79,12 @@ def card_payload(context: CommandContext, card: Card) -> bytes:
 def code(context: CommandContext, account: str, out: Path | None, *, as_text: bool) -> None:
     """居民手机上的短时码 / a code for a resident's phone, good for minutes."""
     terms = _terms(context, account)
+    with reading(context.engine) as tx:
+        issuer = issuer_of(tx, context.pool, context.keys, IssuerRole.PHONE, context.clock())
     payload = make_slot(
-        context.keys.slot_issuer,
+        issuer.key,
         context.keys.tag,
-        kid=context.keys.slot_kid,
+        kid=issuer.kid,
         account=bytes.fromhex(account),
         starts_at=context.clock().replace(microsecond=0),
         minutes=terms.slot_minutes,

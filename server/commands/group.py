@@ -11,6 +11,7 @@ from server.commands import (
     contracts,
     fund,
     health,
+    issuer_keys,
     orders,
     sanctions,
     statement_files,
@@ -62,3 +63,4 @@ def register_all(group: click.Group) -> None:
     group.add_command(exposure_command)
     group.add_command(card_pins.card_pin)
     group.add_command(card_pins.card_lost)
+    group.add_command(issuer_keys.keys)

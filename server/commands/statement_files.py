@@ -11,6 +11,7 @@ from protocol.keys import KeyTextError, key_fingerprint, public_key_text, read_p
 from protocol.money import format_yuan
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.db import reading
+from server.directory.issuers import document_signer
 from server.exports.canonical import code_of, digest_of, is_code_for, payload_of, read_code
 from server.exports.export import ExportRefused, export_statement
 from server.exports.fonts import find_page_font
@@ -67,11 +68,13 @@ def export(
         )
     with reading(context.engine) as tx:
         document = document_of(tx, context.pool, statement)
+        signer = document_signer(tx, context.pool, context.keys, context.clock())
     if document is None:
         raise CommandRefused(
             f"没有这份对账单：{statement}，请用 statement 查单号 / no such statement: {statement}"
         )
-    exported = export_statement(document, wanted, context.keys.root, find_page_font())
+    font = find_page_font()
+    exported = export_statement(document, wanted, signer.key, font, signer.voucher)
     if isinstance(exported, ExportRefused):
         raise CommandRefused(exported.says)
     try:
@@ -150,7 +153,7 @@ def _given_key(text: str) -> Ed25519PublicKey:
 
 def _own_key(context: CommandContext) -> Ed25519PublicKey:
     try:
-        return context.keys.root.public_key()
+        return context.keys.root_public
     except CommandRefused as refused:
         raise _Undecided(refused.message) from refused
 
@@ -215,6 +218,6 @@ def _print_document(document: StatementDocument) -> None:
 @pass_context
 def key(context: CommandContext) -> None:
     """打印核对用的公钥 / Print the public key with which anybody can check a file."""
-    root_key = context.keys.root.public_key()
+    root_key = context.keys.root_public
     click.echo(public_key_text(root_key))
     click.echo(f"指纹 fingerprint {key_fingerprint(root_key)}")

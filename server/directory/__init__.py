@@ -1,6 +1,7 @@
 """Who and what a pool consists of: policy, places, residents, cards, merchants, terminals."""
 
 from server.directory.catalogue import items_on_sale, was_sold_at
+from server.directory.issuers import issuer_keys, keys_at
 from server.directory.queries import (
     UnknownPool,
     award_rule_on,
@@ -10,7 +11,6 @@ from server.directory.queries import (
     contracts_of,
     cut_off_hour,
     invitations_named,
-    issuer_keys,
     merchant_of,
     merchants,
     pool_terms,
@@ -72,6 +72,7 @@ __all__ = [
     "invitations_named",
     "issuer_keys",
     "items_on_sale",
+    "keys_at",
     "merchant_of",
     "merchants",
     "pool_terms",

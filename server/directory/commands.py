@@ -102,6 +102,13 @@ class AdoptPool(_Command, frozen=True, tag="adopt_pool"):
     points_expire_after_days: ExpiryDays | None = None
 
 
+class TakeKeyList(_Command, frozen=True, tag="take_key_list"):
+    """The pool's issuer keys anew, as its root key signed them (:mod:`protocol.issuers`)."""
+
+    body: Annotated[bytes, Meta(max_length=65_536)]
+    signature: Annotated[bytes, Meta(max_length=64)]
+
+
 class SetRedemptionTerms(_Command, frozen=True, tag="set_redemption_terms"):
     """How far points may pay from a business date on, today or later; all of it anew.
 

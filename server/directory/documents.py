@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import Connection, Row, select
 
 from protocol.documents import (
@@ -25,6 +25,8 @@ from protocol.documents import (
     IssuerKey,
     Policy,
     SignedDocument,
+    is_signed_by,
+    kind_of,
     sign_document,
 )
 from protocol.keys import pool_tag, public_key_text
@@ -32,8 +34,9 @@ from server.db.dialect import insert_or_ignore
 from server.directory.bearer import BEARER_SEQ, bearer_cards, stopped_cards
 from server.directory.card_pins import pin_texts
 from server.directory.catalogue import items_on_sale
+from server.directory.issuers import issuer_keys
 from server.directory.phones import lowest_live_seqs
-from server.directory.queries import cards, issuer_keys, pool_terms, residents
+from server.directory.queries import cards, pool_terms, residents
 from server.directory.tables import published_document
 
 DIRECTORY_RENEWED_AFTER = timedelta(hours=6)
@@ -144,19 +147,24 @@ def publish(
     document: Document,
     *,
     key: Ed25519PrivateKey,
+    tag: bytes | None = None,
     at: datetime,
 ) -> int:
     """Sign and keep the document if it says anything new; returns the newest version.
+
+    ``tag``: the pool's; None where ``key`` is the root key itself.
 
     Two who publish at once make one version: the second sees that its number is taken.
     """
     content_hash = _content_hash(document)
     newest = _newest(tx, pool, kind)
-    if newest is not None and _still_good(newest, kind, content_hash, at):
+    tag = pool_tag(key.public_key()) if tag is None else tag
+    signer = key.public_key()
+    if newest is not None and _still_good(newest, kind, content_hash, at, signer, tag):
         return int(newest.version)
     version = int(newest.version) + 1 if newest is not None else 1
     numbered = msgspec.structs.replace(document, version=version, made_at=at)
-    signed = sign_document(numbered, key, pool_tag(key.public_key()))
+    signed = sign_document(numbered, key, tag)
     insert_or_ignore(
         tx,
         published_document,
@@ -174,16 +182,34 @@ def publish(
 
 
 def says_something_new(
-    tx: Connection, pool: str, kind: DocumentKind, document: Document, at: datetime
+    tx: Connection,
+    pool: str,
+    document: Document,
+    at: datetime,
+    *,
+    signer: Ed25519PublicKey,
+    tag: bytes,
 ) -> bool:
-    """Whether a document, without a version yet, is to be published beside the newest one."""
+    """Whether a document, without a version yet, is to be published beside the newest one: it says
+    something new, or the newest was signed by a key that has made room for another.
+    """
+    kind = kind_of(document)
     newest = _newest(tx, pool, kind)
-    return newest is None or not _still_good(newest, kind, _content_hash(document), at)
+    content_hash = _content_hash(document)
+    return newest is None or not _still_good(newest, kind, content_hash, at, signer, tag)
 
 
-def _still_good(
-    newest: Row[tuple[object, ...]], kind: DocumentKind, content_hash: str, at: datetime
+def _still_good(  # noqa: PLR0917 - two documents, and who signs
+    newest: Row[tuple[object, ...]],
+    kind: DocumentKind,
+    content_hash: str,
+    at: datetime,
+    signer: Ed25519PublicKey,
+    tag: bytes,
 ) -> bool:
+    signed = SignedDocument(kind=kind, body=bytes(newest.body), signature=bytes(newest.signature))
+    if newest.content_hash != content_hash or not is_signed_by(signed, signer, tag):
+        return False
     young = kind is not DocumentKind.DIRECTORY or at - newest.made_at < DIRECTORY_RENEWED_AFTER
     return bool(newest.content_hash == content_hash and young)
 

@@ -20,6 +20,8 @@ from server.directory.register import unknown
 from server.directory.values import Answer, DirectoryProblem, Done, Refused
 
 MOST_PHONES = 65_535
+PHONE_DAYS = 90
+"""How long a phone's certificate is good, if the key that signs it is."""
 KeyHex = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}|0[23][0-9a-f]{64})$")]
 
 

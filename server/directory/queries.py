@@ -140,8 +140,8 @@ def cut_off_hour(tx: Connection, pool: str) -> int:
 
 
 @standing
-def issuer_keys(tx: Connection, pool: str) -> dict[int, Ed25519PublicKey]:
-    """The keys that sign resident codes, by the number that codes name them by."""
+def adopted_keys(tx: Connection, pool: str) -> dict[int, Ed25519PublicKey]:
+    """The keys that the pool was adopted with; its key list, where it has one, says more."""
     rows = tx.execute(
         select(t.issuer_key).where(t.issuer_key.c.pool == pool).order_by(t.issuer_key.c.kid)
     )

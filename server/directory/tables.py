@@ -109,6 +109,21 @@ issuer_key = Table(
 )
 only_grows(issuer_key)
 
+# Lists of issuer keys, as the root key signed them; the newest counts. A pool has none as long as
+# its root key signs by itself.
+key_list = Table(
+    "key_list",
+    metadata,
+    _pool_column(),
+    Column("version", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("taken_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("pool", "version", name="key_lists_are_numbered"),
+    ForeignKeyConstraint(["pool"], ["pool.pool"], name="a_key_list_belongs_to_a_pool"),
+)
+never_changes(key_list, "a key list is never changed: sign the next one")
+
 place = Table(
     "place",
     metadata,

@@ -43,8 +43,10 @@ def export_statement(
     kind: StatementFormat,
     root: Ed25519PrivateKey,
     font: PageFont | None,
+    voucher: str = "",
 ) -> Exported | ExportRefused:
-    """A statement as a file of this kind, sealed with the pool's root key.
+    """A statement as a file of this kind, sealed with the pool's root key, or with a key that it
+    vouches for by ``voucher``.
 
     The same statement gives the same bytes, as long as the programs that write PDF and XLSX (and
     the font) are the same; the seal does not depend on that. `font` is needed by the PDF alone.
@@ -52,7 +54,7 @@ def export_statement(
     if refused := _refused(document, kind, font):
         return refused
     payload = payload_of(document)
-    seal = make_seal(root, document.pool, document.statement, payload)
+    seal = make_seal(root, document.pool, document.statement, payload, voucher)
     content = _content(document, kind, payload, seal, font)
     return Exported(
         name=f"{document.statement}.{kind}",

@@ -2,12 +2,15 @@
 
 A seal is one line of ASCII that stands at the end of the file (where, depends on the format):
 
-    HUIDIAN1 statement=S digest=D code=C key=K signature=A file-signature=B
+    HUIDIAN1 statement=S digest=D code=C key=K[ voucher=N:R] signature=A file-signature=B
 
 ``D`` is the SHA-256 of the statement's canonical JSON, ``A`` the pool's signature of it, and
 ``B`` the pool's signature of the SHA-256 of **every byte of the file before B itself**. After
 ``B`` there are only the few bytes with which the format ends. So no byte is left that can be
 changed unnoticed, and whoever has the pool's public key can check it (docs/statements.md).
+
+``K`` is the pool's root key, or where that lies in a drawer the key number ``N`` for documents,
+for which ``R``, the root key's signature, vouches (:mod:`protocol.issuers`).
 """
 
 import hashlib
@@ -17,6 +20,7 @@ from enum import StrEnum
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from protocol.issuers import IssuerRole, certificate_holds
 from protocol.keys import (
     KeyTextError,
     key_fingerprint,
@@ -33,12 +37,14 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 """A longer file is none of ours: a statement of a hundred thousand lines stays far below."""
 
 _SIGNATURE_LETTERS = 128
+_KID_MAX = 255
 _SEAL = re.compile(
     rb"HUIDIAN1 statement=(?P<statement>[a-z0-9-]{1,80}) digest=(?P<digest>[0-9a-f]{64})"
     rb" code=(?P<code>[0-9A-Z-]{19}) key=(?P<key>ed25519:[A-Za-z0-9_-]{43})"
+    rb"(?: voucher=(?P<voucher>[0-9]{1,3}:[0-9a-f]{128}))?"
     rb" signature=(?P<signature>[0-9a-f]{128}) file-signature=(?P<file>[0-9a-f]{128})\Z"
 )
-_SEAL_BYTES_MAX = 600
+_SEAL_BYTES_MAX = 800
 _MARKS = (b"HUIDIAN1 ", b"file-signature=", FORMAT_NAME.encode())
 """Stand in every export more than once, so that an altered one is known as one of ours."""
 
@@ -83,13 +89,15 @@ class Seal:
     code: str
     key: str
     signature: str
+    voucher: str = ""
 
     @property
     def text(self) -> str:
         """The seal up to the place where the signature of the file stands."""
+        voucher = f" voucher={self.voucher}" if self.voucher else ""
         return (
             f"HUIDIAN1 statement={self.statement} digest={self.digest} code={self.code}"
-            f" key={self.key} signature={self.signature} file-signature="
+            f" key={self.key}{voucher} signature={self.signature} file-signature="
         )
 
 
@@ -102,8 +110,12 @@ class Verified:
     seal: Seal | None = None
 
 
-def make_seal(root: Ed25519PrivateKey, pool: str, statement: str, payload: bytes) -> Seal:
-    """The seal of one statement, signed with the pool's root key."""
+def make_seal(
+    root: Ed25519PrivateKey, pool: str, statement: str, payload: bytes, voucher: str = ""
+) -> Seal:
+    """The seal of one statement, signed with the pool's root key; or with a key that it vouches
+    for by ``voucher``.
+    """
     digest = digest_of(payload)
     return Seal(
         statement=statement,
@@ -111,6 +123,7 @@ def make_seal(root: Ed25519PrivateKey, pool: str, statement: str, payload: bytes
         code=code_of(pool, statement, digest),
         key=public_key_text(root.public_key()),
         signature=sign(root, STATEMENT_PURPOSE, digest).hex(),
+        voucher=voucher,
     )
 
 
@@ -146,7 +159,8 @@ def verify_file(content: bytes, root_key: Ed25519PublicKey) -> Verified:
             "不是惠点对账单文件，无法核对 / no statement of Huidian, nothing can be said",
         )
     seal, signed, signature = found
-    if _is_signed(root_key, seal, signed, signature):
+    signer = _vouched_for(root_key, seal) or root_key
+    if _is_signed(signer, seal, signed, signature):
         return Verified(
             Verdict.WHOLE, "文件完整，签名有效 / whole: the pool signed every byte of it", seal
         )
@@ -173,7 +187,7 @@ def _seal_in(content: bytes) -> tuple[Seal, bytes, bytes] | None:
     match = _SEAL.search(window)
     if match is None:
         return None
-    seal = Seal(**{name: match[name].decode() for name in Seal.__slots__})
+    seal = Seal(**{name: (match[name] or b"").decode() for name in Seal.__slots__})
     return seal, content[: end - _SIGNATURE_LETTERS], bytes.fromhex(match["file"].decode())
 
 
@@ -185,6 +199,19 @@ def _is_signed(key: Ed25519PublicKey, seal: Seal, signed: bytes, signature: byte
             key, STATEMENT_PURPOSE, bytes.fromhex(seal.digest), bytes.fromhex(seal.signature)
         )
     )
+
+
+def _vouched_for(root_key: Ed25519PublicKey, seal: Seal) -> Ed25519PublicKey | None:
+    """The key in the file, where the root key vouches that it signs documents."""
+    kid, _, certificate = seal.voucher.partition(":")
+    if not kid or int(kid) > _KID_MAX:
+        return None
+    try:
+        key = read_public_key(seal.key)
+    except (KeyTextError, ValueError):
+        return None
+    role = IssuerRole.DOCUMENT
+    return key if certificate_holds(root_key, role, int(kid), key, certificate) else None
 
 
 def _other_pool(text: str, root_key: Ed25519PublicKey) -> Ed25519PublicKey | None:

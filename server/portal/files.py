@@ -34,7 +34,8 @@ def download(
         told = gettext("正在给别人制作文件，请过一分钟再下载。")
         return notice(gettext("现在做不了文件"), told), 503
     try:
-        made = export_statement(document, kind, portal.root, portal.font)
+        signer = portal.signer()
+        made = export_statement(document, kind, signer.key, portal.font, signer.voucher)
     finally:
         portal.exports.release()
     if isinstance(made, ExportRefused):

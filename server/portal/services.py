@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 from sqlalchemy import Engine
 
 from protocol.ids import uuid7
 from server.db import run_writing
+from server.directory.keys import DocumentSigner
 from server.exports.fonts import PageFont
 from server.facts import FactDesk, Outcome
 from server.portal.session import Doorkeeper
@@ -27,7 +27,7 @@ class PortalServices:
     Attributes:
         clock: the server's time, aware UTC.
         randomness: n random bytes.
-        root: the pool's key, by which downloads are signed.
+        signer: what signs downloads now; may refuse with ``KeysRefused``.
         font: for PDFs; None where the machine has none with Chinese characters.
         idle_s: seconds without a page after which a session ends.
         lifetime_s: seconds after which it ends in any case.
@@ -38,7 +38,7 @@ class PortalServices:
     engine: Engine
     pool: str
     desk: FactDesk
-    root: Ed25519PrivateKey
+    signer: Callable[[], DocumentSigner]
     clock: Callable[[], datetime]
     randomness: Callable[[int], bytes]
     font: PageFont | None = None

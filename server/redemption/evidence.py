@@ -28,10 +28,11 @@ from protocol.evidence import (
     Evidence,
     SlotEvidence,
 )
+from protocol.issuers import IssuerRole
 from protocol.journal import ClockState, Envelope
 from protocol.reasons import Declined, DeclineReason
 from protocol.sales import AnsweredBy, SaleCaptured
-from server.directory import CardState, PoolTerms, card_of, issuer_keys
+from server.directory import CardState, PoolTerms, card_of, keys_at
 from server.directory.bearer import BEARER_SEQ, BearerCard, bearer_of
 from server.directory.phones import PhoneState, phone_of
 from server.redemption.phone_evidence import (
@@ -123,7 +124,7 @@ def _judge_slot(
     code = slot_of(evidence)
     if code is None:
         return Declined(DeclineReason.CODE_UNREADABLE)
-    declined = _signature_problem(tx, terms, code) or time_problem(code, at)
+    declined = _signature_problem(tx, terms, code, at) or time_problem(code, at)
     if declined is not None:
         return declined
     account = code.account.hex()
@@ -243,7 +244,8 @@ def is_proven(
     if code is None or code.account.hex() != account:
         return False
     # The signature first, whenever that was; then the time.
-    if _signature_problem(tx, terms, code) is not None:
+    late = timedelta(hours=terms.stand_in.directory_max_age_h)
+    if _signature_problem(tx, terms, code, envelope.occurred_at, late) is not None:
         return False
     first, last = slot_times(terms, code)
     if first <= envelope.occurred_at <= last and envelope.clock_state is not ClockState.UNKNOWN:
@@ -290,9 +292,18 @@ def slot_of(evidence: SlotEvidence) -> SlotCode | None:
     return code if isinstance(code, SlotCode) else None
 
 
-def _signature_problem(tx: Connection, terms: PoolTerms, code: SlotCode) -> Declined | None:
-    """Asked for each code twice, for its question and for its sale; verified once."""
-    key = issuer_keys(tx, terms.pool).get(code.kid)
+def _signature_problem(
+    tx: Connection,
+    terms: PoolTerms,
+    code: SlotCode,
+    at: datetime,
+    known_late: timedelta = timedelta(0),
+) -> Declined | None:
+    """Asked for each code twice, for its question and for its sale; verified once. ``at`` and
+    ``known_late``: see :func:`server.directory.keys_at`.
+    """
+    keys = keys_at(tx, terms.pool, IssuerRole.PHONE, at, known_late=known_late)
+    key = keys.get(code.kid)
     raw = key.public_bytes_raw() if key is not None else None
     return _signature_problem_of(code.payload, code.kid, raw, terms.tag)
 

@@ -15,6 +15,7 @@ from protocol.codes.phone import read_certificate
 from protocol.codes.verifying import (
     SHOW_AHEAD,
     SHOW_WINDOW,
+    IssuerKeys,
     certificate_expired,
     certificate_problem,
     challenge_problem,
@@ -23,10 +24,11 @@ from protocol.codes.verifying import (
     time_problem,
 )
 from protocol.evidence import ConfirmEvidence, ShowEvidence
+from protocol.issuers import IssuerRole
 from protocol.journal import ClockState, Envelope
 from protocol.keys import SIGNATURE_BYTES, read_public_key
 from protocol.reasons import Declined, DeclineReason
-from server.directory import PoolTerms, issuer_keys, terminal_of
+from server.directory import PoolTerms, keys_at, terminal_of
 from server.directory.phones import (
     Phone,
     PhoneState,
@@ -124,7 +126,10 @@ def judge_phone(
     shown = read_phone_evidence(evidence)
     if shown is None:
         return Declined(DeclineReason.CODE_UNREADABLE)
-    declined = _signed_problem(tx, terms, shown, sale_id=sale_id, terminal=terminal, points=points)
+    keys = keys_at(tx, terms.pool, IssuerRole.PHONE, at)
+    declined = _signed_problem(
+        tx, terms, shown, keys, sale_id=sale_id, terminal=terminal, points=points
+    )
     if declined is None and shown.show is not None:
         declined = time_problem(shown.show, at)
     if declined is None:
@@ -206,7 +211,10 @@ def phone_is_proven(
     if shown.challenge is not None and not is_sale:
         return False
     at = envelope.terminal
-    if _signed_problem(tx, terms, shown, sale_id=used_for, terminal=at, points=points):
+    late = timedelta(hours=terms.stand_in.directory_max_age_h)
+    happened = envelope.occurred_at
+    keys = keys_at(tx, terms.pool, IssuerRole.PHONE, happened, known_late=late)
+    if _signed_problem(tx, terms, shown, keys, sale_id=used_for, terminal=at, points=points):
         return False
     phone = _phone(tx, terms, shown)
     if phone is None:
@@ -251,13 +259,13 @@ def _signed_problem(
     tx: Connection,
     terms: PoolTerms,
     shown: PhoneShown,
+    keys: IssuerKeys,
     *,
     sale_id: UUID,
     terminal: str,
     points: int,
 ) -> Declined | None:
     """None where every signature holds; of an answer, also for this sale at this terminal."""
-    keys = issuer_keys(tx, terms.pool)
     if shown.show is not None:
         return signature_problem(shown.show, keys, terms.tag)
     asked, answer = shown.challenge, shown.answer

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from protocol.business_day import business_date
 from protocol.codes import (
     CardCode,
@@ -29,6 +31,7 @@ from protocol.evidence import (
     ShowEvidence,
     SlotEvidence,
 )
+from protocol.issuers import dead_key, role_of
 from protocol.journal import ClockState
 from protocol.keys import pool_tag, read_public_key
 from protocol.messages import Approved, AuthoriseRequest, ItemUnits
@@ -184,7 +187,9 @@ class Asking:
 
     def _code_problem(self, sale_id: UUID, code: PresentedCode, policy: Policy) -> Declined | None:
         """What is wrong with a code for this sale, whatever the time."""
-        keys = {key.kid: read_public_key(key.public_key) for key in policy.issuer_keys}
+        declined, keys = self._issuer_keys(code, policy)
+        if declined is not None:
+            return declined
         if isinstance(code, ConfirmedCode) and code.challenge.nonce != nonce_of(sale_id):
             # Another page began with the next customer while this yes was on its way.
             return Declined(DeclineReason.CONFIRM_OTHER)
@@ -207,6 +212,23 @@ class Asking:
         ):
             return Declined(DeclineReason.PHONE_REVOKED)
         return None
+
+    def _issuer_keys(
+        self, code: PresentedCode, policy: Policy
+    ) -> tuple[Declined | None, dict[int, Ed25519PublicKey]]:
+        """The keys that may have signed a code; and why its own one is good no longer, if so.
+
+        The root key's list counts. Without one, the policy, which that key signed then, names them.
+        """
+        listed = self._store.documents().keys
+        if listed is None:
+            return None, {key.kid: read_public_key(key.public_key) for key in policy.issuer_keys}
+        shown = code.show if isinstance(code, ConfirmedCode) else code
+        kid = shown.certificate.kid if isinstance(shown, ShowCode) else shown.kid
+        moment = self._clock.moment()
+        now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
+        role = role_of(shown)
+        return dead_key(listed, role, kid, now), listed.live(role, now)
 
     def _is_ended(self, account: str, seq: int) -> bool:
         """Whether the directory speaks against an account's phone of this number."""
@@ -237,7 +259,7 @@ class Asking:
         knows_time = moment.clock_state is not ClockState.UNKNOWN
         if knows_time and (time_problem(code, moment.at) is not None or wanted.most <= limit):
             return None
-        asked = self._challenger.challenge(sale_id, wanted.most, moment)
+        asked = self._challenger.challenge(sale_id, wanted.most, moment, code.certificate.kid)
         if asked is None:
             return None
         skip = limit if knows_time and wanted.required <= limit else 0

@@ -12,6 +12,7 @@ from drivers.document import Document
 from protocol.counter import CounterAwards
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy
 from protocol.documents import Document as PoolDocument
+from protocol.issuers import KeyList
 from protocol.journal import ClockState
 from protocol.messages import (
     Approved,
@@ -124,6 +125,7 @@ class PoolDocuments:
     catalogue: Catalogue | None
     directory: Directory | None
     awards: CounterAwards | None = None
+    keys: KeyList | None = None
 
     def of_kind(self, kind: DocumentKind) -> PoolDocument | None:
         """The document of this kind."""
@@ -136,6 +138,8 @@ class PoolDocuments:
                 return self.directory
             case DocumentKind.AWARDS:
                 return self.awards
+            case DocumentKind.KEYS:
+                return self.keys
 
 
 @dataclass(frozen=True, slots=True)

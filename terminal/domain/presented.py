@@ -56,12 +56,17 @@ class Confirming:
 class Challenger(Protocol):
     """Makes the till's challenges."""
 
-    def challenge(self, sale_id: UUID, points: int, at: Moment) -> Challenge | None:
-        """Ask a phone for so many points; None as long as the pool has given no certificate."""
+    def challenge(self, sale_id: UUID, points: int, at: Moment, kid: int) -> Challenge | None:
+        """Ask a phone for so many points; None as long as the pool has given no certificate.
+
+        ``kid``: the issuer key by which the phone was let in. It knows that one for sure, so the
+        till shows its certificate by the same key, if it has one.
+        """
 
 
 class NoChallenger:
     """A till that has no certificate: codes are shown, and no more."""
 
-    def challenge(self, sale_id: UUID, points: int, at: Moment) -> Challenge | None:  # noqa: ARG002 - the port's
+    def challenge(self, sale_id: UUID, points: int, at: Moment, kid: int) -> Challenge | None:
+        del sale_id, points, at, kid
         return None

@@ -15,6 +15,7 @@ from drivers.document import Document, document_to_json
 from protocol.counter import CounterAwarded, CounterAwards
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
 from protocol.documents import Document as PoolDocument
+from protocol.issuers import KeyList
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
 from protocol.sales import Happening, SaleCaptured, SaleRefunded, SaleReversed
 from terminal.domain.ports import (
@@ -391,11 +392,13 @@ class SqliteStore(ExposureReads, RefundReads, ShiftReads, PeopleReads, EventRead
         catalogue = bodies.get(DocumentKind.CATALOGUE.value)
         directory = bodies.get(DocumentKind.DIRECTORY.value)
         awards = bodies.get(DocumentKind.AWARDS.value)
+        keys = bodies.get(DocumentKind.KEYS.value)
         return PoolDocuments(
             policy=msgspec.json.decode(policy, type=Policy) if policy else None,
             catalogue=msgspec.json.decode(catalogue, type=Catalogue) if catalogue else None,
             directory=msgspec.json.decode(directory, type=Directory) if directory else None,
             awards=msgspec.json.decode(awards, type=CounterAwards) if awards else None,
+            keys=msgspec.json.decode(keys, type=KeyList) if keys else None,
         )
 
 

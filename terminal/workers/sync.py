@@ -5,8 +5,15 @@ from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from protocol.documents import DocumentProblem, SignedDocument, open_document
-from protocol.journal import SignedRecord
+from protocol.documents import (
+    Document,
+    DocumentKind,
+    DocumentProblem,
+    SignedDocument,
+    open_document,
+)
+from protocol.issuers import IssuerRole, KeyList, list_problem
+from protocol.journal import ClockState, SignedRecord
 from protocol.messages import (
     BootRequest,
     DocumentsAnswer,
@@ -55,7 +62,8 @@ class SyncRound:
         stop_selling: Callable[[str], None],
         trust: ImageTrust | None = None,
         boot_id: str | None = None,
-        keep_certificate: Callable[[bytes], None] = lambda _: None,
+        pool: str,
+        keep_certificates: Callable[[Sequence[bytes]], None] = lambda _: None,
     ) -> None:
         self._trust = trust or ImageTrust()
         self._boot_id = boot_id
@@ -68,7 +76,8 @@ class SyncRound:
         self._root_key = root_key
         self._tag = tag
         self._stop_selling = stop_selling
-        self._keep_certificate = keep_certificate
+        self._keep_certificates = keep_certificates
+        self._pool = pool
         self._back_off_s = 0.0
         self._stopped = False
 
@@ -165,6 +174,7 @@ class SyncRound:
                 catalogue=documents.catalogue.version if documents.catalogue else 0,
                 directory=documents.directory.version if documents.directory else 0,
                 awards=documents.awards.version if documents.awards else 0,
+                keys=documents.keys.version if documents.keys else 0,
             )
         )
         if not isinstance(answer, DocumentsAnswer):
@@ -172,8 +182,13 @@ class SyncRound:
                 self._clock.note_server_time(answer.problem.server_time)
             return False
         self._clock.note_server_time(answer.server_time)
-        if answer.certificate is not None:
-            self._keep_certificate(answer.certificate)
+        certificates = answer.certificates
+        if (
+            not certificates and answer.certificate is not None
+        ):  # a server of before there were more
+            certificates = (answer.certificate,)
+        if certificates:
+            self._keep_certificates(certificates)
         for signed in answer.documents:
             self._take(signed)
         if answer.documents:
@@ -181,12 +196,32 @@ class SyncRound:
         return True
 
     def _take(self, signed: SignedDocument) -> None:
-        opened = open_document(signed, self._root_key, self._tag)
-        if isinstance(opened, DocumentProblem):
+        opened = self._opened(signed)
+        if isinstance(opened, str):
             LOG.error("a %s from the server is refused: %s", signed.kind, opened)
             return
         self._clock.not_before(opened.made_at)
         self._store.save_document(signed, opened)
+
+    def _opened(self, signed: SignedDocument) -> Document | str:
+        """The document, or why it is not taken. The list of keys is believed by the root key
+        alone, which was learnt at enrolment; the others by the keys of that list as well.
+        """
+        known = self._store.documents().keys
+        signers = [self._root_key]
+        if signed.kind is not DocumentKind.KEYS and known is not None:
+            moment = self._clock.moment()
+            now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
+            signers += known.live(IssuerRole.DOCUMENT, now).values()
+        opened: Document | DocumentProblem = DocumentProblem.BAD_SIGNATURE
+        for signer in signers:
+            opened = open_document(signed, signer, self._tag)
+            if opened is not DocumentProblem.BAD_SIGNATURE:
+                break
+        if isinstance(opened, KeyList):
+            problem = list_problem(opened, self._root_key, self._pool, known)
+            return opened if problem is None else problem
+        return opened.value if isinstance(opened, DocumentProblem) else opened
 
 
 def _fits(answer: JournalAnswer, batch: Sequence[UntoldRecord]) -> bool:

@@ -40,7 +40,7 @@ from terminal.domain.stand_in import ImageTrust
 from terminal.receipts.coded import CodedReceipts
 from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.staff import Staff
-from terminal.store.challenges import KeptCertificate
+from terminal.store.challenges import KeptCertificates
 from terminal.store.outbox import Outbox
 from terminal.store.people import ArgonPins
 from terminal.store.sealer import Sealer
@@ -274,7 +274,7 @@ class Shop:
             refund_limit_points=1_000,
             shop=self.identity.shop,
         )
-        self.certificate = KeptCertificate(self.path, TERMINAL_KEY, TAG)
+        self.certificate = KeptCertificates(self.path, TERMINAL_KEY, TAG)
         self.till = Till(
             identity=self.identity,
             store=self.store,

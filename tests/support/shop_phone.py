@@ -18,15 +18,20 @@ PHONE_KEY = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
 
 def certify(shop: Shop) -> None:
     """The pool gives the till its certificate."""
-    shop.certificate.keep(
-        make_terminal_certificate(
-            SLOT_ISSUER,
-            TAG,
-            kid=2,
-            key=TERMINAL_KEY.public_key(),
-            expires_at=NOON + timedelta(days=400),
-            shop_name=shop.identity.shop_name,
-        )
+    shop.certificate.keep([terminal_certificate(shop)])
+
+
+def terminal_certificate(
+    shop: Shop, kid: int = 2, issuer: Ed25519PrivateKey = SLOT_ISSUER
+) -> bytes:
+    """What the pool certifies of the till, by one of its keys."""
+    return make_terminal_certificate(
+        issuer,
+        TAG,
+        kid=kid,
+        key=TERMINAL_KEY.public_key(),
+        expires_at=NOON + timedelta(days=400),
+        shop_name=shop.identity.shop_name,
     )
 
 

@@ -152,8 +152,7 @@ def test_a_blocked_card_is_taken_nowhere_and_its_points_wait(counter: World) -> 
     told = till.ask("documents", DocumentsRequest(), DocumentsAnswer)
     assert isinstance(told, DocumentsAnswer)
     opened = [
-        open_document(each, counter.keys.root.public_key(), counter.keys.tag)
-        for each in told.documents
+        open_document(each, counter.keys.root_public, counter.keys.tag) for each in told.documents
     ]
     (directory,) = [each for each in opened if isinstance(each, Directory)]
     assert CARD not in {each.account for each in directory.entries}

@@ -12,7 +12,7 @@ from server.api import ApiServices
 from server.app import AppServices, create_app
 from server.bootstrap.desk import make_desk
 from server.directory import SignInRole
-from server.directory.keys import PoolKeys
+from server.directory.keys import DocumentSigner, PoolKeys
 from server.exports.fonts import find_page_font
 from server.portal.services import PortalServices
 from tests.unit.audit.pool_world import PASSWORD, PoolWorld
@@ -47,7 +47,7 @@ class PortalWorld:
                 engine=pool.engine,
                 pool=pool.pool,
                 desk=make_desk(),
-                root=keys.root,
+                signer=lambda: DocumentSigner(pool.root),
                 clock=lambda: pool.now,
                 randomness=os.urandom,
                 font=find_page_font(),

@@ -255,8 +255,7 @@ def test_terminals_know_a_card_by_its_own_entry_and_reports_by_its_place(counter
     answer = till.ask("documents", DocumentsRequest(), DocumentsAnswer)
     assert isinstance(answer, DocumentsAnswer)
     opened = [
-        open_document(each, counter.keys.root.public_key(), counter.keys.tag)
-        for each in answer.documents
+        open_document(each, counter.keys.root_public, counter.keys.tag) for each in answer.documents
     ]
     (directory,) = [each for each in opened if isinstance(each, Directory)]
     entries = {each.account: each for each in directory.entries}

@@ -233,7 +233,7 @@ def test_terminals_get_the_price_of_the_day_and_the_stock(counter: World) -> Non
         answer = till.ask("documents", DocumentsRequest(), DocumentsAnswer)
         assert isinstance(answer, DocumentsAnswer)
         opened = [
-            open_document(each, counter.keys.root.public_key(), counter.keys.tag)
+            open_document(each, counter.keys.root_public, counter.keys.tag)
             for each in answer.documents
         ]
         (catalogue,) = [each for each in opened if isinstance(each, Catalogue)]

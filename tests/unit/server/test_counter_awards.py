@@ -245,7 +245,7 @@ def document(town: World, till: Till, **has: int) -> CounterAwards | None:
     signed = next((x for x in answer.documents if x.kind is DocumentKind.AWARDS), None)
     if signed is None:
         return None
-    opened = open_document(signed, town.keys.root.public_key(), town.keys.tag)
+    opened = open_document(signed, town.keys.root_public, town.keys.tag)
     assert isinstance(opened, CounterAwards)
     return opened
 

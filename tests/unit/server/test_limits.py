@@ -430,7 +430,7 @@ def test_questions_of_one_batch_see_what_those_before_them_hold(world: World, ti
 def policy_of(till: Till) -> Policy:
     answer = till.ask("documents", DocumentsRequest(), DocumentsAnswer)
     assert isinstance(answer, DocumentsAnswer)
-    key = till.world.keys.root.public_key()
+    key = till.world.keys.root_public
     opened = [open_document(each, key, till.world.keys.tag) for each in answer.documents]
     return next(each for each in opened if isinstance(each, Policy))
 

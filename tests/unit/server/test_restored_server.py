@@ -87,6 +87,7 @@ def sync_of(shop: Shop, wire: Wire, boot_id: str) -> SyncRound:
         changes=shop.changes,
         root_key=ROOT.public_key(),
         tag=TAG,
+        pool=shop.identity.pool,
         stop_selling=lambda _says: shop.till.stop_selling(),
         boot_id=boot_id,
     )

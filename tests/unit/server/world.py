@@ -62,7 +62,8 @@ from server.directory import commands as c
 from server.directory import pool_terms
 from server.directory.adoption import adoption_of
 from server.directory.enrolment import code_hash, code_name, make_code
-from server.directory.keys import PoolKeys, make_keys
+from server.directory.issuers import document_signer
+from server.directory.keys import DocumentSigner, PoolKeys, make_keys
 from server.facts import Outcome, Refusal
 from server.ledger import Asset, balance, spendable
 from server.portal.services import PortalServices
@@ -111,6 +112,9 @@ class World:
         self.do(command)
         self.serve(engine)
 
+    def signer(self) -> DocumentSigner:
+        return self.read(lambda tx: document_signer(tx, self.pool, self.keys, self.clock()))
+
     def serve(self, engine: Engine) -> None:
         """Start the server on this database: nothing is left of what an earlier one remembered."""
         self.engine, self.desk = engine, make_desk()
@@ -128,7 +132,7 @@ class World:
                     engine=engine,
                     pool=self.pool,
                     desk=self.desk,
-                    root=self.keys.root,
+                    signer=self.signer,
                     clock=self.clock,
                     randomness=self.random.randbytes,
                 ),

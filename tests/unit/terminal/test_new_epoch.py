@@ -106,6 +106,7 @@ def round_of(shop: Shop, server: Server, trust: ImageTrust | None = None) -> Syn
         changes=shop.changes,
         root_key=ROOT.public_key(),
         tag=TAG,
+        pool=shop.identity.pool,
         stop_selling=lambda _says: shop.till.stop_selling(),
         trust=trust,
         boot_id="boot",

@@ -349,8 +349,9 @@ def test_an_answer_that_nobody_asked_for_is_refused(shop: Shop, phone: ShopPhone
 def test_the_certificate_outlives_a_power_cut_and_anothers_is_not_taken(
     shop: Shop, phone: ShopPhone, tmp_path: Path
 ) -> None:
-    shop.certificate.keep(b"\x21" * 144)
-    shop.certificate.keep(b"")
+    shop.certificate.keep([b"\x21" * 144])
+    shop.certificate.keep([b""])
+    shop.certificate.keep([])
     shop.power_cut()
     shop.till.add_amount("48.00", "其他商品")
     shop.till.scan(replace(phone).show())

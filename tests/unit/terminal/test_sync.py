@@ -75,8 +75,8 @@ def round_of(shop: Shop, wire: Wire) -> SyncRound:
         changes=shop.changes,
         root_key=ROOT.public_key(),
         tag=pool_tag(ROOT.public_key()),
+        pool=shop.identity.pool,
         stop_selling=lambda _says: shop.till.stop_selling(),
-        keep_certificate=lambda _: None,
     )
 
 
