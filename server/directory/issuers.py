@@ -185,7 +185,9 @@ def issuers_of(
         for each in listed.keys
         if each.role is role and each.is_live(now) and each.signs_from <= now
     ]
-    begun.sort(key=lambda each: (each.signs_from, each.kid), reverse=True)
+    # Of two that begin together, the one that was listed later.
+    begun.reverse()
+    begun.sort(key=lambda each: each.signs_from, reverse=True)
     found = [
         Issuer(each.kid, private, each.ends_at)
         for each in begun

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from protocol.codes import make_card, make_slot, to_digits
 from protocol.counter import CounterAwards
@@ -240,13 +240,16 @@ class Shop:
     wall: Wall = field(default_factory=Wall)
     woken: int = 0
     terminal: str = "T0001"
+    root_key: Ed25519PublicKey = field(default_factory=ROOT.public_key)
+    key: Ed25519PrivateKey = TERMINAL_KEY
 
     def __post_init__(self) -> None:
+        self.tag = pool_tag(self.root_key)
         self.identity = TerminalIdentity(
             terminal=self.terminal,
             epoch=1,
             pool="guanghui",
-            root_key=public_key_text(ROOT.public_key()),
+            root_key=public_key_text(self.root_key),
             shop="s-1",
             shop_name="广惠小店一号",
             merchant_name="社区合伙人一号",
@@ -259,11 +262,11 @@ class Shop:
 
     def open(self) -> None:
         """Switch the terminal on: everything in memory is new, the disk is as it was."""
-        sealer = Sealer(identity=self.identity, key=TERMINAL_KEY, boot_id="boot")
+        sealer = Sealer(identity=self.identity, key=self.key, boot_id="boot")
         self.store = SqliteStore(self.path / "terminal.db", sealer)
         self.outbox = Outbox(self.store)
         self.spool = Spool(self.store)
-        receipts = CodedReceipts(ReceiptComposer(), TERMINAL_KEY, TAG)
+        receipts = CodedReceipts(ReceiptComposer(), self.key, self.tag)
         self.staff = Staff(
             store=self.store,
             clock=self.clock,
@@ -274,7 +277,7 @@ class Shop:
             refund_limit_points=1_000,
             shop=self.identity.shop,
         )
-        self.certificate = KeptCertificates(self.path, TERMINAL_KEY, TAG)
+        self.certificate = KeptCertificates(self.path, self.key, self.tag)
         self.till = Till(
             identity=self.identity,
             store=self.store,

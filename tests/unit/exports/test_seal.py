@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from protocol.issuers import IssuerRole, certify
 from protocol.keys import public_key_text
 from server.exports import seal as seal_file
 from server.exports.canonical import code_of, digest_of, is_code_for, payload_of, read_code
-from server.exports.export import ExportRefused, export_statement
+from server.exports.export import Exported, ExportRefused, export_statement
 from server.exports.seal import StatementFormat, Verdict, close_file, make_seal, verify_file
 from tests.unit.exports.conftest import OTHER_KEY, ROOT_KEY, exported
 from tests.unit.exports.example import example, negative
@@ -180,3 +181,27 @@ def test_without_a_font_a_pdf_is_refused_with_the_way_to_get_one() -> None:
     refused = export_statement(example(), StatementFormat.PDF, ROOT_KEY, None)
     assert isinstance(refused, ExportRefused)
     assert "apt-get install" in refused.says
+
+
+def test_a_file_that_a_vouched_key_sealed_is_whole_to_whoever_has_the_root_key() -> None:
+    """The root key lies in a drawer; a key for documents signs, and the file brings its voucher."""
+    kid = 7
+    certificate = certify(ROOT_KEY, IssuerRole.DOCUMENT, kid, OTHER_KEY.public_key())
+    for kind in (StatementFormat.CSV, StatementFormat.JSON):
+        made = export_statement(example(), kind, OTHER_KEY, None, f"{kid}:{certificate}")
+        assert isinstance(made, Exported)
+        assert verify_file(made.content, PUBLIC).verdict is Verdict.WHOLE
+        flipped = bytearray(made.content)
+        flipped[len(flipped) // 2] ^= 1
+        assert verify_file(bytes(flipped), PUBLIC).verdict is Verdict.ALTERED
+        foreign = certify(OTHER_KEY, IssuerRole.DOCUMENT, kid, OTHER_KEY.public_key())
+        card_key = certify(ROOT_KEY, IssuerRole.CARD, kid, OTHER_KEY.public_key())
+        for voucher in (
+            f"{kid}:{foreign}",
+            f"{kid}:{card_key}",
+            f"8:{certificate}",
+            f"999:{certificate}",
+        ):
+            wrong = export_statement(example(), kind, OTHER_KEY, None, voucher)
+            assert isinstance(wrong, Exported)
+            assert verify_file(wrong.content, PUBLIC).verdict is not Verdict.WHOLE, voucher

@@ -127,6 +127,7 @@ def sync_with(shop: Shop, server: Server) -> None:
         changes=shop.changes,
         root_key=ROOT.public_key(),
         tag=TAG,
+        pool=shop.identity.pool,
         stop_selling=pytest.fail,
     )
     assert sync() == IDLE_S
