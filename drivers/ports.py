@@ -6,7 +6,7 @@ caller (a document that cannot be encoded) and never for paper, cables or a devi
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 
@@ -128,11 +128,29 @@ class Printer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ScanForm:
+    """What came around a scan's text, for whoever sets a scanner up; it means nothing else.
+
+    `aim` is the symbology identifier. `suffix` is empty where silence ended the scan. `took_ms`
+    goes from the first to the last piece that came.
+    """
+
+    prefix: str = ""
+    aim: str = ""
+    suffix: str = ""
+    took_ms: int = 0
+
+
+BARE_FORM: Final = ScanForm()
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
-    """One code that was read: its text without suffix and symbology prefix, and when (UTC)."""
+    """One code that was read: its text without what came around it, and when (UTC)."""
 
     text: str
     at: datetime
+    form: ScanForm = field(default=BARE_FORM, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@
 Printer options: columns (32, 48, …), dots, encoding (gbk, utf8, raster), qr (native, image), cutter (yes,
 no), status (auto, process_id, in_order, realtime, mute). Serial options: baud, parity (none, even,
 odd), flow (none, xonxoff, rtscts). Option of a
-keyboard scanner: layout (us, de, fr). Display options: kind, lamps (esc, stx), and those of a line.
+keyboard scanner: layout (us, de, fr). Of any scanner: prefix, what it was set to send before each
+code, at most 8 characters. Display options: kind, lamps (esc, stx), and those of a line.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
@@ -26,7 +27,7 @@ from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile, usual_dots
 from drivers.heavy import open_serial_port, painter_or_none, simulated_connector
 from drivers.ports import CustomerDisplay, Printer, Scanner, StatusLevel
-from drivers.scanner.framing import KEYS_IDLE_END_S
+from drivers.scanner.framing import KEYS_IDLE_END_S, MAX_PREFIX_CHARS
 from drivers.scanner.hid_port import HidPort
 from drivers.scanner.key_events import KeyLayout
 from drivers.scanner.serial_scanner import SerialScanner
@@ -115,19 +116,41 @@ def open_scanner(url: str, *, utc_now: Callable[[], datetime]) -> Scanner | None
         return None
     if parts.scheme == "scanner+hid":
         return _keyboard_scanner(url, parts, utc_now)
-    options = _options(url, parts, _LINE_OPTIONS)
+    options = _options(url, parts, ("prefix", *_LINE_OPTIONS))
     return SerialScanner(
         _path(url, parts),
         _line_settings(url, options, 9600),
         open_port=open_serial_port,
         utc_now=utc_now,
+        prefix=_prefix(url, options),
     )
+
+
+def with_scanner_options(url: str, **options: str) -> str:
+    """Give the same scanner's URL with these options set, empty ones left out.
+
+    Raises:
+        DeviceUrlError: a wrong scheme, address or option, also among the new ones.
+    """
+    parts = _split(url, _SCANNER_SCHEMES)
+    changed = dict(parse_qsl(parts.query, keep_blank_values=True)) | options
+    kept = {name: value for name, value in changed.items() if value}
+    made = url.partition("?")[0] + (f"?{urlencode(kept)}" if kept else "")
+    open_scanner(made, utc_now=lambda: datetime.now(UTC))
+    return made
+
+
+def _prefix(url: str, options: Mapping[str, str]) -> str:
+    prefix = options.get("prefix", "")
+    if len(prefix) > MAX_PREFIX_CHARS:
+        raise DeviceUrlError(url, "prefix", f"at most {MAX_PREFIX_CHARS} characters")
+    return prefix
 
 
 def _keyboard_scanner(
     url: str, parts: SplitResult, utc_now: Callable[[], datetime]
 ) -> SerialScanner:
-    options = _options(url, parts, ("layout",))
+    options = _options(url, parts, ("layout", "prefix"))
     layouts = {layout.value: layout for layout in KeyLayout}
     layout = _choice(url, options, "layout", "us", layouts)
 
@@ -140,6 +163,7 @@ def _keyboard_scanner(
         open_port=open_port,
         utc_now=utc_now,
         idle_end_s=KEYS_IDLE_END_S,
+        prefix=_prefix(url, options),
     )
 
 

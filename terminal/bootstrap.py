@@ -182,8 +182,8 @@ class Terminal:
             clock=self.clock,
             default_language=settings.language,
         )
-        devices = PrinterDesk(settings.printer, settings_file, system_wall)
-        self.web = WebServer(create_app(desk, devices), listener)
+        self._devices = PrinterDesk(settings.printer, settings.scanner, settings_file, system_wall)
+        self.web = WebServer(create_app(desk, self._devices), listener)
 
     def run(self) -> None:
         """Recover what a stop left open, start the workers, serve, and stop in good order."""
@@ -370,7 +370,7 @@ class Terminal:
         if scanner is None:
             self.surroundings.note(scanner=NO_DEVICE)
         else:
-            scanning = ScanRound(scanner=scanner, till=self.till, surroundings=self.surroundings)
+            scanning = ScanRound(scanner, self.till, self.surroundings, self._devices.echo())
             self._workers.append(Worker("scanner", scanning))
 
 

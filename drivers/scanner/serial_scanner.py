@@ -37,17 +37,18 @@ class SerialScanner:
         utc_now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
         idle_end_s: float = IDLE_END_S,
+        prefix: str = "",
     ) -> None:
         """Prepare to read the tty at `path`; nothing is opened yet.
 
-        A scan without a suffix ends after `idle_end_s` of silence.
+        `idle_end_s` and `prefix` as in `ScanFramer`.
         """
         self._path = path
         self._settings = settings
         self._open_port = open_port
         self._utc_now = utc_now
         self._monotonic = monotonic
-        self._framer = ScanFramer(idle_end_s)
+        self._framer = ScanFramer(idle_end_s, prefix)
         self._last_frame: Frame | None = None
         self._last_frame_s = 0.0
         self._scans: collections.deque[ScanEvent] = collections.deque(maxlen=_MAX_PENDING_SCANS)
@@ -132,7 +133,7 @@ class SerialScanner:
 
     def _event(self, frame: Frame) -> ScanEvent:
         if isinstance(frame, Framed):
-            return Scan(frame.text, self._utc_now())
+            return Scan(frame.text, self._utc_now(), frame.form)
         if isinstance(frame, Damaged):
             return ScanDamaged(self._utc_now())
         return ScanOverflow(frame.length_bytes, self._utc_now())

@@ -1,23 +1,29 @@
-"""The printer's self-test behind the page."""
+"""The devices' self-test behind the page."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from config.rewrite import SettingsFileError, set_text
 from drivers.ports import PrinterStatus, PrintOutcome
-from drivers.registry import DeviceUrlError
+from drivers.registry import DeviceUrlError, with_scanner_options
 from protocol.business_day import SHANGHAI
 from terminal.diagnostics.printer_trial import Choice, PrinterTest
-from terminal.domain.devices import DeviceProblemError, PrinterChoice
+from terminal.domain.devices import DeviceProblemError, PrinterChoice, ScannerChoice
+from terminal.domain.scan_echo import ScanEcho
 
 
 class PrinterDesk:
     """See :class:`terminal.domain.devices.DeviceDesk`."""
 
-    def __init__(self, url: str, settings_file: Path, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, url: str, scanner_url: str, settings_file: Path, now: Callable[[], datetime]
+    ) -> None:
         self._url = url
+        self._scanner_url = scanner_url
+        self._echo = ScanEcho(time.monotonic)
         self._file = settings_file
         self._now = now
         self._status = PrinterStatus(None)
@@ -58,12 +64,36 @@ class PrinterDesk:
                 test.confirm(url)
             except DeviceUrlError as error:
                 raise DeviceProblemError(str(error)) from error
-            try:
-                set_text(self._file, "printer", url)
-            except SettingsFileError as error:
-                # A hardened service may not write /etc; a technician may.
-                raise DeviceProblemError(
-                    f'写不进设置文件，请手工写入 · write this by hand: printer = "{url}" ({error})'
-                ) from error
+            self._write("printer", url)
             self._url = url
             return url
+
+    def scanner_url(self) -> str:
+        return self._scanner_url
+
+    def echo(self) -> ScanEcho:
+        return self._echo
+
+    def choose_scanner(self, choice: ScannerChoice) -> str:
+        with self._one_at_a_time:
+            options = {"prefix": choice.prefix}
+            if choice.baud is not None:
+                options["baud"] = str(choice.baud)
+            if choice.layout is not None:
+                options["layout"] = choice.layout
+            try:
+                url = with_scanner_options(self._scanner_url, **options)
+            except DeviceUrlError as error:
+                raise DeviceProblemError(str(error)) from error
+            self._write("scanner", url)
+            self._scanner_url = url
+            return url
+
+    def _write(self, key: str, url: str) -> None:
+        try:
+            set_text(self._file, key, url)
+        except SettingsFileError as error:
+            # A hardened service may not write /etc; a technician may.
+            raise DeviceProblemError(
+                f'写不进设置文件，请手工写入 · write this by hand: {key} = "{url}" ({error})'
+            ) from error

@@ -6,13 +6,16 @@ import click
 
 from config.rewrite import SettingsFileError, set_text
 from config.terminal import TerminalSettings
-from drivers.ports import PrinterStatus, PrintOutcome, PrintResult, Scan, StatusLevel
-from drivers.registry import DeviceUrlError, open_scanner
+from drivers.ports import PrinterStatus, PrintOutcome, PrintResult, StatusLevel
+from drivers.registry import DeviceUrlError, open_scanner, with_scanner_options
 from protocol.business_day import SHANGHAI
 from terminal.diagnostics.printer_trial import ENCODINGS, Choice, PrinterTest, Step
 from terminal.diagnostics.sample_papers import RULERS
+from terminal.domain.scan_echo import echoed
+from terminal.web.scan_words import ScanWords, scan_words
 
-SCAN_WAIT_S = 20.0
+SCAN_WAIT_S = 10.0
+MOST_SCANS = 20
 RULER_QUESTION = "最长而没有折行的尺：1 是 32，2 是 42，3 是 48 · longest ruler on one line"
 
 LEVEL_WORDS = {
@@ -39,6 +42,7 @@ RESULT_WORDS = {
 @click.option("--cutter", type=click.Choice(["yes", "no"]), help="不问，直接选")
 @click.option("--drawer/--no-drawer", default=False, help="也试开钱箱 · open the drawer too")
 @click.option("--scan/--no-scan", default=False, help="也试扫码枪 · try the scanner too")
+@click.option("--scan-prefix", help="扫码枪的前缀，写进设置 · prefix that the scanner sends")
 @click.option("--write/--no-write", default=None, help="写进设置文件 · write the settings file")
 @click.pass_context
 def print_test_command(
@@ -51,6 +55,7 @@ def print_test_command(
     cutter: str | None,
     drawer: bool,
     scan: bool,
+    scan_prefix: str | None,
     write: bool | None,
 ) -> None:
     settings: TerminalSettings = context.obj
@@ -70,11 +75,14 @@ def print_test_command(
         chosen = test.chosen_url(choice, status)
         click.echo(f'printer = "{chosen}"')
         _say("核对 check", test.confirm(chosen))
-        if scan:
-            _scan(settings)
-        _keep(context, chosen, write=write)
+        scanner_url = _scan(settings, scan_prefix) if scan else None
+        _keep(context, {"printer": chosen} | _scanner_choice(scanner_url), write=write)
     except DeviceUrlError as error:
-        raise click.ClickException(f"打印机地址不对 · {error}") from error
+        raise click.ClickException(f"设备地址不对 · {error}") from error
+
+
+def _scanner_choice(url: str | None) -> dict[str, str]:
+    return {} if url is None else {"scanner": url}
 
 
 def _find(test: PrinterTest) -> PrinterStatus:
@@ -107,29 +115,45 @@ def _ask(question: str, last: int) -> int:
     return answer
 
 
-def _scan(settings: TerminalSettings) -> None:
-    scanner = open_scanner(settings.scanner, utc_now=lambda: datetime.now(SHANGHAI))
+def _scan(settings: TerminalSettings, prefix: str | None) -> str | None:
+    """Show what the scanner sends, scan by scan; its URL if a prefix was given for it."""
+    url = settings.scanner
+    if prefix is not None:
+        url = with_scanner_options(url, prefix=prefix)
+    scanner = open_scanner(url, utc_now=lambda: datetime.now(SHANGHAI))
     if scanner is None:
         click.echo("没有设置扫码枪 · no scanner is set")
-        return
-    click.echo("请扫任意一个条码 · scan anything")
-    event = scanner.read_scan(SCAN_WAIT_S)
-    scanner.close()
-    if isinstance(event, Scan):
-        shown = event.text[:40]
-        click.echo(f"扫到 scanned: {len(event.text)} 个字符 characters: {shown}")
-    else:
-        click.echo("没有扫到：请看连线，并把扫码枪设为串口模式 · nothing came: serial mode?")
+        return None
+    click.echo(f"请扫几个码，停 {SCAN_WAIT_S:.0f} 秒就结束 · scan some codes, then wait")
+    heard = 0
+    try:
+        while heard < MOST_SCANS and (event := scanner.read_scan(SCAN_WAIT_S)) is not None:
+            heard += 1
+            _show(scan_words(echoed(event)))
+        state = scanner.state()
+    finally:
+        scanner.close()
+    if not heard:
+        click.echo(f"没有扫到（{state}）：请看连线，并设为串口模式 · nothing came: serial mode?")
+    return url if heard and prefix is not None else None
 
 
-def _keep(context: click.Context, chosen: str, *, write: bool | None) -> None:
+def _show(scan: ScanWords) -> None:
+    click.echo(f"  {scan.text}  {scan.kind}")
+    for line in (scan.form, scan.advice):
+        if line:
+            click.echo(f"    {line}")
+
+
+def _keep(context: click.Context, chosen: dict[str, str], *, write: bool | None) -> None:
     if write is None:
         write = click.confirm("写进设置文件吗 · write it into the settings?")
     if not write:
         return
     file = context.find_root().params["config"]
     try:
-        set_text(file, "printer", chosen)
+        for key, url in chosen.items():
+            set_text(file, key, url)
     except SettingsFileError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"已写入 {file}；重启终端后生效 · written; restart the terminal")

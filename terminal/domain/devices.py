@@ -1,9 +1,10 @@
-"""The printer's self-test as the page asks for it; ``bootstrap`` chooses who does it."""
+"""The devices' self-test as the page asks for it; ``bootstrap`` chooses who does it."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.ports import PrinterStatus, PrintOutcome
+from terminal.domain.scan_echo import ScanEcho
 
 
 class DeviceProblemError(Exception):
@@ -18,6 +19,15 @@ class PrinterChoice:
     columns: int
     native_qr: bool
     cutter: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerChoice:
+    """How the scanner was seen to be set up; None leaves as it is what does not apply to it."""
+
+    prefix: str
+    baud: int | None = None
+    layout: str | None = None
 
 
 class DeviceDesk(Protocol):
@@ -38,6 +48,19 @@ class DeviceDesk(Protocol):
 
     def choose(self, choice: PrinterChoice) -> str:
         """Print a paper with the choice and write it into the settings; the new URL.
+
+        Raises:
+            DeviceProblemError: also if the settings file cannot be written.
+        """
+
+    def scanner_url(self) -> str:
+        """The scanner that is set now."""
+
+    def echo(self) -> ScanEcho:
+        """Where scans go while the technician looks at them."""
+
+    def choose_scanner(self, choice: ScannerChoice) -> str:
+        """Write into the settings how the scanner is set up; the new URL.
 
         Raises:
             DeviceProblemError: also if the settings file cannot be written.

@@ -4,21 +4,34 @@ GET  /devices            the page
 POST /devices/level      {}    how the printer confirms
 POST /devices/papers     {}    print the test paper
 POST /devices/choice     {encoding, columns, native_qr, cutter}
+POST /devices/listen     {on}  scans come here and not to the till, for a minute
+GET  /devices/scans      what came since
+POST /devices/scanner    {prefix, baud, layout}
 """
 
 from typing import Final, Literal
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, make_response, render_template
 from msgspec import Struct
 
 from drivers.ports import PrintResult, StatusLevel
-from terminal.domain.devices import DeviceDesk, DeviceProblemError, PrinterChoice
+from terminal.domain.devices import (
+    DeviceDesk,
+    DeviceProblemError,
+    PrinterChoice,
+    ScannerChoice,
+)
 from terminal.web.answers import json_answer, problem
 from terminal.web.bodies import BadBodyError, NoBody, read_body
 from terminal.web.device_words import printer_words
 from terminal.web.guard import foreign_post
+from terminal.web.scan_words import ScanWords, scan_words
 
 DEVICES_BLUEPRINT: Final = "devices"
+LAYOUTS: Final = ("us", "de", "fr")
+SCANNER_BAUD: Final = (9600, 19200, 38400, 57600, 115200)
+"""The rates that scanners are sold with."""
 
 LEVELS: Final[dict[StatusLevel, str]] = {
     StatusLevel.PROCESS_ID: "打完会回报（最好）· confirms each job (best)",
@@ -43,6 +56,27 @@ class ChoiceBody(Struct, frozen=True, forbid_unknown_fields=True):
     cutter: bool
 
 
+class ListenBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether scans are wanted here."""
+
+    on: bool
+
+
+class ScannerBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the scanner was seen to be set up; null for what does not apply to it."""
+
+    prefix: str
+    baud: int | None
+    layout: Literal["us", "de", "fr"] | None
+
+
+class EchoAnswer(Struct, frozen=True, kw_only=True):
+    """What was scanned, oldest first, and for how many seconds more scans come here."""
+
+    left_s: int
+    scans: tuple[ScanWords, ...]
+
+
 class StepAnswer(Struct, frozen=True, kw_only=True):
     """What became of a step, in words; ``good`` if the next one makes sense."""
 
@@ -59,6 +93,9 @@ def create_devices_blueprint(desk: DeviceDesk) -> Blueprint:
     blueprint.add_url_rule("/devices/level", "level", routes.level, methods=["POST"])
     blueprint.add_url_rule("/devices/papers", "papers", routes.papers, methods=["POST"])
     blueprint.add_url_rule("/devices/choice", "choice", routes.choice, methods=["POST"])
+    blueprint.add_url_rule("/devices/listen", "listen", routes.listen, methods=["POST"])
+    blueprint.add_url_rule("/devices/scans", "scans", routes.scans, methods=["GET"])
+    blueprint.add_url_rule("/devices/scanner", "scanner", routes.scanner, methods=["POST"])
     blueprint.before_request(_refuse_foreign_post)
     blueprint.register_error_handler(BadBodyError, _bad_body)
     blueprint.register_error_handler(DeviceProblemError, _device_problem)
@@ -70,7 +107,33 @@ class _Routes:
         self._desk = desk
 
     def page(self) -> Response:
-        return make_response(render_template("devices.html", url=self._desk.printer_url()))
+        scanner = self._desk.scanner_url()
+        return make_response(
+            render_template(
+                "devices.html",
+                url=self._desk.printer_url(),
+                scanner=scanner,
+                rates=SCANNER_BAUD if scanner.startswith("scanner+serial:") else (),
+                layouts=LAYOUTS if scanner.startswith("scanner+hid:") else (),
+                chosen=dict(parse_qsl(scanner.partition("?")[2])),
+            )
+        )
+
+    def listen(self) -> Response:
+        body = read_body(ListenBody)
+        self._desk.echo().listen(on=body.on)
+        return self.scans()
+
+    def scans(self) -> Response:
+        echo = self._desk.echo()
+        scans = tuple(scan_words(scan) for scan in echo.scans())
+        return json_answer(EchoAnswer(left_s=echo.seconds_left(), scans=scans))
+
+    def scanner(self) -> Response:
+        body = read_body(ScannerBody)
+        url = self._desk.choose_scanner(ScannerChoice(body.prefix, body.baud, body.layout))
+        says = "已写进设置，重启终端后生效 · written; restart the terminal"
+        return json_answer(StepAnswer(good=True, says=says, url=url))
 
     def level(self) -> Response:
         read_body(NoBody)

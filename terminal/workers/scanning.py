@@ -1,9 +1,10 @@
-"""Takes scans from the scanner to the till, one after the other."""
+"""Takes scans from the scanner to the till, or to the technician who watches them."""
 
 from drivers.ports import Scan, ScanDamaged, Scanner, ScannerState, ScanOverflow
 from terminal.checkout.till import Till
 from terminal.domain.changes import Surroundings
 from terminal.domain.notice import NoticeCode, NoticeLevel
+from terminal.domain.scan_echo import ScanEcho
 
 READ_FOR_S = 0.5
 
@@ -11,8 +12,11 @@ READ_FOR_S = 0.5
 class ScanRound:
     """One round of the scanner's worker. What was scanned is never logged."""
 
-    def __init__(self, *, scanner: Scanner, till: Till, surroundings: Surroundings) -> None:
+    def __init__(
+        self, scanner: Scanner, till: Till, surroundings: Surroundings, echo: ScanEcho
+    ) -> None:
         self._scanner = scanner
+        self._echo = echo
         self._till = till
         self._surroundings = surroundings
 
@@ -21,6 +25,8 @@ class ScanRound:
         event = self._scanner.read_scan(READ_FOR_S)
         state = self._scanner.state()
         self._surroundings.note(scanner="" if state is ScannerState.READY else state.value)
+        if event is not None and self._echo.take(event):
+            return 0.0
         match event:
             case Scan(text=text):
                 self._till.scan(text)

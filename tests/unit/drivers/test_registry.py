@@ -10,7 +10,13 @@ from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profile import ChineseEncoding, PrinterProfile
 from drivers.fonts import find_cjk_font
 from drivers.ports import PrintResult, StatusLevel
-from drivers.registry import DeviceUrlError, open_printer, open_scanner, with_options
+from drivers.registry import (
+    DeviceUrlError,
+    open_printer,
+    open_scanner,
+    with_options,
+    with_scanner_options,
+)
 from drivers.scanner.serial_scanner import SerialScanner
 from drivers.transport.lines import FlowControl, LineSettings, Parity
 from tests.unit.drivers.conftest import utc_now
@@ -154,3 +160,15 @@ def test_a_program_with_a_simulated_printer_ends(tmp_path: Path) -> None:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "confirmed"
+
+
+def test_a_scanners_options_are_set_and_empty_ones_left_out() -> None:
+    url = "scanner+serial:///dev/ttyACM0?baud=9600"
+    changed = "scanner+serial:///dev/ttyACM0?baud=115200&prefix=%23"
+    assert with_scanner_options(url, prefix="#", baud="115200") == changed
+    assert with_scanner_options(changed, prefix="") == "scanner+serial:///dev/ttyACM0?baud=115200"
+    keys = "scanner+hid:///dev/input/event1"
+    assert with_scanner_options(keys, layout="de") == f"{keys}?layout=de"
+    for wrong in ({"prefix": "123456789"}, {"baud": "1"}, {"layout": "de"}):
+        with pytest.raises(DeviceUrlError):
+            with_scanner_options(url, **wrong)

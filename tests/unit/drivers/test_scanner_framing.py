@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.ports import MAX_SCAN_CHARS
+from drivers.ports import MAX_SCAN_CHARS, ScanForm
 from drivers.scanner.framing import IDLE_END_S, Framed, Overflowed, ScanFramer
 
 
@@ -68,3 +68,47 @@ def test_the_pieces_in_which_bytes_come_make_no_difference(pieces: list[bytes]) 
     framer = ScanFramer()
     in_pieces = [frame for piece in pieces for frame in framer.feed(piece, 0.0)]
     assert in_pieces == ScanFramer().feed(b"".join(pieces), 0.0)
+
+
+def forms(data: bytes, prefix: str = "") -> list[tuple[str, ScanForm]]:
+    framer = ScanFramer(prefix=prefix)
+    frames = [*framer.feed(data, 1.0), *framer.idle(1.0 + IDLE_END_S)]
+    return [(frame.text, frame.form) for frame in frames if isinstance(frame, Framed)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "text", "form"),
+    [
+        (b"690\r", "690", ScanForm("", "", "\r")),
+        (b"690\r\n", "690", ScanForm("", "", "\r\n")),
+        (b"690\t", "690", ScanForm("", "", "\t")),
+        (b"\x02690\x03", "690", ScanForm("\x02", "", "\x03")),
+        (b"]E0690", "690", ScanForm("", "]E0", "")),
+        (b"#1]E0690\r", "690", ScanForm("#1", "]E0", "\r")),
+        (b"]E0#1690\r", "690", ScanForm("#1", "]E0", "\r")),
+        (b"\x02#1]E0690\x03\r", "690", ScanForm("\x02#1", "]E0", "\x03\r")),
+        (b"#1#1690\r", "#1690", ScanForm("#1", "", "\r")),  # once: the second may be the code's
+        (b"#690\r", "#690", ScanForm("", "", "\r")),
+    ],
+)
+def test_what_stands_around_a_scan_is_dropped_and_told(
+    sent: bytes, text: str, form: ScanForm
+) -> None:
+    assert forms(sent, prefix="#1") == [(text, form)]
+
+
+def test_a_prefix_that_nobody_set_belongs_to_the_text() -> None:
+    assert forms(b"#1690\r") == [("#1690", ScanForm("", "", "\r"))]
+
+
+def test_the_time_from_the_first_to_the_last_piece_is_told() -> None:
+    framer = ScanFramer()
+    framer.feed(b"69", 5.0)
+    (frame,) = framer.feed(b"01\r", 5.041)
+    assert isinstance(frame, Framed)
+    assert frame.form.took_ms == 41
+    framer.feed(b"69", 7.0)
+    framer.feed(b"01", 7.02)
+    (frame,) = framer.idle(8.0)
+    assert isinstance(frame, Framed)
+    assert frame.form.took_ms == 20

@@ -1,7 +1,10 @@
 """The self-test as a technician runs it, against the simulated printer over TCP."""
 
+import contextlib
+import itertools
+import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,9 @@ from drivers.cells import cells
 from drivers.fonts import find_cjk_font
 from drivers.ports import StatusLevel
 from drivers.simulated.printer import SimulatedPrinter
+from drivers.simulated.scanner import SimulatedScanner
 from terminal.bootstrap import cli
+from terminal.diagnostics import print_test
 from terminal.diagnostics.sample_papers import ENCODING_LINE, RULERS, ruler
 
 WAIT_S = 10.0
@@ -37,6 +42,60 @@ def config(tmp_path: Path, simulated: SimulatedPrinter) -> Path:
 
 def run(config: Path, *arguments: str, said: str = "") -> Result:
     return CliRunner().invoke(cli, ["--config", str(config), "print-test", *arguments], input=said)
+
+
+@pytest.fixture
+def scanner(tmp_path: Path, config: Path) -> Iterator[SimulatedScanner]:
+    with SimulatedScanner(tmp_path / "scanner", suffix=b"\r\n") as made:
+        text = config.read_text(encoding="utf-8")
+        text += f'scanner = "scanner+serial://{made.path}?baud=115200"  # 柜台\n'
+        config.write_text(text, encoding="utf-8")
+        yield made
+
+
+@contextlib.contextmanager
+def scanning(scanner: SimulatedScanner, codes: Sequence[str]) -> Iterator[None]:
+    """Hold codes in front of it, one after the other, whether somebody reads or not."""
+    done = threading.Event()
+
+    def run_through() -> None:
+        for code in itertools.cycle(codes):
+            if done.wait(0.5):
+                return
+            scanner.scan(code)
+
+    thread = threading.Thread(target=run_through)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+def test_what_the_scanner_sends_is_shown_and_its_prefix_is_kept(
+    config: Path, scanner: SimulatedScanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(print_test, "MOST_SCANS", 2)
+    with scanning(scanner, ["$]E06901234567892", "$134567890123456789"]):
+        result = run(config, *CHOSEN, "--scan", "--scan-prefix", "$", "--write")
+    assert result.exit_code == 0, result.output
+    assert "6901234567892  商品条码" in result.output
+    assert "前缀 prefix $ · 标识 AIM ]E0 · 后缀 suffix CR LF" in result.output
+    assert "134567890123456789" not in result.output  # somebody's money
+    assert "付款码" in result.output
+    text = config.read_text(encoding="utf-8")
+    assert tomllib.loads(text)["scanner"].endswith("?baud=115200&prefix=%24")
+    assert "# 柜台" in text
+
+
+def test_a_scanner_that_sends_nothing_is_told(
+    config: Path, scanner: SimulatedScanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(print_test, "SCAN_WAIT_S", 0.3)
+    before = tomllib.loads(config.read_text(encoding="utf-8"))["scanner"]
+    scanner.unplug()
+    result = run(config, *CHOSEN, "--scan", "--write")
+    assert "没有扫到（absent）" in result.output
+    assert tomllib.loads(config.read_text(encoding="utf-8"))["scanner"] == before
 
 
 def test_a_ruler_is_as_long_as_it_says() -> None:
@@ -104,4 +163,4 @@ def test_a_printer_without_paper_is_told_and_nothing_is_printed(
 def test_a_wrong_address_is_told(config: Path, url: str) -> None:
     result = run(config, "--printer", url)
     assert result.exit_code == 1
-    assert "打印机地址不对" in result.output
+    assert "设备地址不对" in result.output

@@ -1,6 +1,6 @@
-// The printer's self-test: each step says what became of it. One step at a time.
+// The devices' self-test: each step says what became of it. One step at a time.
 
-import { TroubleError, post } from "../till/api.js";
+import { TroubleError, get, post } from "../till/api.js";
 
 const byId = (id) => document.getElementById(id);
 const buttons = document.querySelectorAll("button");
@@ -13,7 +13,7 @@ async function step(name, body) {
     const answer = await post(`/devices/${name}`, body);
     says.textContent = answer.says;
     says.dataset.good = String(answer.good);
-    byId("url").textContent = answer.url;
+    byId(name === "scanner" ? "scanner-url" : "url").textContent = answer.url;
   } catch (error) {
     if (!(error instanceof TroubleError)) throw error;
     says.textContent = error.says || "终端没有回答 · no answer";
@@ -34,4 +34,86 @@ byId("choice").addEventListener("submit", (event) => {
     native_qr: seen.get("native_qr") === "yes",
     cutter: seen.get("cutter") === "yes",
   });
+});
+
+byId("scanner")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const seen = new FormData(event.target);
+  const baud = seen.get("baud");
+  step("scanner", { prefix: seen.get("prefix"), baud: baud && Number(baud), layout: seen.get("layout") });
+});
+
+// What the scanner sends. Asked for again and again while the terminal sends scans here.
+
+const POLL_MS = 500;
+let polling = 0;
+
+function line(tag, text, name = "") {
+  const part = document.createElement(tag);
+  part.textContent = text;
+  part.className = name;
+  return part;
+}
+
+function show(answer) {
+  const on = answer.left_s > 0;
+  byId("listen").hidden = on;
+  byId("unlisten").hidden = !on;
+  byId("listen-says").textContent = on ? `请扫码，还有 ${answer.left_s} 秒 · scan now` : "";
+  if (!on && !answer.scans.length) return;
+  byId("scans").replaceChildren(...answer.scans.toReversed().map((scan) => {
+    const item = document.createElement("li");
+    item.append(line("code", scan.text), line("div", scan.kind), line("small", scan.form));
+    if (scan.advice) item.append(line("div", scan.advice, "advice"));
+    return item;
+  }));
+}
+
+async function poll() {
+  try {
+    const answer = await get("/devices/scans");
+    show(answer);
+    if (answer.left_s > 0) polling = setTimeout(poll, POLL_MS);
+  } catch (error) {
+    if (!(error instanceof TroubleError)) throw error;
+    byId("listen-says").textContent = error.says || "终端没有回答 · no answer";
+  }
+}
+
+async function listen(on) {
+  clearTimeout(polling);
+  try {
+    show(await post("/devices/listen", { on }));
+    if (on) poll();
+  } catch (error) {
+    if (!(error instanceof TroubleError)) throw error;
+    byId("listen-says").textContent = error.says || "终端没有回答 · no answer";
+  }
+}
+
+byId("listen").addEventListener("click", () => listen(true));
+byId("unlisten").addEventListener("click", () => listen(false));
+
+// A scanner that types like a keyboard: what it types, how fast, and how it ends.
+
+let firstKey = 0;
+let throughInputMethod = false;
+byId("typed").addEventListener("keydown", (event) => {
+  const field = event.target;
+  if (!field.value && !firstKey) firstKey = event.timeStamp;
+  throughInputMethod ||= event.isComposing || event.key === "Process";
+  if (event.key !== "Enter" && event.key !== "Tab") return;
+  if (event.key === "Tab" && !field.value) return;
+  event.preventDefault();
+  const text = field.value;
+  const took = Math.round(event.timeStamp - firstKey);
+  const says = byId("typed-says");
+  // Long digits may be a resident's code or a payment code.
+  const shown = /^\d{16,}$/.test(text) ? `${text.slice(0, 4)}…` : text.slice(0, 80);
+  says.textContent = `${shown} · ${text.length} 个字符 characters · 后缀 suffix ${event.key} · ${took} ms`;
+  says.dataset.good = String(!throughInputMethod);
+  if (throughInputMethod) says.textContent += " · 输入法开着，请关掉 · an input method is on: switch it off";
+  field.value = "";
+  firstKey = 0;
+  throughInputMethod = false;
 });
