@@ -170,8 +170,8 @@ ENGLISH = PaperWords(
     voids="Voids",
     sold="Sold",
     refunded="Refunded",
-    used="{unit} taken",
-    returned="{unit} given back",
+    used="Taken",
+    returned="Given back",
     waived="Rounding waived",
     rounded_up="Rounded up",
     till_float="Float",
@@ -186,20 +186,20 @@ ENGLISH = PaperWords(
     record="Record",
     voided="Void",
     void_of="Voided receipt",
-    points_back="{unit} back",
+    points_back="Given back",
     money_back="Cash back {} yuan",
     reason="Reason",
     statement="Statement, summary",
     statement_no="Statement No.",
     period="Period",
-    redeemed_money="{unit} in money",
+    redeemed_money="In money",
     share="Share",
     rent="Rent",
     other="Other",
     shop_gets="Shop gets {} yuan",
     shop_owes="Shop owes {} yuan",
     statement_where="Every line is on the merchant's page; dispute it there",
-    award="{unit} registered",
+    award="Registered: {unit}",
     award_for="For",
     award_points="{} {unit}",
     worker="By",
@@ -222,7 +222,7 @@ ENGLISH = PaperWords(
     when="When",
     provider="Provider",
     note="Note",
-    paid_points="{unit} paid",
+    paid_points="Paid",
     done_sign="Done; resident signs",
     delivery="Delivery",
     presented="Asked for by",
@@ -242,6 +242,21 @@ _FIGURES_ONLY = frozenset(
 )
 """What stands beside a figure is said once; Chinese, as on everything else in the shop."""
 
+_SENTENCES = frozenset(
+    {"award", "statement_where", "offline", "card_lost", "card_finder", "done_sign"}
+)
+"""Each language on a line of its own; one behind the other they would break anywhere."""
+
+_SHORTER_BESIDE_CHINESE = {
+    "shift_open": "Opened",
+    "statement_no": "No.",
+    "void_of": "Void of",
+    "resident": "Resident",
+    "order_no": "Order",
+    "receipt": "Receipt",
+}
+"""So that name and figure stand on one line of 32 cells."""
+
 
 def both() -> PaperWords:
     """Chinese first, English behind it; a sentence with a figure takes a second line."""
@@ -249,9 +264,10 @@ def both() -> PaperWords:
     for field in fields(PaperWords):
         chinese: str = getattr(CHINESE, field.name)
         english: str = getattr(ENGLISH, field.name).replace("{unit}", "{unit_en}")
+        english = _SHORTER_BESIDE_CHINESE.get(field.name, english)
         if field.name in _FIGURES_ONLY:
             joined[field.name] = chinese
-        elif "{}" in chinese:
+        elif "{}" in chinese or field.name in _SENTENCES:
             joined[field.name] = f"{chinese}\n{english}".replace("{}", "{0}")
         else:
             joined[field.name] = f"{chinese} {english}"

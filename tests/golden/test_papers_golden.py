@@ -4,8 +4,6 @@ After a wanted change: HUIDIAN_WRITE_GOLDEN=1 writes the files anew; look at the
 (HUIDIAN_PICTURES=folder keeps them) and at the difference.
 """
 
-import os
-import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -15,9 +13,9 @@ import pytest
 from drivers.document import Document
 from drivers.escpos.encode import encode_document
 from drivers.escpos.profile import PrinterProfile, usual_dots
-from drivers.simulated.machine import Paper as Printed
 from protocol.evidence import ProofGrade
 from protocol.sales import AnsweredBy, Payment, SaleCaptured, SaleLine
+from terminal.diagnostics import sample_papers
 from terminal.domain.papers import (
     AwardGiven,
     CardHandedOver,
@@ -32,7 +30,7 @@ from terminal.domain.papers import (
 from terminal.domain.ports import ReceiptFacts
 from terminal.receipts.blocks import PaperLanguage, ShopLines
 from terminal.receipts.composer import ReceiptComposer
-from tests.support.golden import as_hex, check, kept_bytes, on_paper
+from tests.support.golden import as_hex, check, keep_picture, kept_bytes, on_paper
 
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 ZHANG = "00000000000000a1"
@@ -205,13 +203,6 @@ def encoded(made: Document, columns: int) -> bytes:
     return encode_document(made, PrinterProfile(columns, usual_dots(columns)), lambda: None).data
 
 
-def keep_picture(name: str, paper: Printed) -> None:
-    folder = os.environ.get("HUIDIAN_PICTURES")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        shutil.copy(paper.png_path, Path(folder) / f"{name}.png")
-
-
 CASES = pytest.mark.parametrize("case", [*PAPERS, "sale"])
 
 
@@ -242,6 +233,24 @@ def test_a_paper_reads_well_in_english_and_in_both(
         assert max(len(line.encode("gbk")) for line in paper.lines) <= columns
         texts.append(paper.text)
     check(f"papers/{case}_{language}.txt", "".join(texts))
+
+
+@pytest.mark.parametrize("columns", [32, 48])
+def test_the_test_page_is_the_one_that_was_looked_at(columns: int, tmp_path: Path) -> None:
+    parts = [
+        sample_papers.head_paper("2026-03-02 12:00", "process_id"),
+        sample_papers.encoding_paper(1),
+        sample_papers.tail_paper(),
+    ]
+    if columns == 48:
+        parts.insert(1, sample_papers.ruler_paper())
+    page = Document(tuple(element for part in parts for element in part.elements))
+    name = f"papers/test_page_{columns}"
+    check(f"{name}.hex", as_hex(encoded(page, columns)))
+    paper = on_paper(kept_bytes(f"{name}.hex"), columns, tmp_path)
+    keep_picture(f"test_page_{columns}", paper)
+    check(f"{name}.txt", paper.text)
+    assert (paper.unknown, paper.cut) == ((), True)
 
 
 @CASES

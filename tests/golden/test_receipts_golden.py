@@ -1,7 +1,8 @@
 """The receipts that customers get, byte for byte, with what can be read on the paper beside them.
 
 Each comes from a real sale at a till on a real store. After a wanted change:
-HUIDIAN_WRITE_GOLDEN=1 writes the files anew; look at the pictures and at the difference.
+HUIDIAN_WRITE_GOLDEN=1 writes the files anew; look at the pictures (HUIDIAN_PICTURES=folder keeps
+them) and at the difference.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from terminal.receipts.blocks import PaperLanguage
 from terminal.receipts.coded import CodedReceipts
 from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.shifts import Counted
-from tests.support.golden import as_hex, check, kept_bytes, kept_text, on_paper
+from tests.support.golden import as_hex, check, keep_picture, kept_bytes, kept_text, on_paper
 from tests.support.shop import (
     ITEMS,
     NOON,
@@ -140,10 +141,16 @@ def long_names(shop: Shop) -> None:
     complete(shop)
 
 
-def english(shop: Shop) -> None:
-    composer = ReceiptComposer(PaperLanguage.ENGLISH)
-    shop.till._completing._receipts = CodedReceipts(composer, TERMINAL_KEY, TAG)
-    a1b_waived(shop)
+def in_words_of(language: PaperLanguage, case: Callable[[Shop], None]) -> Callable[[Shop], None]:
+    """The same receipt in other words."""
+
+    def speaking(shop: Shop) -> None:
+        receipts = CodedReceipts(ReceiptComposer(language), TERMINAL_KEY, TAG)
+        shop.till._completing._receipts = receipts
+        shop.returns._receipts = receipts
+        case(shop)
+
+    return speaking
 
 
 CASES: dict[str, Callable[[Shop], None]] = {
@@ -157,7 +164,12 @@ CASES: dict[str, Callable[[Shop], None]] = {
     "reprint": reprint,
     "cash_and_free": cash_and_free,
     "long_names": long_names,
-    "english": english,
+    "english": in_words_of(PaperLanguage.ENGLISH, a1b_waived),
+    "both": in_words_of(PaperLanguage.BOTH, a1b_waived),
+    "refund_english": in_words_of(PaperLanguage.ENGLISH, refund),
+    "refund_both": in_words_of(PaperLanguage.BOTH, refund),
+    "void_both": in_words_of(PaperLanguage.BOTH, void),
+    "offline_both": in_words_of(PaperLanguage.BOTH, offline),
 }
 RECEIPTS = pytest.mark.parametrize("case", CASES)
 
@@ -195,6 +207,7 @@ def test_the_bytes_that_were_looked_at_read_as_the_text_beside_them(
     case: str, columns: int, tmp_path: Path
 ) -> None:
     paper = on_paper(kept_bytes(f"receipts/{case}_{columns}.hex"), columns, tmp_path)
+    keep_picture(f"receipt_{case}_{columns}", paper)
     check(f"receipts/{case}_{columns}.txt", paper.text)
     assert (paper.unknown, paper.cut) == ((), True)
     if find_cjk_font() is not None:

@@ -1,6 +1,7 @@
 """Files that were looked at, and the paper that a printer makes of bytes."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,14 @@ def kept_text(name: str) -> str:
 def as_hex(data: bytes) -> str:
     rows = (data[at : at + 32] for at in range(0, len(data), 32))
     return "".join(f"{row.hex(' ')}\n" for row in rows)
+
+
+def keep_picture(name: str, paper: Paper) -> None:
+    """Keep a paper's picture to be looked at, in the folder that HUIDIAN_PICTURES names."""
+    folder = os.environ.get("HUIDIAN_PICTURES")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        shutil.copy(paper.png_path, Path(folder) / f"{name}.png")
 
 
 def on_paper(data: bytes, columns: int, output_dir: Path) -> Paper:
