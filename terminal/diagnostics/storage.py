@@ -38,8 +38,10 @@ WHAT_TO_DO: dict[StopCause, str] = {
         " then run huidian-terminal rejoin here."
     ),
     StopCause.COPY_DIFFERS: (
-        "存储卡可能被还原过：备份U盘上有这里没有的流水。两样都留好，交给街道办核对。"
-        " The storage may have been rolled back: keep card and stick, and take both to the office."
+        "存储卡可能被还原过：备份U盘上有这里没有的流水。插着U盘运行 huidian-terminal rejoin：能补回的补回，"
+        "补不回的交给服务器，再请街道办放行。"
+        " The storage may have been rolled back: with the stick plugged in run huidian-terminal"
+        " rejoin. What follows comes back, the rest goes to the server, and the office reopens it."
     ),
 }
 

@@ -26,11 +26,12 @@ from protocol.journal import (
     open_record,
 )
 from protocol.shifts import ShiftClosed
+from terminal.store.chain_check import Mark, read_mark
 from terminal.store.counters import raise_counter
 from terminal.store.rebuilt import kind_of, rebuild, sale_of
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import EPOCH_COUNTER, SqliteStore, chain_head, time_text
-from terminal.store.stick import StickLine
+from terminal.store.stick import Stick, StickFaultError, StickLine
 from terminal.store.tables import MOVED, journal, outbox
 
 GIVE_SIGN_EVERY: Final = 50
@@ -66,6 +67,54 @@ def link_problem(
     if envelope.prev_hash != (GENESIS if begins or before is None else before.hash_hex):
         return f"{place}: it does not follow the record before it"
     return envelope
+
+
+def difference(store: SqliteStore, stick: ChainHead) -> str:
+    """How the stick's newest record contradicts the journal; empty where it does not."""
+    with store.reading() as connection:
+        here = connection.execute(
+            select(journal.c.hash).where(journal.c.epoch == stick.epoch, journal.c.seq == stick.seq)
+        ).scalar()
+        pruned = read_mark(connection, Mark.PRUNED)
+    if here == stick.hash_hex:
+        return ""
+    place = f"{stick.epoch}/{stick.seq}"
+    if here is not None:
+        return f"record {place} is another one on the second medium"
+    if stick == pruned:
+        return ""
+    if pruned is not None and (stick.epoch, stick.seq) < (pruned.epoch, pruned.seq):
+        return ""  # told and deleted here long ago; the stick was away meanwhile
+    return f"the second medium has record {place}, which the journal lacks"
+
+
+def take_back(
+    store: SqliteStore, stick: Stick, ahead: str, alive: Callable[[], None] = lambda: None
+) -> int:
+    """Put back what the stick has beyond the journal; how many records that were.
+
+    ``ahead`` says what is known of the difference; an error's sentence begins with it.
+
+    Raises:
+        TailError: what it has is not the journal's continuation, or cannot be read to its end; it
+            is ahead for certain, so nothing must be sold on this image.
+        StoreFaultError: the disk did not take it.
+    """
+    with store.reading() as connection:
+        here = chain_head(connection)
+    sealer = store.sealer
+    key, terminal = sealer.key.public_key(), sealer.identity.terminal
+    try:
+        if here is None:
+            tail = stick.lines_after(None)
+        else:
+            tail = stick.lines_after(ChainHead(here.epoch, here.seq - 1, ""))
+            own = next(tail, None)
+            if own is None or own.head != here:
+                raise TailError(ahead)
+        return read_back(store, tail, here, key=key, terminal=terminal, alive=alive)
+    except StickFaultError as fault:
+        raise TailError(f"{ahead}; it cannot be read to its end: {fault}") from fault
 
 
 def read_back(

@@ -14,8 +14,7 @@ from sqlalchemy import and_, or_, select
 
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.second_copy import CopyState
-from terminal.store.chain_check import Mark, read_mark
-from terminal.store.reading_back import TailError, read_back
+from terminal.store.reading_back import TailError, difference, take_back
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import SqliteStore, chain_head
 from terminal.store.stick import Stick, StickFaultError, StickLine
@@ -128,7 +127,7 @@ class SecondMedium:
         try:
             head = self._stick.head()
             if head is not None:
-                says = self._difference(head)
+                says = difference(self._store, head)
                 if says:
                     says = self._read_back(says)
                 if says:
@@ -147,49 +146,12 @@ class SecondMedium:
             LOG.exception("the journal cannot be read for the second medium")
             return CopyState.DAMAGED
 
-    def _difference(self, stick: ChainHead) -> str:
-        """How the stick's newest record contradicts the journal; empty where it does not."""
-        with self._store.reading() as connection:
-            here = connection.execute(
-                select(journal.c.hash).where(
-                    journal.c.epoch == stick.epoch, journal.c.seq == stick.seq
-                )
-            ).scalar()
-            pruned = read_mark(connection, Mark.PRUNED)
-        if here == stick.hash_hex:
-            return ""
-        place = f"{stick.epoch}/{stick.seq}"
-        if here is not None:
-            return f"record {place} is another one on the second medium"
-        if stick == pruned:
-            return ""
-        if pruned is not None and (stick.epoch, stick.seq) < (pruned.epoch, pruned.seq):
-            return ""  # told and deleted here long ago; the stick was away meanwhile
-        return f"the second medium has record {place}, which the journal lacks"
-
     def _read_back(self, ahead: str) -> str:
         """Take back what the journal lacks; why that cannot be, empty where it was done."""
-        with self._store.reading() as connection:
-            here = chain_head(connection)
-        sealer = self._store.sealer
-        key, terminal = sealer.key.public_key(), sealer.identity.terminal
         try:
-            if here is None:
-                tail = self._stick.lines_after(None)
-            else:
-                tail = self._stick.lines_after(ChainHead(here.epoch, here.seq - 1, ""))
-                own = next(tail, None)
-                if own is None or own.head != here:
-                    return ahead
-            count = read_back(
-                self._store, tail, here, key=key, terminal=terminal, alive=self._give_sign
-            )
+            count = take_back(self._store, self._stick, ahead, alive=self._give_sign)
         except TailError as error:
-            return f"{ahead}; it does not follow: {error}"
-        except (
-            StickFaultError
-        ) as fault:  # it is ahead for certain: nothing is sold on the old image
-            return f"{ahead}; it cannot be read to its end: {fault}"
+            return str(error)
         LOG.warning("%d records were read back from the second medium", count)
         self._note_read_back(count)
         return ""

@@ -134,6 +134,16 @@ class Stick:
                     if head is None or (read.epoch, read.seq) > (head.epoch, head.seq):
                         yield read
 
+    def set_aside(self, name: str) -> Path:
+        """Keep what is on it under another name, and begin anew; where it is now."""
+        with _faults():
+            self._check_owner()
+            kept = self._mount / f"{FOLDER}-{name}"
+            (self._mount / FOLDER).rename(kept)
+            self._sync_folder(self._mount)
+            self._seen = None
+        return kept
+
     def _check_owner(self) -> None:
         folder = self._mount / FOLDER
         if self._mount.stat().st_dev == self._own_storage.stat().st_dev:

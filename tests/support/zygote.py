@@ -62,12 +62,16 @@ class Forked:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        self.pid = self._zygote.start(*self._start)
+        self.start_unwatched()
         deadline_s = time.monotonic() + UP_WITHIN_S
         while not self._is_up():
             assert self._is_there(), self._start[2].read_text()[-2000:]
             assert time.monotonic() < deadline_s, self._start[2].read_text()[-2000:]
             time.sleep(0.01)
+
+    def start_unwatched(self) -> None:
+        """Start it, whatever becomes of it."""
+        self.pid = self._zygote.start(*self._start)
 
     def end(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End it, if it runs, and wait until it is gone."""
