@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -68,8 +69,9 @@ class PoolBesideTheTill:
             held_until=request.occurred_at + timedelta(minutes=5),
         )
 
-    def look_up_sale(self, _receipt_no: str) -> Unreachable:
+    def look_up_sale(self, receipt_no: str, sale_id: UUID | None = None) -> Unreachable:
         """See :class:`terminal.domain.ports.Pool`; nothing comes back here."""
+        del receipt_no, sale_id
         return Unreachable(UnreachableReason.NOT_ASKED)
 
 

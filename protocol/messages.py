@@ -215,9 +215,13 @@ class DocumentsRequest(Struct, frozen=True, kw_only=True):
 
 
 class SaleRequest(Struct, frozen=True, kw_only=True):
-    """A receipt's number, of any terminal of the same merchant: what may still come back of it?"""
+    """A receipt's number, of any terminal of the same merchant: what may still come back of it?
+
+    ``sale_id`` says which, where two sales have the number.
+    """
 
     receipt_no: str
+    sale_id: UUID | None = None
 
 
 class SaleBack(Struct, frozen=True, kw_only=True):
@@ -259,6 +263,21 @@ class SaleFound(Struct, frozen=True, kw_only=True, tag="sale_found"):
     orders: tuple[OrderUnits, ...] = ()
 
 
+class SaleChoice(Struct, frozen=True, kw_only=True):
+    """One of several sales with the same receipt number, as a cashier tells them apart."""
+
+    sale_id: UUID
+    occurred_at: datetime
+    goods: tuple[str, ...]
+    payment: Payment
+
+
+class SalesFound(Struct, frozen=True, kw_only=True, tag="sales_found"):
+    """Several sales have this number: an old card gave it twice. Oldest first, at most 10."""
+
+    sales: tuple[SaleChoice, ...]
+
+
 class NoSale(StrEnum):
     """Why there is nothing to give back."""
 
@@ -271,7 +290,7 @@ class SaleNotFound(Struct, frozen=True, kw_only=True, tag="sale_not_found"):
     reason: NoSale
 
 
-SaleAnswer = SaleFound | SaleNotFound
+SaleAnswer = SaleFound | SalesFound | SaleNotFound
 
 
 class OrdersRequest(Struct, frozen=True, kw_only=True):

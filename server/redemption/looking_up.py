@@ -9,9 +9,11 @@ from protocol.messages import (
     OrderUnits,
     SaleAnswer,
     SaleBack,
+    SaleChoice,
     SaleFound,
     SaleNotFound,
     SaleRequest,
+    SalesFound,
 )
 from server.redemption import tables as t
 from server.redemption.orders import Order, is_order, orders_of_sale
@@ -20,6 +22,8 @@ from server.redemption.states import SaleState
 from server.redemption.taking_back import returnable_milli
 
 MAX_RECEIPT_NO = 64
+CHOICES_MAX = 10
+CHOICE_GOODS = 3
 
 
 def look_up(tx: Connection, pool: str, merchant: str, asked: SaleRequest) -> SaleAnswer:
@@ -35,10 +39,16 @@ def look_up(tx: Connection, pool: str, merchant: str, asked: SaleRequest) -> Sal
             t.sale.c.state == SaleState.CAPTURED.value,
         )
     ).all()
-    own = next((row for row in rows if row.merchant == merchant), None)
-    if own is None:
+    own = [
+        UUID(row.sale_id)
+        for row in rows
+        if row.merchant == merchant and asked.sale_id in {None, UUID(row.sale_id)}
+    ]
+    if not own:
         return SaleNotFound(reason=_why(tx, pool, terminal, receipt_no, is_a_sale=bool(rows)))
-    sale = sale_of(tx, pool, UUID(own.sale_id))
+    if len(own) > 1:
+        return _several(tx, pool, own)
+    sale = sale_of(tx, pool, own[0])
     assert sale is not None
     assert sale.business_date is not None
     assert sale.occurred_at is not None
@@ -58,6 +68,25 @@ def look_up(tx: Connection, pool: str, merchant: str, asked: SaleRequest) -> Sal
         ),
         orders=tuple(_units(each, merchant) for each in orders.values()),
     )
+
+
+def _several(tx: Connection, pool: str, sale_ids: list[UUID]) -> SalesFound:
+    """An old card gave a number twice: whoever holds the paper says which sale it is."""
+    choices = []
+    for sale_id in sale_ids:
+        sale = sale_of(tx, pool, sale_id)
+        assert sale is not None
+        assert sale.occurred_at is not None
+        choices.append(
+            SaleChoice(
+                sale_id=sale_id,
+                occurred_at=sale.occurred_at,
+                goods=tuple(line.name for line in sale.lines[:CHOICE_GOODS]),
+                payment=sale.payment,
+            )
+        )
+    choices.sort(key=lambda each: (each.occurred_at, each.sale_id))
+    return SalesFound(sales=tuple(choices[:CHOICES_MAX]))
 
 
 def _units(order: Order, merchant: str) -> OrderUnits:

@@ -8,12 +8,21 @@ elsewhere do not come back here again.
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
 
 from msgspec import UNSET
 
 from protocol.business_day import business_date
 from protocol.documents import Policy
-from protocol.messages import NoSale, SaleAnswer, SaleFound, SaleNotFound
+from protocol.messages import (
+    NoSale,
+    SaleAnswer,
+    SaleChoice,
+    SaleFound,
+    SaleNotFound,
+    SalesFound,
+)
 from protocol.refunds import (
     NOTHING_RETURNED,
     RefundProblem,
@@ -33,6 +42,7 @@ from terminal.domain.ports import (
     Ids,
     Pool,
     Receipts,
+    SaleSummary,
     Store,
     TerminalIdentity,
     Unreachable,
@@ -42,6 +52,7 @@ from terminal.domain.staff import NOBODY_ASKS, Approvals
 
 MAX_REASON_CHARS = 80
 MAX_RECEIPT_NO_CHARS = 64
+CHOICE_GOODS = 3
 
 _NOT_FOUND = {
     NoSale.UNKNOWN: NoticeCode.RECEIPT_UNKNOWN,
@@ -109,6 +120,37 @@ class Returnable:
         return _refused(_PROBLEMS[found]) if isinstance(found, RefundProblem) else found
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Sales with the same receipt number, oldest first: whoever holds the paper says which."""
+
+    sales: tuple[SaleChoice, ...]
+
+
+_Own = tuple[SaleSummary, SaleCaptured, datetime]
+
+
+def _choices(own: _Own | None, told: SaleAnswer | Unreachable) -> tuple[SaleChoice, ...]:
+    """The sales that a number may mean; none where it means one or is not known."""
+    choices: dict[UUID, SaleChoice] = {}
+    if isinstance(told, SalesFound):
+        choices = {each.sale_id: each for each in told.sales}
+    elif isinstance(told, SaleFound):
+        choices = {told.sale_id: _choice(told, told.occurred_at)}
+    if own is not None:
+        choices.setdefault(own[1].sale_id, _choice(own[1], own[2]))
+    return tuple(sorted(choices.values(), key=lambda each: (each.occurred_at, each.sale_id)))
+
+
+def _choice(sale: SaleCaptured | SaleFound, at: datetime) -> SaleChoice:
+    return SaleChoice(
+        sale_id=sale.sale_id,
+        occurred_at=at,
+        goods=tuple(line.name for line in sale.lines[:CHOICE_GOODS]),
+        payment=sale.payment,
+    )
+
+
 class Returns:
     """Voids and refunds; every method answers with the notice to show.
 
@@ -141,12 +183,20 @@ class Returns:
         self._approvals = approvals
         self._one_at_a_time = threading.Lock()
 
-    def look(self, receipt_no: str) -> Returnable | Notice:
-        """The sale of a receipt and what can still come back of it, or why it cannot."""
+    def look(self, receipt_no: str, sale_id: UUID | None = None) -> Returnable | Several | Notice:
+        """The sale of a receipt and what can still come back of it, or why it cannot.
+
+        Where an old card gave the number twice, which sales there are; ``sale_id`` says which.
+        """
         receipt_no = self._spelled(receipt_no.strip()[:MAX_RECEIPT_NO_CHARS])
-        if self._store.refund_by_receipt(receipt_no) is not None:
+        if sale_id is None and self._store.refund_by_receipt(receipt_no) is not None:
             return _refused(NoticeCode.REFUND_OF_REFUND)
-        return self._merged(receipt_no, self._pool.look_up_sale(receipt_no))
+        own = self._store.captured(receipt_no)
+        if own is not None and sale_id not in {None, own[1].sale_id}:
+            own = None
+        told = self._pool.look_up_sale(receipt_no, sale_id)
+        choices = _choices(own, told)
+        return Several(choices) if len(choices) > 1 else self._merged(own, told)
 
     def _spelled(self, typed: str) -> str:
         """A receipt's number as it stands on the paper, whatever case it was typed in.
@@ -169,15 +219,18 @@ class Returns:
         wanted: Mapping[int, int] | None = None,
         *,
         pin: str | None = None,
+        sale_id: UUID | None = None,
     ) -> Notice:
         """Take goods back: ``wanted`` by line number in thousandths, None for all that is left.
 
-        ``pin`` is an owner's: a refund above the shop's limit needs his leave. The resident need not
+        ``sale_id`` says of which sale, where several have the number. ``pin`` is an owner's: a refund above the shop's limit needs his leave. The resident need not
         be present. A second press of the button gives nothing back twice.
         """
-        looked = self.look(receipt_no)
+        looked = self.look(receipt_no, sale_id)
         if isinstance(looked, Notice):
             return looked
+        if isinstance(looked, Several):
+            return _refused(NoticeCode.RECEIPT_TWICE)
         with self._one_at_a_time:
             # Read again: another hand may have been quicker.
             found = self._with_own(looked)
@@ -242,8 +295,7 @@ class Returns:
         code = NoticeCode.VOIDED if is_void else NoticeCode.REFUNDED
         return Notice(code, NoticeLevel.GOOD, figures)
 
-    def _merged(self, receipt_no: str, told: SaleAnswer | Unreachable) -> Returnable | Notice:
-        own = self._store.captured(receipt_no)
+    def _merged(self, own: _Own | None, told: SaleAnswer | Unreachable) -> Returnable | Notice:
         if own is None and isinstance(told, SaleNotFound):
             return _refused(_NOT_FOUND[told.reason])
         if own is None and not isinstance(told, SaleFound):

@@ -68,6 +68,8 @@ class NoticeCode(StrEnum):
     OTHER_SALE = "other_sale"
     """The button belonged to a sale that is no longer on this page."""
     RECEIPT_UNKNOWN = "receipt_unknown"
+    RECEIPT_TWICE = "receipt_twice"
+    """Two sales have this receipt's number, since an old card was used: the cashier says which."""
     ALREADY_REFUNDED = "already_refunded"
     REFUNDED = "refunded"
     """Goods came back; ``points`` and ``cash_fen`` say what was given for them."""

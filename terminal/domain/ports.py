@@ -96,8 +96,13 @@ class Pool(Protocol):
     def authorise(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
         """Ask whether points may be taken; answers within the configured time, always."""
 
-    def look_up_sale(self, receipt_no: str) -> SaleAnswer | Unreachable:
-        """A sale of this merchant by its receipt; answers within the configured time, always."""
+    def look_up_sale(
+        self, receipt_no: str, sale_id: UUID | None = None
+    ) -> SaleAnswer | Unreachable:
+        """A sale of this merchant by its receipt; answers within the configured time, always.
+
+        ``sale_id``: which, where several sales have the number.
+        """
 
 
 class OrderDesk(Protocol):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
 
 import msgspec
 import urllib3
@@ -190,9 +191,11 @@ class PoolLink:
         """See :class:`terminal.domain.ports.Pool`."""
         return self._ask("authorise", request, _APPROVALS)
 
-    def look_up_sale(self, receipt_no: str) -> SaleAnswer | Unreachable:
+    def look_up_sale(
+        self, receipt_no: str, sale_id: UUID | None = None
+    ) -> SaleAnswer | Unreachable:
         """See :class:`terminal.domain.ports.Pool`."""
-        return self._ask("sale", SaleRequest(receipt_no=receipt_no), _SALES)
+        return self._ask("sale", SaleRequest(receipt_no=receipt_no, sale_id=sale_id), _SALES)
 
     def look_up_orders(self, request: OrdersRequest) -> OrdersAnswer | Unreachable:
         """See :class:`terminal.domain.ports.OrderDesk`."""

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Final
+from uuid import UUID
 
 from flask import Response
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
+from protocol.business_day import SHANGHAI
 from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan
 from protocol.sales import Payment, SaleLine
 from terminal.checkout.page import Page
-from terminal.checkout.returns import Returnable, Returns
+from terminal.checkout.returns import Returnable, Returns, Several
 from terminal.checkout.till import Till
 from terminal.checkout.view import NoticeView
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
@@ -34,10 +36,13 @@ WantedLines = Annotated[tuple[WantedLine, ...], Meta(max_length=MAX_LINES)]
 
 
 class LookBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which receipt, and what of it; without ``lines`` all that is left."""
+    """Which receipt, and what of it; without ``lines`` all that is left. ``sale_id``: which sale,
+    where two have the number.
+    """
 
     receipt_no: ShortText
     lines: WantedLines | None = None
+    sale_id: UUID | None = None
 
 
 class ReturnBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +52,7 @@ class ReturnBody(Struct, frozen=True, forbid_unknown_fields=True):
     reason: ShortText
     lines: WantedLines | None = None
     pin: ShortText = ""
+    sale_id: UUID | None = None
 
 
 class ReturnLine(Struct, frozen=True, kw_only=True):
@@ -60,8 +66,20 @@ class ReturnLine(Struct, frozen=True, kw_only=True):
     by_weight: bool
 
 
+class ReturnChoice(Struct, frozen=True, kw_only=True):
+    """One of several sales with this number, ready to show."""
+
+    sale_id: str
+    at: str
+    goods: str
+    paid: str
+
+
 class ReturnScreen(Struct, frozen=True, kw_only=True):
-    """What can come back. ``problem`` is empty where it can; ``give`` says what is given for it."""
+    """What can come back. ``problem`` is empty where it can; ``give`` says what is given for it.
+
+    ``choices``: two sales have this number, and one of them is to be chosen first.
+    """
 
     receipt_no: str
     title: str
@@ -70,6 +88,7 @@ class ReturnScreen(Struct, frozen=True, kw_only=True):
     lines: tuple[ReturnLine, ...]
     give: str
     needs_owner: bool = False
+    choices: tuple[ReturnChoice, ...] = ()
 
 
 class ReturnRoutes:
@@ -87,7 +106,9 @@ class ReturnRoutes:
     def look(self) -> Response:
         body = read_body(LookBody)
         wanted = wanted_of(body.lines)
-        found = self._returns.look(body.receipt_no)
+        found = self._returns.look(body.receipt_no, body.sale_id)
+        if isinstance(found, Several):
+            return json_answer(self._which(body.receipt_no, found))
         if isinstance(found, Notice):
             return json_answer(self._refused(body.receipt_no, found, None))
         if wanted is None and body.lines is not None:
@@ -116,7 +137,9 @@ class ReturnRoutes:
         if wanted is None and body.lines is not None:
             self._till.say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
             return self._answer()
-        notice = self._returns.refund(body.receipt_no, body.reason, wanted, pin=body.pin or None)
+        notice = self._returns.refund(
+            body.receipt_no, body.reason, wanted, pin=body.pin or None, sale_id=body.sale_id
+        )
         self._till.say(notice.code, notice.level, notice.figures)
         return self._answer()
 
@@ -134,6 +157,20 @@ class ReturnRoutes:
             give="",
         )
 
+    def _which(self, receipt_no: str, found: Several) -> ReturnScreen:
+        twice = Notice(NoticeCode.RECEIPT_TWICE, NoticeLevel.ASK)
+        unit = unit_of(self._page.view())
+        choices = tuple(
+            ReturnChoice(
+                sale_id=str(each.sale_id),
+                at=each.occurred_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M"),
+                goods="、".join(each.goods),
+                paid=_paid(each.payment, unit),
+            )
+            for each in found.sales
+        )
+        return structs.replace(self._refused(receipt_no, twice, None), choices=choices)
+
     def _lines(self, found: Returnable) -> tuple[ReturnLine, ...]:
         unit = unit_of(self._page.view())
         return tuple(_line(line, found.left, unit) for line in found.sale.lines)
@@ -147,6 +184,17 @@ class ReturnRoutes:
         if not payment.points:
             return say(later("退现金 {cash} 元"), figures)
         return say(later("退回 {points} {unit}，退现金 {cash} 元"), figures)
+
+
+def _paid(payment: Payment, unit: str) -> str:
+    figures: dict[str, str | int] = {
+        "points": payment.points,
+        "unit": unit,
+        "cash": format_yuan(payment.cash_fen),
+    }
+    if not payment.points:
+        return say(later("付了 {cash} 元"), figures)
+    return say(later("付了 {points} {unit}、{cash} 元"), figures)
 
 
 def wanted_of(lines: tuple[WantedLine, ...] | None) -> dict[int, int] | None:

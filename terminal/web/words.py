@@ -125,6 +125,9 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.RECEIPT_UNKNOWN: Words(
         later("找不到这张小票。"), later("请按“最近交易”，从里面选。")
     ),
+    NoticeCode.RECEIPT_TWICE: Words(
+        later("这个小票号有两笔销售。"), later("请照纸上的时间和金额选一笔。")
+    ),
     NoticeCode.ALREADY_REFUNDED: Words(
         later("这一单已经全部退回，不能再退。"), later("要小票，可以补打。")
     ),

@@ -109,9 +109,13 @@ class PoolAnswers:
             return self.answers.pop(0)
         return Unreachable(UnreachableReason.NO_CONNECTION)
 
-    def look_up_sale(self, receipt_no: str) -> SaleAnswer | Unreachable:
+    def look_up_sale(
+        self, receipt_no: str, sale_id: UUID | None = None
+    ) -> SaleAnswer | Unreachable:
         self.looked_up.append(receipt_no)
-        return self.sales.get(receipt_no, Unreachable(UnreachableReason.NO_CONNECTION))
+        by_id = f"{receipt_no} {sale_id}"
+        found = self.sales.get(by_id) or self.sales.get(receipt_no)
+        return found or Unreachable(UnreachableReason.NO_CONNECTION)
 
     def look_up_orders(self, request: OrdersRequest) -> OrdersAnswer | Unreachable:
         self.orders_asked.append(request)

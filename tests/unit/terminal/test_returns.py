@@ -84,7 +84,7 @@ def test_a_return_after_the_shift_closed_is_no_void_though_it_began_before(
         return looked_at(sale_id)
 
     looked = found(shop, receipt_no)
-    monkeypatch.setattr(shop.returns, "look", lambda _receipt_no: looked)
+    monkeypatch.setattr(shop.returns, "look", lambda *_asked: looked)
     monkeypatch.setattr(shop.store, "refunds_of", slowly)
     notice = shop.returns.refund(receipt_no, "按错")
     assert notice.code is NoticeCode.REFUNDED

@@ -76,8 +76,8 @@ export const clear = () => press("/api/clear");
 export const skipConfirm = () => press("/api/skip-confirm");
 export const stopConfirm = () => press("/api/stop-confirm");
 export const reprint = (receiptNo) => press("/api/reprint", { receipt_no: receiptNo });
-export const refund = (receiptNo, reason, lines, pin) =>
-  press("/api/refund", { receipt_no: receiptNo, reason, lines, pin });
+export const refund = (receiptNo, reason, lines, pin, saleId) =>
+  press("/api/refund", { receipt_no: receiptNo, reason, lines, pin, sale_id: saleId });
 
 // A finger that was still pressing "confirm" must not dismiss the screen that says it worked.
 export function nextCustomer() {

@@ -15,10 +15,30 @@ let asked = 0;
 export async function askReturn(receiptNo) {
   const screen = await look({ receipt_no: receiptNo });
   if (screen === null) return;
-  looked = screen;
-  byId("refund-lines").replaceChildren(...screen.lines.map(lineRow));
-  drawGive(screen);
+  show(screen, null);
   openDialog("refund-dialog");
+}
+
+function show(screen, saleId) {
+  looked = { ...screen, sale_id: saleId };
+  byId("refund-lines").replaceChildren(
+    ...screen.choices.map(choiceRow),
+    ...screen.lines.map(lineRow),
+  );
+  drawGive(screen);
+}
+
+// An old card gave this number twice: whoever holds the paper says which sale it is.
+function choiceRow(choice) {
+  const row = made("return-choice-template");
+  row.querySelector(".choice-at").textContent = choice.at;
+  row.querySelector(".choice-goods").textContent = choice.goods;
+  row.querySelector(".choice-paid").textContent = choice.paid;
+  row.querySelector("button").addEventListener("click", async () => {
+    const screen = await look({ receipt_no: looked.receipt_no, sale_id: choice.sale_id });
+    if (screen !== null) show(screen, choice.sale_id);
+  });
+  return row;
 }
 
 async function look(body) {
@@ -76,7 +96,11 @@ function wantedLines() {
 async function lookAgain() {
   byId("refund-confirm").disabled = true;
   const turn = ++asked;
-  const screen = await look({ receipt_no: looked.receipt_no, lines: wantedLines() });
+  const screen = await look({
+    receipt_no: looked.receipt_no,
+    lines: wantedLines(),
+    sale_id: looked.sale_id,
+  });
   if (screen !== null && turn === asked) drawGive(screen);
 }
 
@@ -89,6 +113,6 @@ export function startReturns() {
     field.value = "";
     byId("refund-dialog").close();
     byId("sales-dialog").close();
-    refund(looked.receipt_no, reason, lines, pin);
+    refund(looked.receipt_no, reason, lines, pin, looked.sale_id);
   });
 }
