@@ -28,6 +28,8 @@ _LABEL_HEIGHT_MM = (_PAGE_HEIGHT_MM - 2 * _MARGIN_MM) / _ROWS
 _PADDING_MM = 2.5
 _POINTS_PER_MM = 72 / 25.4
 _SMALLEST_PT = 8.0
+_NEVER_FIRST = frozenset("，。、；：！？）》”’…·")
+"""Signs that no line begins with."""
 Place = tuple[float, float, float]
 """Where a line stands: from the left, from the top, and how wide it may be, in mm."""
 
@@ -83,7 +85,7 @@ def price_poster(prices: PriceList, font: PageFont) -> bytes:
         for item in items:
             price = price_of(item, prices.unit_name)
             price_mm = min(page.width_of(price, 24) + 2, _inner_mm() * 0.55)
-            page.line_at(item.name, (_MARGIN_MM, top + 4, _inner_mm() - price_mm - 4), 22)
+            page.name_at(item.name, (_MARGIN_MM, top + 4, _inner_mm() - price_mm - 4), 22)
             right = _PAGE_WIDTH_MM - _MARGIN_MM - price_mm
             page.line_at(price, (right, top + 3, price_mm), 24, align="R")
             page.rule(_MARGIN_MM, top + _POSTER_ROW_MM)
@@ -118,7 +120,7 @@ def _label(page: "_Pages", prices: PriceList, item: Item, left: float, top: floa
     page.rect(left, top, _LABEL_WIDTH_MM, _LABEL_HEIGHT_MM)
     inner = _LABEL_WIDTH_MM - 2 * _PADDING_MM
     x = left + _PADDING_MM
-    page.line_at(item.name, (x, top + 2, inner), 14)
+    page.name_at(item.name, (x, top + 2, inner), 14)
     page.line_at(price_of(item, prices.unit_name), (x, top + 10, inner), 22)
     small = f"{prices.pool_name} {prices.day}"
     bars = bars_of(item.barcode or "")
@@ -166,6 +168,24 @@ class _Pages(FPDF):
         self.set_xy(x, y)
         self.c_margin = 0
         self.cell(room_mm, size_pt / _POINTS_PER_MM * 1.25, plain, align=align)
+
+    def name_at(self, text: str, place: Place, size_pt: float) -> None:
+        """A name in one line, or in two smaller ones where it would get too small in one."""
+        x, y, room_mm = place
+        plain = printable(text)
+        small_pt = size_pt * 2 / 3
+        if self.width_of(plain, small_pt) <= room_mm:
+            self.line_at(plain, place, size_pt)
+            return
+        if self.width_of(plain, small_pt) > 2 * room_mm:
+            small_pt = _SMALLEST_PT
+        end = len(plain)
+        while end > 1 and self.width_of(plain[:end], small_pt) > room_mm:
+            end -= 1
+        while end > 1 and plain[end : end + 1] in _NEVER_FIRST:
+            end -= 1
+        self.line_at(plain[:end], (x, y - small_pt / _POINTS_PER_MM / 4, room_mm), small_pt)
+        self.line_at(plain[end:], (x, y + small_pt / _POINTS_PER_MM, room_mm), small_pt)
 
     def rule(self, left: float, y: float) -> None:
         self.set_draw_color(150, 150, 150)

@@ -77,12 +77,15 @@ def test_labels_say_name_price_unit_and_day_and_can_be_scanned() -> None:
     assert len(good) == 4  # a wrong check digit gets no bars: the till would not know it
 
 
-def test_a_label_that_is_too_long_is_told_by_an_ellipsis_and_leaves_its_neighbour_alone() -> None:
+def test_a_long_name_takes_two_lines_and_a_longer_one_is_told_by_an_ellipsis() -> None:
     assert FONT is not None
     (text,), _ = read(shelf_labels(prices(*GOODS), FONT), "labels")
     assert "中牟大蒜礼盒" in text
+    assert "产地证明" in text.replace(" ", "")  # on its second line
+    (text,), _ = read(shelf_labels(prices(item(7, LONGEST * 2)), FONT), "labels_longest")
     assert "…" in text
-    assert "请放阴凉处" not in text
+    (text,), _ = read(price_poster(prices(item(4, LONGEST)), FONT), "poster_long")
+    assert "请放阴凉处" in text.replace(" ", "")
 
 
 def test_the_poster_lists_every_item_once_by_category() -> None:
