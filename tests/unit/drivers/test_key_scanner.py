@@ -1,9 +1,6 @@
 """Keyboard scanners by recorded event bytes: layouts, dropped events, grab, hotplug, rubbish."""
 
-import errno
-import os
 import random
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,7 +103,6 @@ class Desk:
     def __init__(self, path: Path) -> None:
         self.simulated = SimulatedKeyboardScanner(path)
         self.grabbed = 0
-        self.others_grab = False
         self.scanner: Scanner = SerialScanner(
             str(path), LineSettings(), open_port=self.open_port, utc_now=utc_now
         )
@@ -115,8 +111,6 @@ class Desk:
         return HidPort(path, KeyLayout.US, grab_device=self.grab)
 
     def grab(self, _handle: int) -> None:
-        if self.others_grab:
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         self.grabbed += 1
 
 
@@ -135,51 +129,6 @@ def test_a_scan_is_its_text(keyboard: Desk) -> None:
     assert keyboard.scanner.read_scan(WAIT_S) == Scan(CODE, utc_now())
 
 
-def test_what_was_typed_before_is_thrown_away(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "event0")
-    desk.simulated.scan("OLD")
-    assert desk.scanner.read_scan(0.3) is None
-    desk.simulated.scan("NEW")
-    assert desk.scanner.read_scan(WAIT_S) == Scan("NEW", utc_now())
-    desk.scanner.close()
-    desk.simulated.unplug()
-
-
-def test_a_device_that_another_program_holds_is_busy(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "event0")
-    desk.others_grab = True
-    assert desk.scanner.read_scan(NOTHING_S) is None
-    assert desk.scanner.state() is ScannerState.BUSY
-    desk.others_grab = False
-    while desk.scanner.state() is ScannerState.BUSY:
-        desk.scanner.read_scan(NOTHING_S)
-    assert desk.scanner.state() is ScannerState.READY
-    desk.scanner.close()
-    desk.simulated.unplug()
-
-
-def test_a_device_that_comes_and_goes_ten_times_is_found_each_time(keyboard: Desk) -> None:
-    for number in range(10):
-        keyboard.simulated.send(typed("HALF"))
-        keyboard.simulated.unplug()
-        while keyboard.scanner.state() is ScannerState.READY:
-            keyboard.scanner.read_scan(NOTHING_S)
-        keyboard.simulated.plug_in()
-        while keyboard.scanner.state() is ScannerState.ABSENT:
-            assert keyboard.scanner.read_scan(NOTHING_S) is None
-        keyboard.simulated.scan(f"HD1-{number}")
-        assert keyboard.scanner.read_scan(WAIT_S) == Scan(f"HD1-{number}", utc_now())
-
-
-def test_the_same_code_from_a_nervous_trigger_is_one_scan(keyboard: Desk) -> None:
-    keyboard.simulated.scan("HD1")
-    keyboard.simulated.scan("HD1")
-    keyboard.simulated.scan("HD2")
-    assert keyboard.scanner.read_scan(WAIT_S) == Scan("HD1", utc_now())
-    assert keyboard.scanner.read_scan(WAIT_S) == Scan("HD2", utc_now())
-    assert keyboard.scanner.read_scan(NOTHING_S) is None
-
-
 def test_a_real_device_is_grabbed_or_refused(tmp_path: Path) -> None:
     """A file that is no event device cannot be grabbed: it is not there, as far as we can use it."""
     plain = tmp_path / "event0"
@@ -187,15 +136,6 @@ def test_a_real_device_is_grabbed_or_refused(tmp_path: Path) -> None:
     with pytest.raises(LinkDownError) as down:
         HidPort(str(plain), KeyLayout.US)
     assert down.value.trouble == "offline"
-
-
-def test_closing_ends_a_wait(keyboard: Desk) -> None:
-    seen: list[object] = []
-    reader = threading.Thread(target=lambda: seen.append(keyboard.scanner.read_scan(60.0)))
-    reader.start()
-    keyboard.scanner.close()
-    reader.join(WAIT_S)
-    assert seen == [None]
 
 
 def test_random_and_mutated_events_crash_nothing() -> None:
