@@ -16,6 +16,8 @@ class Act(StrEnum):
     EVENT_OPENED = "event_opened"
     """A worker began to register who takes part in an event; ``about`` is its name."""
     EVENT_CLOSED = "event_closed"
+    DRAWER_TESTED = "drawer_tested"
+    """The cash drawer was told to open without money, with an owner's or a technician's leave."""
 
 
 class PersonActed(Struct, frozen=True, kw_only=True, tag="person_acted"):

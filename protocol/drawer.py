@@ -7,7 +7,9 @@ from msgspec import Struct
 
 
 class DrawerReason(StrEnum):
-    """Why the drawer was told to open. There is no other reason."""
+    """Why the drawer was told to open. There is no other reason, but for a test of the device:
+    that is an act of a person (``Act.DRAWER_TESTED``).
+    """
 
     SALE = "sale"
     """Money was taken."""

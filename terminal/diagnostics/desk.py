@@ -50,6 +50,13 @@ class PrinterDesk:
                 raise DeviceProblemError(str(error)) from error
             return [(step.name, step.outcome) for step in steps]
 
+    def open_drawer(self) -> PrintOutcome:
+        with self._one_at_a_time:
+            try:
+                return PrinterTest(self._url).open_drawer()
+            except DeviceUrlError as error:
+                raise DeviceProblemError(str(error)) from error
+
     def choose(self, choice: PrinterChoice) -> str:
         with self._one_at_a_time:
             options = Choice(

@@ -46,6 +46,9 @@ class DeviceDesk(Protocol):
     def print_papers(self) -> list[tuple[str, PrintOutcome]]:
         """Print the test paper; what became of each of its parts, up to one that failed."""
 
+    def open_drawer(self) -> PrintOutcome:
+        """Open the cash drawer once. Whoever calls this has journalled it."""
+
     def choose(self, choice: PrinterChoice) -> str:
         """Print a paper with the choice and write it into the settings; the new URL.
 

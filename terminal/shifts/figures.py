@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from protocol.acts import Act, PersonActed
 from protocol.drawer import DrawerOpened
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftFigures, ShiftOpened
@@ -47,9 +48,9 @@ def shift_of(records: Iterable[tuple[Happening, datetime]]) -> ShiftNow:
             _add_sale(sums, happening)
         elif isinstance(happening, SaleRefunded):
             _add_refund(sums, happening)
-        elif isinstance(happening, DrawerOpened):
+        elif isinstance(happening, DrawerOpened) or _is_drawer_test(happening):
             sums["drawer_openings"] += 1
-            continue  # it opens for a sale or a refund, which has its own record
+            continue  # it opens for a sale or a refund, which has its own record, or for a test
         else:
             continue
         opened_at = opened_at or at
@@ -64,6 +65,10 @@ def shift_of(records: Iterable[tuple[Happening, datetime]]) -> ShiftNow:
         first_receipt=receipts[0] if receipts else "",
         last_receipt=receipts[-1] if receipts else "",
     )
+
+
+def _is_drawer_test(happening: Happening) -> bool:
+    return isinstance(happening, PersonActed) and happening.act is Act.DRAWER_TESTED
 
 
 def _add_sale(sums: dict[str, int], sale: SaleCaptured) -> None:

@@ -17,7 +17,7 @@ from terminal.store.tables import counter, journal, sale, stands, z_report
 Z_COUNTER = "z"
 """The highest number of a Z report that the server knows of, where it is told."""
 
-OF_A_SHIFT = ("sale_captured", "sale_refunded", "shift_opened", "drawer_opened")
+OF_A_SHIFT = ("sale_captured", "sale_refunded", "shift_opened", "drawer_opened", "person_acted")
 _NEWEST = select(z_report).order_by(z_report.c.z_no.desc()).limit(1)
 
 

@@ -4,11 +4,13 @@ GET  /devices            the page
 POST /devices/level      {}    how the printer confirms
 POST /devices/papers     {}    print the test paper
 POST /devices/choice     {encoding, columns, native_qr, cutter}
+POST /devices/drawer     {pin}  open the cash drawer once; an owner's or a technician's PIN
 POST /devices/listen     {on}  scans come here and not to the till, for a minute
 GET  /devices/scans      what came since
 POST /devices/scanner    {prefix, baud, layout}
 """
 
+from collections.abc import Callable
 from typing import Final, Literal
 from urllib.parse import parse_qsl
 
@@ -22,11 +24,14 @@ from terminal.domain.devices import (
     PrinterChoice,
     ScannerChoice,
 )
+from terminal.domain.notice import Notice
 from terminal.web.answers import json_answer, problem
-from terminal.web.bodies import BadBodyError, NoBody, read_body
+from terminal.web.bodies import BadBodyError, NoBody, ShortText, read_body
 from terminal.web.device_words import printer_words
 from terminal.web.guard import foreign_post
+from terminal.web.language import say
 from terminal.web.scan_words import ScanWords, scan_words
+from terminal.web.words import NOTICES
 
 DEVICES_BLUEPRINT: Final = "devices"
 LAYOUTS: Final = ("us", "de", "fr")
@@ -54,6 +59,12 @@ class ChoiceBody(Struct, frozen=True, forbid_unknown_fields=True):
     columns: Literal[32, 42, 48]
     native_qr: bool
     cutter: bool
+
+
+class DrawerBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """With whose leave."""
+
+    pin: ShortText
 
 
 class ListenBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,14 +96,17 @@ class StepAnswer(Struct, frozen=True, kw_only=True):
     url: str
 
 
-def create_devices_blueprint(desk: DeviceDesk) -> Blueprint:
-    """The page and its three steps."""
+def create_devices_blueprint(
+    desk: DeviceDesk, drawer_test: Callable[[str], Notice | None]
+) -> Blueprint:
+    """The page and its steps. ``drawer_test`` journals an opening of the drawer, or says no."""
     blueprint = Blueprint(DEVICES_BLUEPRINT, __name__, template_folder="templates")
-    routes = _Routes(desk)
+    routes = _Routes(desk, drawer_test)
     blueprint.add_url_rule("/devices", "page", routes.page, methods=["GET"])
     blueprint.add_url_rule("/devices/level", "level", routes.level, methods=["POST"])
     blueprint.add_url_rule("/devices/papers", "papers", routes.papers, methods=["POST"])
     blueprint.add_url_rule("/devices/choice", "choice", routes.choice, methods=["POST"])
+    blueprint.add_url_rule("/devices/drawer", "drawer", routes.drawer, methods=["POST"])
     blueprint.add_url_rule("/devices/listen", "listen", routes.listen, methods=["POST"])
     blueprint.add_url_rule("/devices/scans", "scans", routes.scans, methods=["GET"])
     blueprint.add_url_rule("/devices/scanner", "scanner", routes.scanner, methods=["POST"])
@@ -103,8 +117,9 @@ def create_devices_blueprint(desk: DeviceDesk) -> Blueprint:
 
 
 class _Routes:
-    def __init__(self, desk: DeviceDesk) -> None:
+    def __init__(self, desk: DeviceDesk, drawer_test: Callable[[str], Notice | None]) -> None:
         self._desk = desk
+        self._drawer_test = drawer_test
 
     def page(self) -> Response:
         scanner = self._desk.scanner_url()
@@ -151,6 +166,20 @@ class _Routes:
             words = printer_words(outcome.trouble.value)
             says = f"{words.text}，{words.next}。{says}"
         return self._answer(says, good=outcome.trouble is None)
+
+    def drawer(self) -> Response:
+        body = read_body(DrawerBody)
+        refused = self._drawer_test(body.pin)
+        if refused is not None:
+            words = NOTICES[refused.code]
+            says = say(words.text, refused.figures) + say(words.next, refused.figures)
+            return self._answer(says, good=False)
+        outcome = self._desk.open_drawer()
+        if outcome.trouble is None:
+            says = "已叫钱箱打开，请看钱箱；这一次记进了流水 · told to open, and journalled"
+            return self._answer(says, good=True)
+        trouble = printer_words(outcome.trouble.value)
+        return self._answer(f"{trouble.text}，{trouble.next}", good=False)
 
     def choice(self) -> Response:
         body = read_body(ChoiceBody)

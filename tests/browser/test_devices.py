@@ -15,6 +15,7 @@ from drivers.simulated.scanner import SimulatedScanner
 from terminal.app import create_app
 from terminal.diagnostics.desk import PrinterDesk
 from terminal.domain.changes import Changes, Surroundings
+from terminal.domain.staff import Role
 from terminal.workers.scanning import ScanRound
 from tests.support.shop import NOON, Shop, slot_text
 from tests.support.till_web import desk_of, served
@@ -155,6 +156,23 @@ def test_a_scanner_that_types_is_seen_with_its_suffix(page: Page, url: str) -> N
     page.keyboard.press("Tab")
     expect(page.locator("#typed-says")).to_contain_text("1345… · 18 个字符")
     expect(page.locator("#typed-says")).to_contain_text("后缀 suffix Tab")
+
+
+def test_the_drawer_opens_with_a_pin_and_a_record(
+    page: Page, url: str, shop: Shop, simulated: SimulatedPrinter
+) -> None:
+    page.goto(url)
+    page.locator('#drawer input[name="pin"]').fill("4719")
+    page.locator("#drawer button").click()
+    expect(page.locator("#drawer-says")).to_contain_text("店主")  # there is none yet
+    assert simulated.drawer_pulses() == 0
+    shop.staff.add("店主", Role.OWNER, "4719", None)
+    page.locator('#drawer input[name="pin"]').fill("4719")
+    page.locator("#drawer button").click()
+    expect(page.locator("#drawer-says")).to_contain_text("已叫钱箱打开")
+    expect(page.locator('#drawer input[name="pin"]')).to_have_value("")
+    assert simulated.drawer_pulses() == 1
+    assert shop.shifts.now().figures.drawer_openings == 1
 
 
 def test_a_printer_without_paper_is_told_with_what_to_do(

@@ -11,7 +11,7 @@ from protocol.acts import Act, PersonActed
 from protocol.journal import Envelope, decode_happening
 from protocol.sales import Payment, SaleCaptured, SaleRefunded
 from terminal.checkout.returns import Returnable
-from terminal.domain.notice import Notice, NoticeCode
+from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.staff import LONGEST_WAIT, Role, wait_after
 from terminal.store.sqlite import SqliteWork
 from tests.support.shop import NOON, Shop
@@ -202,3 +202,26 @@ def test_the_first_is_an_owner_and_the_last_owner_stays(staffed: Shop) -> None:
 def test_before_there_is_an_owner_nobody_else_is_made(shop: Shop) -> None:
     said = shop.staff.add("小李", Role.CASHIER, "3692", None)
     assert said.code is NoticeCode.OWNER_PIN_UNSET
+
+
+def test_a_test_of_the_drawer_needs_leave_and_is_a_record_that_the_shift_counts(
+    staffed: Shop,
+) -> None:
+    staffed.staff.add("老张", Role.TECHNICIAN, "3690", OWNER)
+    assert staffed.staff.drawer_test("9999") == Notice(NoticeCode.PIN_WRONG, NoticeLevel.REFUSED)
+    assert staffed.staff.drawer_test(CASHIER) is not None  # whoever stands there may not
+    assert Act.DRAWER_TESTED not in acts(staffed)
+    assert staffed.staff.drawer_test("3690") is None
+    assert staffed.staff.drawer_test(OWNER) is None
+    tested = [x for x in happenings(staffed) if isinstance(x, PersonActed)][-2:]
+    assert [(x.act, x.approved_by) for x in tested] == [
+        (Act.DRAWER_TESTED, "老张"),
+        (Act.DRAWER_TESTED, "店主"),
+    ]
+    assert staffed.shifts.now().figures.drawer_openings == 2
+
+
+def test_without_an_owner_nobody_tests_the_drawer(shop: Shop) -> None:
+    refused = shop.staff.drawer_test("4719")
+    assert refused is not None
+    assert refused.code is NoticeCode.OWNER_PIN_UNSET

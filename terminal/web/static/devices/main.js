@@ -36,6 +36,13 @@ byId("choice").addEventListener("submit", (event) => {
   });
 });
 
+byId("drawer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const pin = new FormData(event.target).get("pin");
+  event.target.reset();
+  step("drawer", { pin });
+});
+
 byId("scanner")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const seen = new FormData(event.target);
