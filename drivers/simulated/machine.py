@@ -27,6 +27,8 @@ _IDENTITY: Final = {
 _CLEAR_BUFFER: Final = b"\x08\x01\x03\x14\x01\x06\x02\x08"
 _KEPT_PAPERS: Final = 100
 _REALTIME: Final = frozenset({"DLE 04", "DLE 05", "DLE 14"})
+# Paper and drawer; the two of ESC are the same questions as older programs ask them.
+_OF_THE_SENSORS: Final = frozenset({"GS r", "ESC v", "ESC u"})
 _LEVELS_ANSWERING_IN_ORDER: Final = frozenset({StatusLevel.PROCESS_ID, StatusLevel.IN_ORDER})
 
 
@@ -277,8 +279,8 @@ class PrinterMachine:
             session.wants_auto_status = parameters != b"\x00"
             if session.wants_auto_status:
                 self._say(session, self._auto_status())
-        elif command.name == "GS r" and self._level in _LEVELS_ANSWERING_IN_ORDER:
-            if parameters[0] % 48 == 1:
+        elif command.name in _OF_THE_SENSORS and self._level in _LEVELS_ANSWERING_IN_ORDER:
+            if command.name == "ESC v" or (command.name == "GS r" and parameters[0] % 48 == 1):
                 self._say(session, bytes([0x03 if self._is_near_end() else 0]))
             else:
                 self._say(session, bytes([0x01 if self._drawer_open else 0]))

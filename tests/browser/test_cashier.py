@@ -117,6 +117,18 @@ def test_a_scanner_that_ends_with_two_enters_completes_nothing(
     assert receipts(shop) == []
 
 
+def test_an_input_method_that_is_on_changes_nothing_of_a_scan(page: Page, till_url: str) -> None:
+    """It swallows the letters and digits; where the keys stand, the browser tells all the same."""
+    open_till(page, till_url)
+    page.evaluate(
+        """() => { for (const digit of "6900000000014") document.body.dispatchEvent(
+          new KeyboardEvent("keydown", { key: "Process", code: `Digit${digit}`, bubbles: true }));
+        document.body.dispatchEvent(new KeyboardEvent("keydown",
+          { key: "Enter", code: "Enter", bubbles: true })); }"""
+    )
+    expect(page.locator(".line-name")).to_have_text("馒头")
+
+
 def test_a_scan_while_the_amount_is_open_is_still_a_scan(page: Page, till_url: str) -> None:
     open_till(page, till_url)
     page.keyboard.press("F2")

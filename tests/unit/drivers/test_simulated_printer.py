@@ -185,6 +185,7 @@ def test_the_printer_answers_like_the_manuals(tmp_path: Path) -> None:
         printer.set_near_end(near_end=True)
         assert exchange(printer, QUESTIONS, 4) == b"\x12\x12\x12\x1e"
         assert exchange(printer, b"\x1dr1", 1) == b"\x03"
+        assert exchange(printer, b"\x1bv\x1bu0", 2) == b"\x03\x00"
         printer.set_cover_open(is_open=True)
         assert exchange(printer, QUESTIONS, 4) == b"\x1a\x16\x12\x1e"
         printer.set_cover_open(is_open=False)
