@@ -337,6 +337,16 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
     DeclineReason.CONFIRM_OTHER: Words(
         later("手机确认的不是这一单。"), later("请居民再扫一次屏幕上的确认码。")
     ),
+    DeclineReason.PIN_NEEDED: Words(
+        later("积分卡不输密码，今天最多再用{limit}{unit}。"),
+        later("请减少商品。{instead}"),
+    ),
+    DeclineReason.PIN_WRONG: Words(
+        later("卡的密码不对，或已经改过。"), later("请居民带卡到社区问清楚。{instead}")
+    ),
+    DeclineReason.PIN_LOCKED: Words(
+        later("这张卡的密码输错太多，已锁定。"), later("请居民带卡到社区解锁。{instead}")
+    ),
     DeclineReason.SALE_REVERSED: Words(later("这一单刚才取消了。"), later("请再扫一次居民码。")),
 }
 
