@@ -14,6 +14,7 @@ from server.facts.tables import fact
 from server.ledger import Asset, balance
 from server.portal import console_runs
 from server.portal.wording import Wording
+from server.settlement import runs as run_module
 from server.settlement.disputes_values import Dispute, RaiseDispute
 from server.settlement.payments_values import Payment
 from server.settlement.statements import is_closed, runs, statements_of
@@ -385,6 +386,9 @@ def test_a_run_goes_on_where_it_stopped(
     office: PortalWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console_runs, "AT_ONCE_S", 0.0)
+    # A request stops between two commands; each of them settles one merchant here.
+    for module in (run_module, console_runs):
+        monkeypatch.setattr(module, "MERCHANTS_AT_ONCE", 1)
     office.pool.now += timedelta(days=1)
     client = office.officer(OPERATOR)
     page = send(client, "/console/runs", through="2026-03-04")
