@@ -162,6 +162,8 @@ class Terminal:
         if stop is not None:  # the second medium knows better
             listener.close()
             raise StoppedError(stop)
+        # Before the workers: the scanner's shows on its page what comes in.
+        self._devices = PrinterDesk(settings.printer, settings.scanner, settings_file, system_wall)
         self._add_workers(settings, identity)
         self._display = open_display(settings.display)
         if self._display is not None:
@@ -182,7 +184,6 @@ class Terminal:
             clock=self.clock,
             default_language=settings.language,
         )
-        self._devices = PrinterDesk(settings.printer, settings.scanner, settings_file, system_wall)
         self.web = WebServer(create_app(desk, self._devices), listener)
 
     def run(self) -> None:
