@@ -79,7 +79,7 @@ def test_with_the_lock_off_one_sale_has_two_receipts(
 ) -> None:
     ready(shop)
     no_lock: AbstractContextManager[Any] = nullcontext()
-    monkeypatch.setattr(shop.till, "_lock", no_lock)
+    monkeypatch.setattr(shop.till.desk, "lock", no_lock)
     request.getfixturevalue("tabs_meet")
     press_on_both_tabs(shop)
     first, second = captured(shop)

@@ -143,7 +143,7 @@ def test_one_of_two_entries_wins(engine: Engine) -> None:
     give_100_points(engine)
     answers = at_both_tills(lambda till: run_writing(engine, lambda tx: spend_60(tx, till)))
     loser = InsufficientBalance("resident:a", Asset.POINTS, 20)
-    assert sorted(map(repr, answers)) == [repr(loser), repr(Posted(2))]
+    assert sorted(answers, key=repr) == [loser, Posted(2)]
     with reading(engine) as tx:
         assert balance(tx, POOL, "resident:a", Asset.POINTS) == 40
         assert list(check_ledger(tx, POOL)) == []

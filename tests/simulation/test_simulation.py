@@ -69,7 +69,8 @@ def test_without_the_tombstone_it_fails(tmp_path: Path, monkeypatch: pytest.Monk
             return Booked()
         return book_reversal(tx, told, reversal)
 
-    monkeypatch.setattr(intake_module, "book_reversal", forgetful)
+    books: dict[type[object], object] = {**intake_module._BOOKS, SaleReversed: forgetful}
+    monkeypatch.setattr(intake_module, "_BOOKS", books)
     assert rules_broken(tmp_path) & {"I4", "undecided"}
 
 
