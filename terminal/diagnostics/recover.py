@@ -3,11 +3,9 @@
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -18,12 +16,11 @@ from protocol.keys import read_public_key
 from protocol.messages import ProblemKind
 from protocol.recovery import RecoverAnswer, RecoverRequest, RecoverySource
 from terminal.diagnostics.handing_over import HandedOver, NotHandedOverError, hand_over
+from terminal.diagnostics.linked import linked
 from terminal.diagnostics.looked_through import LookedThrough, look_through
 from terminal.diagnostics.recovery_report import Report
-from terminal.domain.clock import ShopClock
 from terminal.domain.ports import TerminalIdentity, Unreachable
-from terminal.pool.breaker import Breaker
-from terminal.pool.link import HttpLink, PoolLink, ServerProblem
+from terminal.pool.link import PoolLink, ServerProblem
 from terminal.store.identity import load_identity
 from terminal.store.old_media import OldMedium, OldMediumError, open_old_medium
 
@@ -88,18 +85,8 @@ def _this_terminal(settings: TerminalSettings) -> Iterator[_Here]:
             " · enrol this new terminal first: huidian-terminal enrol --code CODE"
         )
     identity, key = loaded
-    clock = ShopClock(lambda: datetime.now(UTC), lambda: time.monotonic_ns() // 1_000_000)
-    link = PoolLink(
-        HttpLink(settings.server_url, key, identity.terminal, clock),
-        terminal=identity.terminal,
-        ask_timeout_s=settings.ask_timeout_s,
-        breaker=Breaker(settings.breaker_open_s, time.monotonic),
-        note_server=lambda _answered: None,
-    )
-    try:
+    with linked(settings, identity, key) as link:
         yield _Here(identity, link)
-    finally:
-        link.close()
 
 
 @contextmanager

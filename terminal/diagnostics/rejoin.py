@@ -1,7 +1,7 @@
 """``huidian-terminal rejoin``: go on after the office has looked at records that differed."""
 
-import time
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +10,11 @@ from msgspec.structs import replace
 
 from config.terminal import TerminalSettings
 from protocol.messages import BootAnswer, BootRequest, JournalAnswer, ProblemKind
+from terminal.diagnostics.linked import linked
 from terminal.diagnostics.own_stick import hand_over_stick, own_stick, put_aside
-from terminal.domain.clock import ShopClock
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.stopped import StopCause
-from terminal.pool.breaker import Breaker
-from terminal.pool.link import HttpLink, PoolLink, ServerProblem
+from terminal.pool.link import PoolLink, ServerProblem
 from terminal.store.chain_check import ChainCheck
 from terminal.store.epochs import enter_epoch, head_in, raise_numbers
 from terminal.store.identity import load_identity
@@ -64,18 +63,11 @@ def _rejoin(settings: TerminalSettings, data_dir: Path, *, stick_lost: bool) -> 
             " · not to be mended this way; run huidian-terminal diagnose"
         )
     identity, key = loaded
-    store = SqliteStore(
-        data_dir / DATABASE_FILE, Sealer(identity=identity, key=key, boot_id="rejoin")
-    )
-    clock = ShopClock(lambda: datetime.now(UTC), lambda: time.monotonic_ns() // 1_000_000)
-    link = PoolLink(
-        HttpLink(settings.server_url, key, identity.terminal, clock),
-        terminal=identity.terminal,
-        ask_timeout_s=settings.ask_timeout_s,
-        breaker=Breaker(settings.breaker_open_s, time.monotonic),
-        note_server=lambda _answered: None,
-    )
-    try:
+    sealer = Sealer(identity=identity, key=key, boot_id="rejoin")
+    with (
+        closing(SqliteStore(data_dir / DATABASE_FILE, sealer)) as store,
+        linked(settings, identity, key) as link,
+    ):
         broken = ChainCheck(store, key.public_key(), identity.terminal).whole().broken
         if broken is not None:
             raise click.ClickException(f"流水不完整 · the records are not whole: {broken.detail}")
@@ -97,9 +89,6 @@ def _rejoin(settings: TerminalSettings, data_dir: Path, *, stick_lost: bool) -> 
         raise_numbers(store, receipt=answer.last_receipt, z_no=answer.last_z)
         if own is not None and own.contradicts:
             put_aside(own)
-    finally:
-        link.close()
-        store.close()
     quarantine.lift()
     click.echo(f"可以继续收款，流水期 {answer.epoch} · selling may go on, in epoch {answer.epoch}")
 

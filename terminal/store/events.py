@@ -1,13 +1,13 @@
 """Events at which points are registered, on the terminal's disk."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, and_, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from terminal.domain.counter import Attendance, CounterEvent
+from terminal.store.reads import Reads
 from terminal.store.tables import attendance, counter, counter_event, journal, stands
 
 SLIP_COUNTER = "award_slip"
@@ -54,11 +54,8 @@ def save_attendance(connection: Connection, there: Attendance) -> None:
     connection.execute(inserted.on_conflict_do_update(index_elements=own, set_=values))
 
 
-class EventReads:
+class EventReads(Reads):
     """What the store knows of events; mixed into the store."""
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def open_event(self) -> CounterEvent | None:
         with self.reading() as connection:

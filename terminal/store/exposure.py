@@ -1,12 +1,12 @@
 """Points that this terminal gave and that nobody else can know of yet."""
 
-from contextlib import AbstractContextManager
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 
 from terminal.domain.sale import SaleState
 from terminal.domain.stand_in import Exposure
+from terminal.store.reads import Reads
 from terminal.store.tables import journal, outbox, sale
 
 _HERE = and_(outbox.c.epoch == sale.c.epoch, outbox.c.seq == sale.c.seq)
@@ -24,11 +24,8 @@ _STOOD_IN = _POINTS.join_from(outbox, sale, _HERE).where(sale.c.stood_in == 1)
 _SALES = select(func.count()).select_from(outbox).join(sale, _HERE).where(sale.c.stood_in == 1)
 
 
-class ExposureReads:
+class ExposureReads(Reads):
     """What the store knows of points at risk; mixed into the store."""
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def exposure(self, account: str, since: datetime | None) -> Exposure:
         """A directory made at ``since`` knows a sale that was told before, or held before.

@@ -1,7 +1,6 @@
 """People with a PIN on the terminal's disk; of a PIN there is only its Argon2id hash."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 
 from argon2 import PasswordHasher, Type
@@ -10,6 +9,7 @@ from sqlalchemy import Connection, case, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from terminal.domain.staff import Person, Role
+from terminal.store.reads import Reads
 from terminal.store.tables import person as table
 
 MEMORY_KIB = 19 * 1024
@@ -51,11 +51,8 @@ def remove_person(connection: Connection, name: str) -> None:
     connection.execute(delete(table).where(table.c.name == name))
 
 
-class PeopleReads:
+class PeopleReads(Reads):
     """What the store knows of people; mixed into the store."""
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def people(self) -> Sequence[Person]:
         owners_first = case((table.c.role == Role.OWNER.value, 0), else_=1)

@@ -1,7 +1,6 @@
 """Refunds on the terminal's disk: several of a sale, and of sales of other terminals too."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from protocol.journal import Envelope, decode_happening
 from protocol.messages import SaleFound
 from protocol.sales import SaleCaptured, SaleRefunded
 from terminal.domain.ports import StoredRefund, StoreFaultError
+from terminal.store.reads import Reads
 from terminal.store.sealer import ChainHead
 from terminal.store.tables import journal, refund, sale, z_report
 
@@ -65,11 +65,8 @@ def save_refund(
         )
 
 
-class RefundReads:
+class RefundReads(Reads):
     """What the store knows of refunds; mixed into the store."""
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def refunds_of(self, sale_id: UUID) -> Sequence[SaleRefunded]:
         with self.reading() as connection:

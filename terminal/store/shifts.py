@@ -1,7 +1,6 @@
 """Z reports on the terminal's disk, and the journal since the last of them."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,6 +10,7 @@ from protocol.journal import Envelope, decode_happening
 from protocol.sales import Happening
 from protocol.shifts import ShiftClosed
 from terminal.domain.ports import ToldRecord, ZMark
+from terminal.store.reads import Reads
 from terminal.store.sealer import ChainHead
 from terminal.store.tables import counter, journal, sale, stands, z_report
 
@@ -46,11 +46,8 @@ def last_z_place(connection: Connection) -> tuple[int, int]:
     return (row.epoch, row.seq) if row is not None else (0, 0)
 
 
-class ShiftReads:
+class ShiftReads(Reads):
     """What the store knows of shifts; mixed into the store."""
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def newest_told(self, kind: str, limit: int) -> Sequence[ToldRecord]:
         with self.reading() as connection:

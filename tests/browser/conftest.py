@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,10 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ViewportSize
 from sqlalchemy import Engine
-from werkzeug.serving import make_server
 
 from protocol.documents import Catalogue
 from server.db import create_all, metadata, open_engine
+from tests.support.serving import listening
 from tests.support.shop import ITEMS, NOON, Shop, directory, policy
 from tests.support.till_web import app_of, served
 from tests.unit.server.world import ZHANG, World
@@ -49,13 +48,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def address(world: World) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/phone/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(world.app) as url:
+        yield f"{url}/phone/"
 
 
 @pytest.fixture

@@ -9,18 +9,14 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.real_pool import WITHIN_S, Pool, Terminal
-from tests.support.zygote import Zygote
 
-OTHER_FILE_SYSTEM = Path("/dev/shm")
 INCOMPLETE, NOTHING_DONE = 1, 2
 CUTS = 6
 
@@ -39,28 +35,9 @@ def dead(pool: Pool, name: str, stick: Path | None = None, *, told: int, untold:
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    with Zygote() as zygote:
-        made = Pool(tmp_path_factory.mktemp("pool"), zygote)
-        try:
-            yield made
-        finally:
-            made.program.end()
-
-
-@pytest.fixture(scope="module")
 def heir(pool: Pool) -> Terminal:
     """The new terminal: enrolled, nothing else."""
     return pool.terminal("new-1")
-
-
-@pytest.fixture
-def stick() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(dir=OTHER_FILE_SYSTEM, prefix="huidian-stick-"))
-    if folder.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
-        pytest.skip("there is one file system only")
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_from_the_stick(pool: Pool, heir: Terminal, stick: Path) -> None:

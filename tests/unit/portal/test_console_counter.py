@@ -1,19 +1,18 @@
 """The console's page of the counter: what terminals registered, and what came back twice."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
-from werkzeug.serving import make_server
 
 from protocol.business_day import business_date
 from protocol.counter import CounterAwarded
 from protocol.sales import Payment, RefundLine
 from server.awards import AwarderRole, RegisterAwarder
 from server.awards.counter import AllowCounterAwards, SetAwarderPin
+from tests.support.serving import listening
 from tests.unit.audit.pool_world import PASSWORD, RESIDENT
 from tests.unit.portal.portal_world import MERCHANT, OPERATOR, PortalWorld, text_of
 
@@ -72,13 +71,8 @@ def test_a_merchant_does_not_see_it(portal: PortalWorld) -> None:
 
 @pytest.fixture
 def address(counter: PortalWorld) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, counter.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(counter.app) as url:
+        yield url
 
 
 PHONE: ViewportSize = {"width": 390, "height": 844}

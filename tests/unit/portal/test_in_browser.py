@@ -1,14 +1,13 @@
 """The pages in a real browser, as a merchant on a phone and at a till's screen."""
 
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
-from werkzeug.serving import make_server
 
+from tests.support.serving import listening
 from tests.unit.audit.pool_world import PASSWORD
 from tests.unit.portal.portal_world import MERCHANT, OTHER, PortalWorld
 
@@ -20,13 +19,8 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def address(portal: PortalWorld) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, portal.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(portal.app) as url:
+        yield url
 
 
 def sign_in_by_keyboard(page: Page, address: str, user: str) -> None:

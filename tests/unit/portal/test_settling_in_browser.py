@@ -4,17 +4,16 @@ the next run shows it, the merchant confirms, one of finance proposes, another a
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
-from werkzeug.serving import make_server
 
 from server.db import reading
 from server.settlement.document import StatementDocument, document_of
+from tests.support.serving import listening
 from tests.unit.audit.pool_world import PASSWORD
 from tests.unit.portal.portal_world import FINANCE, MERCHANT, OPERATOR, SECOND, PortalWorld
 
@@ -29,13 +28,8 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def address(portal: PortalWorld) -> Iterator[str]:
     portal.people()
-    server = make_server("127.0.0.1", 0, portal.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(portal.app) as url:
+        yield url
 
 
 class Walker:
