@@ -31,7 +31,7 @@ from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import Points
 from protocol.redemption import FenRemainder
 from protocol.sales import Fulfilment
-from terminal.bootstrap import DATABASE_FILE, system_wall
+from terminal.bootstrap import system_wall
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.clock import ShopClock
@@ -41,7 +41,7 @@ from terminal.receipts.coded import CodedReceipts
 from terminal.receipts.composer import ReceiptComposer
 from terminal.store.identity import SystemIds
 from terminal.store.sealer import Sealer
-from terminal.store.sqlite import SqliteStore
+from terminal.store.sqlite import DATABASE_FILE, SqliteStore
 
 POOL = "guanghui"
 RESIDENTS = 200

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.shop import selling_shop
-from terminal.bootstrap import DATABASE_FILE
+from terminal.store.sqlite import DATABASE_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
 WITHIN_S = 120

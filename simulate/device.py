@@ -19,7 +19,7 @@ from simulate.clockwork import SeededIds, WorldClock
 from simulate.disk import Disk, Ends
 from simulate.network import Network, Wire
 from simulate.pool import HOST, Enrolled
-from terminal.bootstrap import DATABASE_FILE, StoppedError, sound_store
+from terminal.bootstrap import StoppedError, sound_store
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
@@ -36,7 +36,7 @@ from terminal.store.outbox import Outbox
 from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import Sealer
 from terminal.store.spool import Spool
-from terminal.store.sqlite import SqliteStore
+from terminal.store.sqlite import DATABASE_FILE, SqliteStore
 from terminal.workers.chain import ChainRound
 from terminal.workers.printing import PrintRound
 from terminal.workers.sync import SyncRound

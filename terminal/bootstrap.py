@@ -52,7 +52,7 @@ from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import Sealer
 from terminal.store.second_medium import SecondMedium
 from terminal.store.spool import Spool
-from terminal.store.sqlite import SqliteStore
+from terminal.store.sqlite import DATABASE_FILE, SqliteStore
 from terminal.store.stick import Stick
 from terminal.web.routes import WebDesk
 from terminal.web.stopped import create_stopped_app
@@ -66,7 +66,8 @@ from terminal.workers.sync import SyncRound
 
 LOG = logging.getLogger(__name__)
 
-DATABASE_FILE = "terminal.db"
+STICK_PATIENCE_S = 15.0
+"""A start waits so much longer for a stick that hangs than a customer does."""
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 NO_DEVICE = "none"
 
@@ -331,7 +332,7 @@ class Terminal:
             confirmed=self.trust.confirm,
             differing=lambda says: self._stop(Stop(StopCause.COPY_DIFFERS, says)),
         )
-        self._second.copy()
+        self._second.begin(STICK_PATIENCE_S)
         self.store.use_second_copy(self._second)
 
     def _add_workers(self, settings: TerminalSettings, identity: TerminalIdentity) -> None:

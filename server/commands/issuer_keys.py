@@ -269,10 +269,15 @@ def _ask_for(context: CommandContext, wanted: KeyList, request_file: Path | None
 
 def _take(context: CommandContext, signed: SignedDocument) -> None:
     listed = msgspec.json.decode(signed.body, type=KeyList)
+    with reading(context.engine) as tx:
+        known = key_list(tx, context.pool)
+    # A key that is listed already and lost must not stand in the way of the list without it.
     missing = [
         each.kid
         for each in listed.keys
-        if each.is_live(context.clock()) and context.keys.private_half(each.public_key) is None
+        if each.is_live(context.clock())
+        and context.keys.private_half(each.public_key) is None
+        and (known is None or known.of(each.role, each.kid) is None)
     ]
     if missing:
         raise CommandRefused(

@@ -11,7 +11,7 @@ from protocol.keys import KeyTextError, key_fingerprint, public_key_text, read_p
 from protocol.money import format_yuan
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.db import reading
-from server.directory.issuers import document_signer
+from server.directory.issuers import document_signer, key_list
 from server.exports.canonical import code_of, digest_of, is_code_for, payload_of, read_code
 from server.exports.export import ExportRefused, export_statement
 from server.exports.fonts import find_page_font
@@ -107,7 +107,7 @@ def verify(context: CommandContext, file: Path, *, key_text: str | None, as_json
     With the pool's own key it is compared with the books as well.
     """
     root_key = _given_key(key_text) if key_text is not None else _own_key(context)
-    found = _verified(file, root_key)
+    found = _verified(file, root_key, _revoked(context) if key_text is None else frozenset())
     books = None
     if found.seal is not None and key_text is None:
         books = _as_on_the_books(context, found.seal)
@@ -132,14 +132,22 @@ def verify(context: CommandContext, file: Path, *, key_text: str | None, as_json
     raise SystemExit(EXIT_STATUS[found.verdict])
 
 
-def _verified(file: Path, root_key: Ed25519PublicKey) -> Verified:
+def _verified(file: Path, root_key: Ed25519PublicKey, revoked: frozenset[str]) -> Verified:
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
     except OSError as fault:
         says = f"文件读不出，请检查 / cannot be read: {fault.strerror}"
         return Verified(Verdict.UNKNOWN, says)
-    return verify_file(content, root_key)
+    return verify_file(content, root_key, revoked)
+
+
+def _revoked(context: CommandContext) -> frozenset[str]:
+    """The keys that this pool has taken back."""
+    with reading(context.engine) as tx:
+        listed = key_list(tx, context.pool)
+    keys = listed.keys if listed is not None else ()
+    return frozenset(each.public_key for each in keys if each.revoked_at is not None)
 
 
 def _given_key(text: str) -> Ed25519PublicKey:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, insert, select
 
-from protocol.card_pins import MOST_TRIES, TRIES_DAYS, pin_proof, verifier_text
+from protocol.card_pins import MAX_ROUND, MOST_TRIES, TRIES_DAYS, pin_proof, verifier_text
 from protocol.card_tries import CardPinWrong
 from protocol.evidence import CardEvidence
 from server.directory.card_pin_tables import card_pin, card_pin_lock, card_pin_try
@@ -24,6 +24,7 @@ from server.directory.values import Answer, Card, CardState, DirectoryProblem, D
 
 _SET = "set"
 _UNLOCKED = "unlocked"
+_MOST_SEQ = 2**31 - 1
 _MOST_POINTS = 2**32 - 1
 
 
@@ -110,6 +111,8 @@ def pin_proof_holds(
     claimed = evidence.pin
     if not claimed or not 0 <= points <= _MOST_POINTS:
         return False
+    if not _can_be(evidence.seq, claimed.pin_round):
+        return False
     which = _pins(pool, evidence.card_id, evidence.seq)
     row = tx.execute(which.where(card_pin.c.pin_round == claimed.pin_round)).one_or_none()
     if row is None:
@@ -131,6 +134,8 @@ def note_wrong_pin(
 
     False where there is no such PIN: nothing to count it against.
     """
+    if not _can_be(tried.seq, tried.pin_round):
+        return False
     key = (tried.card_id, tried.seq, tried.pin_round)
     which = _pins(pool, tried.card_id, tried.seq)
     row = tx.execute(which.where(card_pin.c.pin_round == tried.pin_round)).one_or_none()
@@ -148,6 +153,11 @@ def note_wrong_pin(
     if row.locked_at is None and _wrong(tx, pool, key, at) >= MOST_TRIES:
         tx.execute(insert(card_pin_lock).values(**own, locked_at=at))
     return True
+
+
+def _can_be(seq: int, pin_round: int) -> bool:
+    """Whether a record's numbers can be a card's at all: the database has no room for others."""
+    return 0 <= seq <= _MOST_SEQ and 1 <= pin_round <= MAX_ROUND
 
 
 def pin_texts(tx: Connection, pool: str) -> Mapping[tuple[str, int], str]:

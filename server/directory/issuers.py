@@ -203,13 +203,18 @@ def issuers_of(
 
 
 def document_signer(tx: Connection, pool: str, keys: PoolKeys, now: datetime) -> DocumentSigner:
-    """What documents and exports are signed with: a listed key, else the root key.
+    """What documents and exports are signed with: a listed key that has begun, else the root key,
+    which terminals always believe.
 
     Raises:
         KeysRefused: neither is here.
     """
     listed = key_list(tx, pool)
-    if listed is not None and any(each.role is IssuerRole.DOCUMENT for each in listed.keys):
+    begun = listed is not None and any(
+        each.role is IssuerRole.DOCUMENT and each.is_live(now) and each.signs_from <= now
+        for each in listed.keys
+    )
+    if listed is not None and begun:
         found = issuers_of(tx, pool, keys, IssuerRole.DOCUMENT, now)[0]
         entry = listed.of(IssuerRole.DOCUMENT, found.kid)
         assert entry is not None

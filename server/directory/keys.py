@@ -202,6 +202,7 @@ def take_root_away(folder: Path, to: Path) -> None:
     _write(to, private_key_text(root))
     if private_key_text(_read_key(to)) != private_key_text(root):
         raise KeysRefused(f"{to} 读回来不一样，没有移走 / does not read back, nothing was moved")
+    _sync_folder(to.parent)
     public = folder / ROOT_PUBLIC_FILE
     public.unlink(missing_ok=True)
     _write(public, public_key_text(root.public_key()))

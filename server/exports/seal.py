@@ -15,6 +15,7 @@ for which ``R``, the root key's signature, vouches (:mod:`protocol.issuers`).
 
 import hashlib
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -139,8 +140,12 @@ def close_file(root: Ed25519PrivateKey, kind: StatementFormat, content: bytes, s
     return signed + signature.hex().encode() + _ENDS[kind]
 
 
-def verify_file(content: bytes, root_key: Ed25519PublicKey) -> Verified:
+def verify_file(
+    content: bytes, root_key: Ed25519PublicKey, revoked: Container[str] = ()
+) -> Verified:
     """Whether a file is, byte for byte, what the pool with this root key exported.
+
+    ``revoked``: the texts of keys that were taken back, where the pool's list is at hand.
 
     Whole: the pool signed every byte of it. Altered: it is an export that somebody changed.
     Unknown: it is none of this pool's exports, or cannot be told to be one.
@@ -159,6 +164,12 @@ def verify_file(content: bytes, root_key: Ed25519PublicKey) -> Verified:
             "不是惠点对账单文件，无法核对 / no statement of Huidian, nothing can be said",
         )
     seal, signed, signature = found
+    if seal.key in revoked:
+        return Verified(
+            Verdict.ALTERED,
+            "签这个文件的密钥已被吊销，不能当真，请重新下载"
+            " / sealed with a key that was taken back: not to be believed; get it anew",
+        )
     signer = _vouched_for(root_key, seal) or root_key
     if _is_signed(signer, seal, signed, signature):
         return Verified(

@@ -143,12 +143,14 @@ def _go_on(portal: PortalServices, run: str, *, after: str) -> ResponseReturnVal
     with reading(portal.engine) as tx:
         due = [each for each in merchants_due(tx, portal.pool, run) if each > after]
     began_s = time.monotonic()
-    number = 0
+    number = portions = 0
     for step in drive(lambda command: portal.submit(user, command), run, due):
         number, after = step.number, step.merchant
         # Who was refused stands on the run's page. Others of the same command are done as well.
-        if number % MERCHANTS_AT_ONCE == 0 and time.monotonic() - began_s > AT_ONCE_S:
-            break
+        if number // MERCHANTS_AT_ONCE > portions:
+            portions = number // MERCHANTS_AT_ONCE
+            if time.monotonic() - began_s > AT_ONCE_S:
+                break
     if number < len(due):
         left = len(due) - number
         tell_done(gettext("已做 %(done)s 家，还有 %(left)s 家。", done=number, left=left))

@@ -26,6 +26,8 @@ def book_counter_award(tx: Connection, told: Told, happening: CounterAwarded) ->
     command = _command(told, happening)
     if command is None or not 0 <= happening.points <= MAX_POINTS:
         return Parked("记录内容不对，没有登记积分 / the record says what no award can be")
+    if told.envelope.occurred_at.utcoffset() is None:
+        return Parked("记录的时间不对，没有登记积分 / the record's time has no zone")
     _note(tx, told, happening)
     pool = told.terms.pool
     problem = told.time_problem(happening.business_date) or _own_problem(tx, told, happening)

@@ -242,6 +242,21 @@ def _differs(
     return EpochDiffers(seq=seq) if kept else DifferenceKnown(seq)
 
 
+def is_known_difference(
+    tx: Connection, pool: str, terminal: str, place: tuple[int, int], there_hash: str
+) -> bool:
+    """Whether a terminal's record at ``place`` is kept as another than ours."""
+    epoch, seq = place
+    same = select(journal_difference.c.fact_no).where(
+        journal_difference.c.pool == pool,
+        journal_difference.c.terminal == terminal,
+        journal_difference.c.epoch == epoch,
+        journal_difference.c.seq == seq,
+        journal_difference.c.there_hash == there_hash,
+    )
+    return tx.execute(same).first() is not None
+
+
 def keep_difference(
     tx: Connection,
     stamp: FactStamp,
@@ -255,16 +270,9 @@ def keep_difference(
     says: str,
 ) -> bool:
     """Keep how a terminal's record at ``place`` is another than ours; False where it is kept."""
-    epoch, seq = place
-    same = select(journal_difference.c.fact_no).where(
-        journal_difference.c.pool == stamp.pool,
-        journal_difference.c.terminal == terminal,
-        journal_difference.c.epoch == epoch,
-        journal_difference.c.seq == seq,
-        journal_difference.c.there_hash == there_hash,
-    )
-    if tx.execute(same).first() is not None:
+    if is_known_difference(tx, stamp.pool, terminal, place, there_hash):
         return False
+    epoch, seq = place
     tx.execute(
         insert(journal_difference).values(
             pool=stamp.pool,

@@ -28,6 +28,7 @@ from protocol.issuers import IssuerRole
 from protocol.journal import ClockState, Envelope
 from protocol.keys import SIGNATURE_BYTES, read_public_key
 from protocol.reasons import Declined, DeclineReason
+from server.awards import award_of
 from server.directory import PoolTerms, keys_at, terminal_of
 from server.directory.phones import (
     Phone,
@@ -295,8 +296,8 @@ def _phone(tx: Connection, terms: PoolTerms, shown: PhoneShown) -> Phone | None:
 
 
 def _used_before(tx: Connection, terms: PoolTerms, use: PhoneUse) -> Declined | None:
-    """Whether the counter served already: for another content, elsewhere, or for a sale or a
-    fulfilment that is done. The same till may ask again with a code whose sale came to nothing.
+    """Whether the counter served already: for another content, elsewhere, or for a sale, a
+    fulfilment or an award that is done. The same till may ask again with a code whose sale came to nothing.
     """
     for before in uses_of(tx, terms.pool, use.account, use.seq, use.counter):
         if before.content_hash != use.content_hash:
@@ -323,4 +324,6 @@ def _is_done(tx: Connection, terms: PoolTerms, used_for: UUID) -> bool:
     sale = sale_of(tx, terms.pool, used_for)
     if sale is not None and sale.state is SaleState.CAPTURED:
         return True
-    return moved_before(tx, terms.pool, str(used_for)) is not None
+    if moved_before(tx, terms.pool, str(used_for)) is not None:
+        return True
+    return award_of(tx, terms.pool, str(used_for)) is not None

@@ -21,7 +21,7 @@ from server.facts import FactStamp
 from server.facts.refused import Refused
 from server.redemption.capture import Told
 from server.redemption.chain_tables import chain_gap, terminal_recovery
-from server.redemption.epochs import DifferenceKnown, keep_difference
+from server.redemption.epochs import DifferenceKnown, is_known_difference, keep_difference
 from server.redemption.intake import BadRecord, StandsAlready, book_at
 from server.redemption.opening import opened
 from server.redemption.queries import chain_head, chain_link
@@ -129,7 +129,11 @@ def _links(tx: Connection, pool: str, handed: _Handed) -> bool:
         return False
     if before is not None and before.hash_hex != at.prev_hash:
         return False
-    return after is None or after.prev_hash == handed.hash_hex
+    if after is not None and after.prev_hash != handed.hash_hex:
+        return False
+    # What follows a record of another history is of that history too, whatever is missing here.
+    other = (at.epoch, at.seq - 1)
+    return before is not None or not is_known_difference(tx, pool, terminal, other, at.prev_hash)
 
 
 def _differs(

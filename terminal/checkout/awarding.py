@@ -4,6 +4,7 @@ Nothing is asked of the server: what was registered is a journal record, told wh
 connection, and the server decides by the rule of its day. The page shows what became of it.
 """
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from terminal.domain.ports import (
     Papers,
     ReceiptFacts,
     Store,
+    StoreFaultError,
     TerminalIdentity,
     ToldRecord,
     Work,
@@ -38,6 +40,8 @@ from terminal.domain.ports import (
 from terminal.domain.presented import phone_counter
 from terminal.domain.print_job import JobKind
 from terminal.domain.scan import ResidentScan, classify
+
+LOG = logging.getLogger(__name__)
 
 WAITS_FOR = timedelta(seconds=4)
 """The open page asks every second; when it is closed, codes are the till's again."""
@@ -156,7 +160,9 @@ class Awarding:
         return self._store.newest_told("counter_awarded", RECENT)
 
     def wait(self) -> None:
-        """The page is open: the next code of the scanner is meant for it."""
+        """The page is open: the next code of the scanner is meant for it, if somebody may register."""
+        if self.worker() is None:
+            return
         with self._lock:
             now_ms = self._clock.moment().monotonic_ms
             self._waits_until_ms = now_ms + int(WAITS_FOR.total_seconds() * 1000)
@@ -203,7 +209,12 @@ class Awarding:
     def show_code(self, code: ResidentCode | ShowCode) -> Notice:
         """Register what was chosen, or what is done at the open event, for whoever shows a code."""
         with self._lock:
-            notice = self._register(code)
+            try:
+                notice = self._register(code)
+            except StoreFaultError:
+                # The scanner's worker would only log it, and the page say nothing.
+                LOG.exception("the disk did not take an award")
+                notice = Notice(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             self._changed(notice)
         if notice.level is NoticeLevel.GOOD:
             self._wake_workers()

@@ -50,6 +50,13 @@ class PrinterDesk:
                 raise DeviceProblemError(str(error)) from error
             return [(step.name, step.outcome) for step in steps]
 
+    def check_drawer(self) -> None:
+        with self._one_at_a_time:
+            try:
+                PrinterTest(self._url).check()
+            except DeviceUrlError as error:
+                raise DeviceProblemError(str(error)) from error
+
     def open_drawer(self) -> PrintOutcome:
         with self._one_at_a_time:
             try:

@@ -51,6 +51,14 @@ class PrinterTest:
         self._url = with_options(url)
         self._open = open_
 
+    def check(self) -> None:
+        """Whether there is a printer to try.
+
+        Raises:
+            DeviceUrlError: there is none.
+        """
+        self._opened(self._url).close()
+
     def find_level(self) -> PrinterStatus:
         """How the printer can confirm, and what is wrong with it now."""
         printer = self._opened(self._url)

@@ -10,8 +10,8 @@ from config.terminal import TerminalSettings
 from terminal.domain.print_job import PaperCount, PaperDoubt
 from terminal.store.disk import open_engine
 from terminal.store.prints import paper_counts
+from terminal.store.sqlite import DATABASE_FILE
 
-DATABASE_FILE = "terminal.db"
 MAX_LISTED = 10_000
 
 DOUBT_WORDS: dict[PaperDoubt, str] = {

@@ -22,9 +22,8 @@ from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox, UntoldRecord
 from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import ChainHead, Sealer
-from terminal.store.sqlite import SqliteStore
+from terminal.store.sqlite import DATABASE_FILE, SqliteStore
 
-DATABASE_FILE = "terminal.db"
 MAY_GO_ON = frozenset({StopCause.FORKED, StopCause.COPY_DIFFERS})
 
 

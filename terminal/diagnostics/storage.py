@@ -13,12 +13,10 @@ from terminal.store.identity import load_identity
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import Sealer
-from terminal.store.sqlite import SqliteStore
+from terminal.store.sqlite import DATABASE_FILE, SqliteStore
 from terminal.store.stick import Stick, StickFaultError
 from terminal.store.tables import journal, outbox
 from terminal.web.words import COPIES
-
-DATABASE_FILE = "terminal.db"
 
 WHAT_TO_DO: dict[StopCause, str] = {
     StopCause.STORAGE_DAMAGED: (

@@ -46,6 +46,13 @@ class DeviceDesk(Protocol):
     def print_papers(self) -> list[tuple[str, PrintOutcome]]:
         """Print the test paper; what became of each of its parts, up to one that failed."""
 
+    def check_drawer(self) -> None:
+        """Whether there is a printer that a drawer could hang on.
+
+        Raises:
+            DeviceProblemError: there is none.
+        """
+
     def open_drawer(self) -> PrintOutcome:
         """Open the cash drawer once. Whoever calls this has journalled it."""
 

@@ -125,14 +125,18 @@ class Staff:
         if isinstance(found, Notice):
             return found
         with self._lock:
-            self._at_till, self._worker = worker.name, worker.worker
+            self._worker = worker.worker  # who sells is not changed by that
             self.busy()
         self._changes.note()
         return Notice(NoticeCode.WORKER_SIGNED_IN, NoticeLevel.GOOD, {"person": worker.name})
 
     def sign_out(self) -> Notice:
+        """The worker of the pool leaves; where there is none, who stands at the till."""
         with self._lock:
-            self._at_till = self._worker = None
+            if self._worker is not None:
+                self._worker = None
+            else:
+                self._at_till = None
         self._changes.note()
         return Notice(NoticeCode.SIGNED_OUT, NoticeLevel.GOOD)
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, and_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from protocol.counter import CounterAwarded, EventEntered
 from terminal.domain.counter import Attendance, CounterEvent
+from terminal.store.counters import raise_counter
 from terminal.store.reads import Reads
 from terminal.store.tables import attendance, counter, counter_event, journal, stands
 
@@ -52,6 +54,54 @@ def save_attendance(connection: Connection, there: Attendance) -> None:
     inserted = upsert(attendance).values(**values)
     own = [attendance.c.event, attendance.c.account]
     connection.execute(inserted.on_conflict_do_update(index_elements=own, set_=values))
+
+
+def rebuild_award(
+    connection: Connection, told: CounterAwarded, at: datetime, terminal: str
+) -> None:
+    """What is kept beside an award's record, made again from it."""
+    owner, _, digits = told.slip_no.rpartition("-J")
+    if owner == terminal and digits.isascii() and digits.isdigit():
+        raise_counter(connection, SLIP_COUNTER, int(digits))
+    if told.event is None:
+        return
+    with_exit = told.in_at is not None
+    _have_event(connection, CounterEvent(told.event, told.rule_id, with_exit, at, told.worker))
+    there = Attendance(
+        event=told.event,
+        account=told.account,
+        in_at=told.in_at or at,
+        out_at=at if with_exit else None,
+        award_id=str(told.award_id),
+        points=told.points,
+    )
+    save_attendance(connection, there)
+
+
+def rebuild_entry(connection: Connection, entered: EventEntered, at: datetime) -> None:
+    """As `rebuild_award`, for whoever signed in; one who has signed out since stays so."""
+    event = CounterEvent(entered.event, entered.rule_id, True, at, entered.worker)
+    _have_event(connection, event)
+    there = attendance.c.event == entered.event, attendance.c.account == entered.account
+    if connection.execute(select(attendance.c.in_at).where(*there)).first() is None:
+        save_attendance(connection, Attendance(entered.event, entered.account, at))
+
+
+def turn_event(connection: Connection, event: str, *, closed_at: datetime | None) -> None:
+    """An event that is known here was closed, or goes on."""
+    text = _text(closed_at) if closed_at is not None else None
+    connection.execute(
+        update(counter_event).where(counter_event.c.event == event).values(closed_at=text)
+    )
+
+
+def _have_event(connection: Connection, event: CounterEvent) -> None:
+    """Its first record tells what the one of its opening does not: the rule, and whether people
+    sign out.
+    """
+    known = select(counter_event.c.event).where(counter_event.c.event == event.event)
+    if connection.execute(known).first() is None:
+        save_event(connection, event)
 
 
 class EventReads(Reads):

@@ -16,9 +16,9 @@ import msgspec
 
 from protocol.recovery import RecoverySource
 from terminal.store.identity import IDENTITY_FILE
+from terminal.store.sqlite import DATABASE_FILE
 from terminal.store.stick import FOLDER, MAX_LINE_BYTES, OWNER_FILE, StickLine
 
-DATABASE_FILE: Final = "terminal.db"
 COPIED_FILES: Final = (DATABASE_FILE, f"{DATABASE_FILE}-wal")
 DATA_FOLDERS: Final = ("", "data", "var/lib/huidian-terminal")
 """Where a terminal's data is on what was named: the folder itself, or a whole mounted card."""

@@ -8,7 +8,6 @@ changes nothing.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.json import decode as read_json
@@ -26,16 +25,14 @@ from protocol.journal import (
     open_record,
 )
 from protocol.shifts import ShiftClosed
+from terminal.store.about import about
 from terminal.store.chain_check import Mark, read_mark
 from terminal.store.counters import raise_counter
-from terminal.store.rebuilt import kind_of, rebuild, sale_of
+from terminal.store.rebuilt import kind_of, rebuild
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import EPOCH_COUNTER, SqliteStore, chain_head, time_text
-from terminal.store.stick import Stick, StickFaultError, StickLine
+from terminal.store.stick import GIVE_SIGN_EVERY, Stick, StickFaultError, StickLine
 from terminal.store.tables import MOVED, journal, outbox
-
-GIVE_SIGN_EVERY: Final = 50
-"""Records between two signs of life while reading: a stick that hangs is told from a long one."""
 
 
 class TailError(Exception):
@@ -106,9 +103,9 @@ def take_back(
     key, terminal = sealer.key.public_key(), sealer.identity.terminal
     try:
         if here is None:
-            tail = stick.lines_after(None)
+            tail = stick.lines_after(None, alive=alive)
         else:
-            tail = stick.lines_after(ChainHead(here.epoch, here.seq - 1, ""))
+            tail = stick.lines_after(ChainHead(here.epoch, here.seq - 1, ""), alive=alive)
             own = next(tail, None)
             if own is None or own.head != here:
                 raise TailError(ahead)
@@ -186,7 +183,7 @@ def _put_all(
 
 def _put(connection: Connection, line: StickLine, envelope: Envelope, known: _Before) -> None:
     at, kind = time_text(envelope.occurred_at), kind_of(envelope)
-    sale_id = sale_of(decode_happening(envelope.happening))
+    sale_id = about(decode_happening(envelope.happening))
     connection.execute(
         insert(journal).values(
             epoch=line.epoch,

@@ -1,4 +1,5 @@
-"""What the till keeps beside a record, made again from the record: its sale, refund or Z report.
+"""What the till keeps beside a record, made again from the record: its sale, refund,
+Z report, award slip or place at an event.
 
 For records that come from the second medium or from an old card. What no record holds is not
 made up: papers' spool, PINs, the open basket.
@@ -14,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from protocol.acts import Act, PersonActed
 from protocol.codes.phone import PhoneCertificate, read_certificate, read_confirm, read_show
+from protocol.counter import CounterAwarded, EventEntered
 from protocol.evidence import ConfirmEvidence, Evidence, ShowEvidence
 from protocol.journal import Envelope, decode_happening
 from protocol.refunds import NOTHING_RETURNED, is_all_back, with_refund
@@ -22,6 +24,7 @@ from protocol.shifts import ShiftClosed
 from terminal.domain.ports import ZMark
 from terminal.domain.sale import SaleState
 from terminal.store.counters import raise_counter
+from terminal.store.events import rebuild_award, rebuild_entry, turn_event
 from terminal.store.people import remove_person
 from terminal.store.phone_counters import note_phone_counter
 from terminal.store.refunds import save_refund
@@ -42,13 +45,6 @@ class _Tagged(Struct, frozen=True):
 def kind_of(envelope: Envelope) -> str:
     """The happening's kind, as the journal's column has it."""
     return read_json(envelope.happening, type=_Tagged).type[:KIND_MAX_CHARS]
-
-
-def sale_of(happening: Happening | None) -> str | None:
-    """The sale that a record is about, as the journal's column has it."""
-    if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded):
-        return str(happening.sale_id)
-    return None
 
 
 def rebuild(connection: Connection, envelope: Envelope, place: ChainHead, terminal: str) -> None:
@@ -78,8 +74,13 @@ def rebuild(connection: Connection, envelope: Envelope, place: ChainHead, termin
         )
     elif isinstance(happening, ShiftClosed):
         _save_z(connection, happening, place, at)
-    elif isinstance(happening, PersonActed) and happening.act is Act.PERSON_REMOVED:
-        remove_person(connection, happening.about)  # an old image must not bring a PIN back
+    elif isinstance(happening, CounterAwarded):
+        rebuild_award(connection, happening, at, terminal)
+        _note_phone(connection, happening.evidence)
+    elif isinstance(happening, EventEntered):
+        rebuild_entry(connection, happening, at)
+    elif isinstance(happening, PersonActed):
+        _act_again(connection, happening, at)
 
 
 def _save_sale(connection: Connection, sold: SaleCaptured, place: ChainHead, at: datetime) -> None:
@@ -103,14 +104,28 @@ def _save_sale(connection: Connection, sold: SaleCaptured, place: ChainHead, at:
         **values,
     )
     connection.execute(inserted.on_conflict_do_update(index_elements=[sale.c.sale_id], set_=values))
-    counted = _phone_use(sold.evidence)
+    _note_phone(connection, sold.evidence)
+
+
+def _act_again(connection: Connection, acted: PersonActed, at: datetime) -> None:
+    if acted.act is Act.PERSON_REMOVED:
+        remove_person(connection, acted.about)  # an old image must not bring a PIN back
+    elif acted.act is Act.EVENT_OPENED:
+        turn_event(connection, acted.about, closed_at=None)
+    elif acted.act is Act.EVENT_CLOSED:
+        turn_event(connection, acted.about, closed_at=at)
+
+
+def _note_phone(connection: Connection, evidence: Evidence | None) -> None:
+    """A code that was taken is not taken again."""
+    counted = _phone_use(evidence)
     if counted is not None:
         certificate, newest = counted
         note_phone_counter(connection, certificate.account.hex(), certificate.seq, newest)
 
 
 def _phone_use(evidence: Evidence | None) -> tuple[PhoneCertificate, int] | None:
-    """The phone's certificate and counter that a sale used up."""
+    """The phone's certificate and counter that were used up."""
     if isinstance(evidence, ShowEvidence):
         show = read_show(bytes.fromhex(evidence.payload_hex))
         return None if show is None else (show.certificate, show.counter)

@@ -92,6 +92,17 @@ class SecondMedium:
                 signs = self._signs  # it reads much back, and it moves: a start waits for it
             return self._state
 
+    def begin(self, patience_s: float) -> CopyState:
+        """As `copy`, at the start: nothing is sold yet, so a slow stick is waited for longer.
+
+        What it has beyond an old image can only go back while nothing new was written.
+        """
+        state = self.copy()
+        with self._turn:
+            if state is CopyState.STUCK:
+                self._turn.wait_for(lambda: not self._is_working, patience_s)
+            return self._state
+
     def close(self) -> None:
         """Let the thread end; one that is stuck ends with the program."""
         with self._turn:

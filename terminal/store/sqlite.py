@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Row, and_, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from drivers.document import Document, document_to_json
-from protocol.counter import CounterAwarded, CounterAwards
+from protocol.counter import CounterAwards
 from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
 from protocol.documents import Document as PoolDocument
 from protocol.issuers import KeyList
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
-from protocol.sales import Happening, SaleCaptured, SaleRefunded, SaleReversed
+from protocol.sales import Happening, SaleCaptured
 from terminal.domain.ports import (
     Moment,
     PoolDocuments,
@@ -29,6 +29,7 @@ from terminal.domain.ports import (
 from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob, advance_job
 from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState, NoSecondCopy, SecondCopy
+from terminal.store.about import about
 from terminal.store.counter_work import CounterWork
 from terminal.store.disk import open_engine
 from terminal.store.events import EventReads
@@ -51,6 +52,7 @@ from terminal.store.tables import (
 )
 from terminal.store.texts import Text
 
+DATABASE_FILE = "terminal.db"
 RECEIPT_COUNTER = "receipt"
 EPOCH_COUNTER = "epoch"
 """The newest epoch that the server gave, where it is beyond the one of the enrolment."""
@@ -141,11 +143,6 @@ class SqliteWork(CounterWork):
         )
         if len(record.body) > MAX_RECORD_BYTES:
             raise RecordTooLargeError(f"{len(record.body)} bytes")
-        of_sale = None
-        if isinstance(happening, SaleCaptured | SaleReversed | SaleRefunded):
-            of_sale = str(happening.sale_id)
-        elif isinstance(happening, CounterAwarded):
-            of_sale = str(happening.award_id)
         _JOURNAL.run(
             self._connection,
             {
@@ -154,7 +151,7 @@ class SqliteWork(CounterWork):
                 "hash": head.hash_hex,
                 "occurred_at": time_text(at.at),
                 "kind": happening.__struct_config__.tag,
-                "sale_id": of_sale,
+                "sale_id": about(happening),
                 "body": record.body,
                 "signature": record.signature,
             },

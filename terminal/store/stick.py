@@ -20,6 +20,8 @@ from terminal.store.sealer import ChainHead
 
 FOLDER: Final = "huidian"
 OWNER_FILE: Final = "terminal.txt"
+GIVE_SIGN_EVERY: Final = 50
+"""Records between two signs of life while reading: a stick that hangs is told from a long one."""
 MAX_LINE_BYTES: Final = MAX_RECORD_BYTES * 4 // 3 + 1024
 
 _STATES: Final = {
@@ -120,8 +122,14 @@ class Stick:
                 self._sync_folder(path.parent)
             self._seen = (stat.st_dev, stat.st_ino, stat.st_size), lines[-1].head
 
-    def lines_after(self, head: ChainHead | None) -> Iterator[StickLine]:
-        """What it holds beyond a place, oldest first; a torn line at the end is left out."""
+    def lines_after(
+        self, head: ChainHead | None, alive: Callable[[], None] = lambda: None
+    ) -> Iterator[StickLine]:
+        """What it holds beyond a place, oldest first; a torn line at the end is left out.
+
+        ``alive`` is called every few records that lie before the place.
+        """
+        skipped = 0
         with _faults():
             self._check_owner()
             files = [path for path in self._files() if head is None or _epoch(path) >= head.epoch]
@@ -133,6 +141,10 @@ class Stick:
                     read = _read_line(line)
                     if head is None or (read.epoch, read.seq) > (head.epoch, head.seq):
                         yield read
+                    else:
+                        skipped += 1
+                        if skipped % GIVE_SIGN_EVERY == 0:
+                            alive()
 
     def set_aside(self, name: str) -> Path:
         """Keep what is on it under another name, and begin anew; where it is now."""

@@ -169,6 +169,7 @@ class _Routes:
 
     def drawer(self) -> Response:
         body = read_body(DrawerBody)
+        self._desk.check_drawer()  # an opening that cannot be is none to journal
         refused = self._drawer_test(body.pin)
         if refused is not None:
             words = NOTICES[refused.code]

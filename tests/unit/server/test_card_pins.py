@@ -406,3 +406,10 @@ def test_card_and_pin_together_make_the_verifier_and_one_without_the_other_does_
     assert all(each.verifier != own.verifier and each.proof_key != own.proof_key for each in others)
     assert own.verifier != own.proof_key
     assert own.verifier.hex() not in repr(own)
+
+
+def test_a_wrong_pin_with_numbers_that_no_card_has_stops_nothing(world: World) -> None:
+    till = world.till()
+    for seq, pin_round in ((2**70, 1), (0, 2**70), (-1, 1), (0, 0)):
+        tried = CardPinWrong(card_id="00000000000000c1", seq=seq, pin_round=pin_round)
+        assert till.outcome(tried).outcome is OutcomeKind.POSTED

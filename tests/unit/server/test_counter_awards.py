@@ -12,6 +12,7 @@ from protocol.counter import CounterAwarded, CounterAwards, EventEntered
 from protocol.documents import DocumentKind, open_document
 from protocol.evidence import Evidence
 from protocol.messages import DocumentsAnswer, DocumentsRequest, OutcomeKind
+from protocol.reasons import Declined, DeclineReason
 from server.awards import AmendAwardRule, AwarderRole, AwardPoints, RegisterAwarder, RetireAwarder
 from server.awards.counter import AllowCounterAwards, SetAwarderPin
 from server.bootstrap.desk import make_desk
@@ -20,6 +21,7 @@ from server.db import reading
 from server.facts.refused import Refused
 from server.redemption.counter_list import CounterAward, counter_awards
 from server.redemption.parked import BookParked, LeaveParked, parked_records
+from tests.support.phones import phone_in_hand
 from tests.unit.server.world import LIU, TODAY, ZHANG, Till, World
 
 PIN_HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"
@@ -278,3 +280,15 @@ def test_all_of_it_replays(town: World) -> None:
     town.do(LeaveParked(terminal="t-1", epoch=1, seq=2, reason="核实过"))
     with reading(town.engine) as tx:
         assert list(check_replay(tx, town.pool, make_desk)) == []
+
+
+def test_a_phones_code_registers_once_and_buys_nothing_behind_it(town: World) -> None:
+    till, other = town.till(), town.till(terminal="t-2")
+    code = phone_in_hand(town).show()
+    assert till.outcome(award(town, evidence=code)).outcome is OutcomeKind.POSTED
+    for each in (till, other):
+        assert each.outcome(award(town, evidence=code)).outcome is OutcomeKind.PARKED
+    assert town.points(f"resident:{ZHANG}") == 5
+    declined = till.authorise(town.sale_id(), code, optional=5)
+    assert isinstance(declined, Declined)
+    assert declined.reason is DeclineReason.CODE_USED

@@ -11,19 +11,23 @@ from protocol.codes import make_card, read_code, to_digits
 from protocol.codes.challenge import Challenge
 from protocol.documents import DocumentKind, sign_document
 from protocol.issuers import IssuerRole
-from protocol.messages import Approved, OutcomeKind
+from protocol.keys import public_key_text
+from protocol.messages import Approved, DocumentsAnswer, DocumentsRequest, OutcomeKind
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from server.bootstrap.desk import make_desk
 from server.commands.audit_replay import check_replay
 from server.db import reading
 from server.directory.commands import IssueCard, TakeKeyList
-from server.directory.issuers import issuer_of
+from server.directory.issuers import document_signer, issuer_of
 from server.directory.key_changes import request_of, sign_request, with_revoked
 from server.directory.keys import KeysRefused, make_keys
+from server.exports.export import Exported, export_statement
+from server.exports.seal import StatementFormat, Verdict, verify_file
 from server.facts.refused import Refused
 from tests.support.key_office import DistantTill, KeyOffice
 from tests.support.phones import PhoneInHand, phone_in_hand
+from tests.unit.exports.example import example
 from tests.unit.server.world import LIU, ZHANG, World
 
 CARD_ID = "00000000000000c7"
@@ -349,3 +353,37 @@ def test_a_sale_is_judged_by_the_keys_of_its_day(
     rich.clock.move(seconds=1)
     answer = rich.till(terminal="t-8").authorise(rich.sale_id(), phone.show(), optional=5)
     assert isinstance(answer, Approved)
+
+
+@pytest.mark.parametrize("how", ["not begun", "taken back"])
+def test_the_root_key_signs_documents_where_no_listed_key_can(
+    rich: World, office: KeyOffice, how: str
+) -> None:
+    """Else the list that takes a key back would reach nobody."""
+    till = rich.till()
+    if how == "not begun":
+        office.rotate(IssuerRole.DOCUMENT, lead_days=3, overlap_days=30)
+    else:
+        office.retire(office.rotate(IssuerRole.DOCUMENT, lead_days=0, overlap_days=0))
+    rich.clock.move(hours=1)
+    answer = till.ask(
+        "documents", DocumentsRequest(policy=0, catalogue=0, directory=0), DocumentsAnswer
+    )
+    assert isinstance(answer, DocumentsAnswer)
+    signer = rich.read(lambda tx: document_signer(tx, rich.pool, rich.keys, rich.clock()))
+    assert signer.kid is None
+
+
+def test_a_statement_under_a_key_that_was_taken_back_is_not_believed(
+    rich: World, office: KeyOffice
+) -> None:
+    kid = office.rotate(IssuerRole.DOCUMENT, lead_days=0, overlap_days=0)
+    stolen = rich.read(lambda tx: document_signer(tx, rich.pool, rich.keys, rich.clock()))
+    office.rotate(IssuerRole.DOCUMENT, lead_days=0, overlap_days=0)
+    office.retire(kid)
+    made = export_statement(example(), StatementFormat.JSON, stolen.key, None, stolen.voucher)
+    assert isinstance(made, Exported)
+    dead = public_key_text(stolen.key.public_key())
+    root = rich.keys.root_public
+    assert verify_file(made.content, root).verdict is Verdict.WHOLE, "nobody told him"
+    assert verify_file(made.content, root, {dead}).verdict is Verdict.ALTERED

@@ -109,3 +109,24 @@ def test_a_drawer_that_is_full_keeps_the_key_here(operator: Operator, tmp_path: 
     missing = str(tmp_path / "no-folder" / "root.key")
     assert "没有移走" in operator.refused("keys", "root-away", "--out", missing)
     assert load_keys(operator.data / "keys" / "guanghui").root is not None
+
+
+def test_two_lost_keys_are_taken_back_one_after_the_other(operator: Operator) -> None:
+    """The server came back from a copy that is older than two rotations."""
+    folder = operator.data / "keys" / "guanghui"
+    before = set(folder.iterdir())
+    for role in ("card", "phone"):
+        operator.do("keys", "rotate", "--role", role, "--lead-days", "0")
+    for each in set(folder.iterdir()) - before:
+        each.unlink()
+    lost = [each["kid"] for each in listed(operator)][-2:]
+    for kid in lost:
+        operator.do("keys", "retire", str(kid), "--yes")
+    revoked = {each["kid"] for each in listed(operator) if each.get("revoked_at")}
+    assert revoked == set(lost)
+
+
+def listed(operator: Operator) -> list[dict[str, object]]:
+    found = told(operator)["keys"]
+    assert isinstance(found, list)
+    return found

@@ -15,6 +15,7 @@ from protocol.recovery import (
     SeqRange,
 )
 from protocol.sales import RefundLine, TakingsDeclared, TerminalStarted
+from server.commands.audit_records import check_chains
 from server.redemption.gaps import recoveries
 from server.redemption.parked import parked_records
 from tests.unit.awards.running import run
@@ -241,3 +242,21 @@ def test_the_answer_to_a_start_tells_the_highest_numbers(world: World, till: Til
     till.tell(TerminalStarted(version="1"), high, declared, low)
     answer = booted(till)
     assert (answer.last_receipt, answer.last_z) == (41, 7)
+
+
+def test_a_branch_of_another_history_is_not_grafted_behind_what_is_missing(
+    world: World, till: Till, heir: Till
+) -> None:
+    """A copied card sold on by itself; the living terminal's own next record still fits."""
+    sales = [sold(world, money_line("米", 100)) for _ in range(7)]
+    till.tell(*sales[:2])
+    fork = till.epoch, till.seq, till.head
+    copied = [till.record(each) for each in sales[2:5]]
+    till.unsent.clear()
+    till.epoch, till.seq, till.head = fork
+    till.tell(sales[5])
+    answer = hand_over(heir, *copied)
+    assert kinds(answer) == [RecoveredKind.DIFFERS] * 3
+    assert answer.missing == ()
+    assert till.tell(sales[6]) is not None
+    assert world.read(lambda tx: list(check_chains(tx, world.pool))) == []

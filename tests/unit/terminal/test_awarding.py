@@ -6,15 +6,19 @@ import msgspec
 import pytest
 
 from protocol.acts import Act, PersonActed
+from protocol.codes import ResidentCode
 from protocol.counter import CounterAwarded, CounterAwards, CounterRule, CounterWorker, EventEntered
 from protocol.documents import DirectoryCard, DirectoryEntry
 from protocol.journal import Envelope, decode_happening
 from protocol.messages import OutcomeKind, RecordOutcome
 from protocol.sales import Happening
 from terminal.domain.notice import NoticeCode
+from terminal.domain.ports import StoreFaultError
+from terminal.domain.scan import ResidentScan, classify
 from terminal.domain.staff import Role
 from terminal.shifts.staff import WORKER_STAYS
 from terminal.store.people import ArgonPins
+from terminal.store.sqlite import SqliteWork
 from tests.support.shop import NOON, WANG, ZHANG, Shop, card_text, directory, slot_text
 
 PIN, OWNER = "482913", "4719"
@@ -275,3 +279,45 @@ def test_nothing_is_registered_when_the_terminal_is_stopped(counter: Shop) -> No
     counter.till.stop_selling()
     assert counter.awarding.show_text(slot_text()).code is NoticeCode.STOPPED
     assert given(counter) == []
+
+
+def test_whoever_sells_stays_at_the_till_while_a_worker_registers(counter: Shop) -> None:
+    counter.staff.add("店主", Role.OWNER, OWNER, None)
+    counter.staff.sign_out()
+    counter.staff.sign_in("店主", OWNER)
+    counter.staff.sign_in("worker:w-1", PIN)
+    assert counter.awarding.worker() is not None
+    assert counter.staff.at_till() == "店主"
+    counter.staff.sign_out()
+    assert counter.awarding.worker() is None
+    assert counter.staff.at_till() == "店主"
+
+
+def test_a_till_where_nobody_registers_keeps_the_scanners_codes(shop: Shop) -> None:
+    shop.awarding.wait()
+    code = scanned(slot_text())
+    assert not shop.awarding.takes(code)
+
+
+def test_a_disk_that_fails_is_told_on_the_page(
+    counter: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter.awarding.choose("patrol", "")
+
+    def fail(*_: object) -> None:
+        raise StoreFaultError("no room")
+
+    monkeypatch.setattr(SqliteWork, "journal", fail)
+    counter.awarding.wait()
+    assert counter.awarding.takes(scanned(slot_text()))
+    said = counter.awarding.said()
+    assert said is not None
+    assert said.code is NoticeCode.STORE_FAULT
+    assert given(counter) == []
+
+
+def scanned(text: str) -> ResidentCode:
+    found = classify(text)
+    assert isinstance(found, ResidentScan)
+    assert isinstance(found.code, ResidentCode)
+    return found.code

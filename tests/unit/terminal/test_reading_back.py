@@ -2,27 +2,31 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
 from protocol.sales import SaleCaptured
+from terminal.domain.notice import NoticeCode
 from terminal.domain.second_copy import CopyState, NoSecondCopy
 from terminal.pool.link import PoolLink
 from terminal.shifts.shifts import Counted
 from terminal.store.chain_check import ChainCheck, Mark, set_mark
 from terminal.store.epochs import enter_epoch, head_in
 from terminal.store.quarantine import Quarantine
+from terminal.store.sealer import ChainHead
 from terminal.store.second_medium import SecondMedium
-from terminal.store.stick import FOLDER, Stick
+from terminal.store.stick import FOLDER, Stick, StickLine
 from terminal.store.tables import journal, outbox, print_job, refund, sale, z_report
 from terminal.workers.sync import IDLE_S, SyncRound
 from tests.support.running_till import RunningTill, open_store
-from tests.support.shop import NOON, ROOT, TAG, TERMINAL_KEY, Shop
+from tests.support.shop import NOON, ROOT, TAG, TERMINAL_KEY, Shop, card_text, slot_text
+from tests.unit.terminal.test_awarding import PIN, awards, given
 from tests.unit.terminal.test_new_epoch import Server, sell
 
 OTHER_FILE_SYSTEM = Path("/dev/shm")
@@ -329,3 +333,94 @@ def _sell_at(till: RunningTill, times: int) -> None:
         screen = till.ask("POST", "/api/item", item_id="bun")
         done = till.ask("POST", "/api/complete", sale_id=screen["sale_id"])
         assert done["completed"] is not None
+
+
+@pytest.fixture
+def counter(machine: Machine) -> Shop:
+    """A worker of the pool is signed in, and one sale is on the card and on the stick."""
+    shop = machine.shop
+    shop.take(awards())
+    shop.staff.sign_in("worker:w-1", PIN)
+    sell(shop, 1)
+    return shop
+
+
+def test_an_award_that_moved_into_a_later_epoch_is_known_as_moved(
+    machine: Machine, counter: Shop
+) -> None:
+    counter.awarding.choose("patrol", "")
+    assert counter.awarding.show_text(slot_text()).code is NoticeCode.AWARDED
+    machine.take_image()
+    with counter.store.writing() as connection:
+        two = select(journal.c.hash).where(journal.c.seq == 2)
+        closed = ChainHead(1, 2, connection.execute(two).scalar_one())
+        connection.execute(outbox.delete().where(outbox.c.seq <= 2))
+        connection.execute(
+            journal.update().where(journal.c.seq <= 2).values(told_at="x", outcome="posted")
+        )
+    assert enter_epoch(counter.store, 2, closed, NOON, anew=False) == ""
+    sell(counter)
+    before, moved = machine.rows(), _moved(machine)
+    machine.put_image_back()
+    assert machine.plug() is CopyState.GOOD
+    assert machine.rows() == before
+    assert _moved(machine) == moved
+    assert len(counter.awarding.recent()) == 1
+
+
+def test_an_event_goes_on_with_those_who_had_signed_in(machine: Machine, counter: Shop) -> None:
+    machine.take_image()
+    counter.awarding.open_event("义诊", "patrol", with_exit=True)
+    assert counter.awarding.show_text(slot_text()).code is NoticeCode.EVENT_ENTERED
+    there = counter.store.attendance("2026-03-02:义诊")
+    machine.put_image_back()
+    assert machine.plug() is CopyState.GOOD
+    assert counter.store.attendance("2026-03-02:义诊") == there
+    counter.staff.sign_in("worker:w-1", PIN)
+    counter.awarding.point_out(is_exit=True)
+    assert counter.awarding.show_text(slot_text()).code is NoticeCode.EVENT_AWARDED
+    counter.awarding.close_event()
+    done = counter.store.attendance("2026-03-02:义诊")
+    machine.put_image_back()
+    assert machine.plug() is CopyState.GOOD
+    assert counter.store.attendance("2026-03-02:义诊") == done
+    assert counter.store.open_event() is None
+
+
+def test_a_slips_number_is_given_once_and_a_code_is_used_once(
+    machine: Machine, counter: Shop
+) -> None:
+    machine.take_image()
+    counter.awarding.choose("patrol", "")
+    counter.awarding.show_text(slot_text())
+    machine.put_image_back()
+    assert machine.plug() is CopyState.GOOD
+    counter.staff.sign_in("worker:w-1", PIN)
+    counter.awarding.choose("patrol", "")
+    assert counter.awarding.show_text(card_text()).code is NoticeCode.AWARDED
+    assert [each.slip_no for each in given(counter)] == ["T0001-J000001", "T0001-J000002"]
+
+
+def test_a_start_waits_for_a_stick_that_is_slow_to_search(
+    machine: Machine, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A customer does not; and what a start does not wait for comes back too late."""
+    machine.take_image()
+    sell(shop, 3)
+    machine.put_image_back()
+    searched = Stick.lines_after
+
+    def slowly(stick: Stick, *given: Any, **named: Any) -> Iterator[StickLine]:
+        time.sleep(0.3)
+        return searched(stick, *given, **named)
+
+    monkeypatch.setattr(Stick, "lines_after", slowly)
+    stick = Stick(machine.mount, terminal="T0001", own_storage=shop.path)
+    second = SecondMedium(
+        stick, shop.store, limit_s=0.05, look_again_s=NEVER_S, read_back=machine.came_back.append
+    )
+    try:
+        assert second.begin(10.0) is CopyState.GOOD
+    finally:
+        second.close()
+    assert machine.came_back == [3]
