@@ -217,3 +217,14 @@ def test_another_page_can_press_nothing(shop: Shop, settings_file: Path) -> None
     wrong = {"encoding": "big5", "columns": 32, "native_qr": True, "cutter": True}
     assert client.post("/devices/choice", json=wrong, headers=headers).status_code == 400
     assert client.post("/devices/level", json={}, headers=headers).status_code == 409
+
+
+def test_a_drawer_that_hangs_on_no_printer_is_not_journalled(
+    shop: Shop, settings_file: Path
+) -> None:
+    desk = PrinterDesk("none://", "none://", settings_file, lambda: NOON)
+    client = create_app(desk_of(shop), desk).test_client()
+    shop.staff.add("店主", Role.OWNER, "4719", None)
+    answer = client.post("/devices/drawer", json={"pin": "4719"}, headers={"X-Huidian": "1"})
+    assert answer.status_code == 409
+    assert shop.shifts.now().figures.drawer_openings == 0
