@@ -30,10 +30,10 @@ from protocol.messages import (
 )
 from protocol.money import QUANTITY_ONE_MILLI
 from protocol.sales import AnsweredBy, Payment, SaleCaptured
-from terminal.bootstrap import system_wall
 from terminal.domain.basket import Basket
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import TerminalIdentity
+from terminal.makers import system_wall
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import HttpLink, PoolLink, enrol
 from terminal.store.identity import SystemIds

@@ -31,12 +31,12 @@ from protocol.messages import Approved, AuthoriseRequest
 from protocol.money import Points
 from protocol.redemption import FenRemainder
 from protocol.sales import Fulfilment
-from terminal.bootstrap import system_wall
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.clock import ShopClock
 from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
 from terminal.domain.sale import SaleState
+from terminal.makers import system_wall
 from terminal.receipts.coded import CodedReceipts
 from terminal.receipts.composer import ReceiptComposer
 from terminal.store.identity import SystemIds

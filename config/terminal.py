@@ -61,6 +61,15 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     refund_limit_fen: Annotated[int, Meta(ge=0, le=5_000_000)] = 10_000
     refund_limit_points: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
 
+    # What a cashier takes off a sale without the owner's PIN, in fen and in basis points of the
+    # goods' prices: the smaller of both.
+    discount_limit_fen: Annotated[int, Meta(ge=0, le=5_000_000)] = 1_000
+    discount_limit_bp: Annotated[int, Meta(ge=0, le=10_000)] = 2_000
+    # 抹零 drops what is below a whole jiao, or a whole yuan, of the total.
+    rounding: Literal["off", "jiao", "yuan"] = "off"
+    # Every sale begins with it; else there is a button.
+    rounding_always: bool = False
+
     def __post_init__(self) -> None:
         if not is_loopback(self.listen_host):
             raise SettingRefusedError(
@@ -68,6 +77,11 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 zh="只能是本机地址，如 127.0.0.1",
                 en="must be this machine's own address, such as 127.0.0.1",
             )
+
+    @property
+    def rounding_step_fen(self) -> int | None:
+        """What 抹零 drops is below this; None where there is no 抹零."""
+        return {"off": None, "jiao": 10, "yuan": 100}[self.rounding]
 
     @property
     def simulated_clock_file(self) -> Path | None:

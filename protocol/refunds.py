@@ -1,6 +1,6 @@
 """What a refund gives back: the rule that both sides run.
 
-Lines come back at the prices at which they were sold, points first and then money, and never more
+Lines come back at the prices at which they were sold, discounts off, points first and then money, and never more
 of anything than was paid. Where everything was paid with points, fen that whole points cannot give
 back wait until more of the sale comes back; when all of it is back, nothing is left waiting.
 """
@@ -88,6 +88,18 @@ def is_all_back(lines: Iterable[SaleLine], back: Returned) -> bool:
     return all(back.quantity_milli.get(x.line_no, 0) == x.quantity_milli for x in lines)
 
 
+def worth_of(line: SaleLine, milli: int) -> tuple[int, int]:
+    """What so much of a sold line is worth, in fen and points: all of it what it was sold for.
+
+    A line that had a discount is worth its own part of what is left, halves rounded up.
+    """
+    price_fen = line.unit_price_fen or 0
+    fen = price_of(price_fen, milli)
+    if line.amount_fen != price_of(price_fen, line.quantity_milli):
+        fen = (line.amount_fen * milli * 2 + line.quantity_milli) // (2 * line.quantity_milli)
+    return fen, price_of(line.unit_price_points or 0, milli)
+
+
 def left_of(lines: Iterable[SaleLine], back: Returned) -> dict[int, int]:
     """By line number: how much can still come back, in thousandths; lines with nothing left out."""
     left = {x.line_no: x.quantity_milli - back.quantity_milli.get(x.line_no, 0) for x in lines}
@@ -126,11 +138,12 @@ def _returned_line(line: SaleLine, milli: int, back: Returned) -> RefundLine:
     """At the price of everything that is back with it, so that the parts add up to the whole."""
     altogether = back.quantity_milli.get(line.line_no, 0) + milli
     fen, points = back.amount_fen.get(line.line_no, 0), back.amount_points.get(line.line_no, 0)
+    worth_fen, worth_points = worth_of(line, altogether)
     return RefundLine(
         line_no=line.line_no,
         quantity_milli=milli,
-        amount_fen=max(0, price_of(line.unit_price_fen or 0, altogether) - fen),
-        amount_points=max(0, price_of(line.unit_price_points or 0, altogether) - points),
+        amount_fen=max(0, worth_fen - fen),
+        amount_points=max(0, worth_points - points),
     )
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from protocol.acts import PersonActed
 from protocol.card_tries import CardPinWrong
 from protocol.counter import CounterAwarded, EventEntered
+from protocol.discounts import Discount
 from protocol.drawer import DrawerOpened
 from protocol.evidence import Evidence, ProofGrade
 from protocol.shifts import ShiftClosed, ShiftOpened
@@ -47,6 +48,7 @@ class SaleLine(Struct, frozen=True, kw_only=True):
     A line is priced in fen or in points, never both. ``reimbursement_fen`` is what one
     unit priced in points costs the pool (0: donated), as the pool's catalogue said it.
     ``money_only`` stands, as True, where points were not allowed to pay: the receipt says so.
+    ``amount_fen`` is what it costs after ``discount_fen``, which is not there where it is 0.
     """
 
     line_no: int
@@ -64,6 +66,7 @@ class SaleLine(Struct, frozen=True, kw_only=True):
     fulfilment: Fulfilment = Fulfilment.AT_ONCE
     catalogue_version: int = 0
     money_only: bool | UnsetType = UNSET
+    discount_fen: int | UnsetType = UNSET
 
 
 class Payment(Struct, frozen=True, kw_only=True):
@@ -85,7 +88,8 @@ class SaleCaptured(Struct, frozen=True, kw_only=True, tag="sale_captured"):
 
     ``account`` is the resident's pseudonym (16 hex digits), None for a sale without a
     resident. ``answered_by`` says whether the server held the points or the terminal
-    stood in within its limits.
+    stood in within its limits. ``discounts`` are what the shop took off, in the order in which it
+    was taken; not there where there are none.
     """
 
     sale_id: UUID
@@ -102,6 +106,7 @@ class SaleCaptured(Struct, frozen=True, kw_only=True, tag="sale_captured"):
     amounts_source: AmountsSource = AmountsSource.BASKET
     cashier: str | None = None
     practice: bool = False
+    discounts: tuple[Discount, ...] | UnsetType = UNSET
 
 
 class ReversalReason(StrEnum):

@@ -19,6 +19,7 @@ class ShiftFigures(Struct, frozen=True, kw_only=True):
     """What a terminal's journal comes to between two Z reports. Fen and points, 0 or more.
 
     ``money_fen`` is what was taken in money less what was given back, so it may be below 0.
+    ``discount_fen`` is what the shop took off its prices; all other figures are after it.
     """
 
     sales: int = 0
@@ -33,6 +34,7 @@ class ShiftFigures(Struct, frozen=True, kw_only=True):
     waived_fen: int = 0
     rounded_up_fen: int = 0
     drawer_openings: int = 0
+    discount_fen: int = 0
 
 
 class ShiftClosed(Struct, frozen=True, kw_only=True, tag="shift_closed"):

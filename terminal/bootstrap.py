@@ -5,9 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from drivers.registry import DeviceUrlError, open_display, open_printer, open_sc
 from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.discounts import Discounts
 from terminal.checkout.drawer import CashDrawer
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
@@ -32,15 +31,13 @@ from terminal.diagnostics.recover import recover_command
 from terminal.diagnostics.rejoin import rejoin_command
 from terminal.diagnostics.storage import diagnose_command
 from terminal.domain.changes import Changes, Surroundings
-from terminal.domain.clock import ShopClock
 from terminal.domain.ports import Receipts, StoreFaultError, TerminalIdentity
 from terminal.domain.stand_in import ImageTrust
 from terminal.domain.stopped import Stop, StopCause
+from terminal.makers import discount_rules, make_clock, make_papers, system_wall
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
-from terminal.receipts.blocks import PaperLanguage, ShopLines
 from terminal.receipts.coded import CodedReceipts, page_of
-from terminal.receipts.composer import ReceiptComposer
 from terminal.shifts.staff import Staff
 from terminal.store.chain_check import ChainCheck
 from terminal.store.challenges import KeptCertificates
@@ -70,27 +67,6 @@ STICK_PATIENCE_S = 15.0
 """A start waits so much longer for a stick that hangs than a customer does."""
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 NO_DEVICE = "none"
-
-
-def system_wall() -> datetime:
-    """The machine's time, aware UTC."""
-    return datetime.now(UTC)
-
-
-def simulated_wall(offset_file: Path) -> Callable[[], datetime]:
-    """The machine's time plus the seconds in a file, read each time: for demo and tests only."""
-
-    def wall() -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=float(offset_file.read_text()))
-
-    return wall
-
-
-def make_clock(settings: TerminalSettings) -> ShopClock:
-    """The clock that the settings name."""
-    offset_file = settings.simulated_clock_file
-    wall = system_wall if offset_file is None else simulated_wall(offset_file)
-    return ShopClock(wall, lambda: time.monotonic_ns() // 1_000_000)
 
 
 class StoppedError(Exception):
@@ -156,7 +132,7 @@ class Terminal:
         tag = pool_tag(read_public_key(identity.root_key))
         self._certificates = KeptCertificates(settings.data_dir, key, tag)
         page_address = page_of(settings.server_url, settings.receipt_page)
-        receipts = CodedReceipts(self._papers(settings), key, tag, page_address)
+        receipts = CodedReceipts(make_papers(settings), key, tag, page_address)
         self.till, after_sale, returns, page = self._make_till(settings, identity, receipts)
         self._add_second_medium(settings, identity)
         stop = self._quarantine.read()
@@ -173,6 +149,7 @@ class Terminal:
         desks = self._make_desks(settings, identity)
         desk = WebDesk(
             till=self.till,
+            discounts=Discounts(self.till.desk, discount_rules(settings), self._staff),
             page=page,
             after_sale=after_sale,
             returns=returns,
@@ -220,13 +197,6 @@ class Terminal:
         for worker in self._workers:
             worker.wake()
 
-    @staticmethod
-    def _papers(settings: TerminalSettings) -> ReceiptComposer:
-        return ReceiptComposer(
-            PaperLanguage(settings.receipt_language or settings.language),
-            ShopLines(settings.receipt_header, settings.receipt_footer),
-        )
-
     def _make_link(
         self, settings: TerminalSettings, identity: TerminalIdentity, key: Ed25519PrivateKey
     ) -> PoolLink:
@@ -247,7 +217,7 @@ class Terminal:
             store=self.store,
             clock=self.clock,
             ids=SystemIds(),
-            papers=self._papers(settings),
+            papers=make_papers(settings),
             staff=self._staff,
             surroundings=self.surroundings,
             trust=self.trust,
@@ -275,6 +245,7 @@ class Terminal:
     ) -> tuple[Till, AfterSale, Returns, Page]:
         ids = SystemIds()
         drawer = CashDrawer(fitted=settings.drawer)
+        rules = discount_rules(settings)
         till = Till(
             drawer=drawer,
             identity=identity,
@@ -289,6 +260,7 @@ class Terminal:
             challenger=self._certificates,
             refuses_uncopied=settings.second_medium_failed == "refuse",
             trust=self.trust,
+            rules=rules,
         )
         after_sale = AfterSale(
             identity=identity,
@@ -315,6 +287,7 @@ class Terminal:
             clock=self.clock,
             changes=self.changes,
             surroundings=self.surroundings,
+            rules=rules,
         )
         return till, after_sale, returns, page
 

@@ -50,7 +50,7 @@ from server.redemption.rows import SALE, SALE_LINE
 from server.redemption.slot_limit import slot_limit_problem
 from server.redemption.states import SaleMove, SaleState, advance
 from server.redemption.stock import goods_out, move_goods
-from server.redemption.sums import lines_problem, payment_problem, time_problem
+from server.redemption.sums import discounts_problem, lines_problem, payment_problem, time_problem
 
 SALE_KEY = "sale:"
 REDEMPTION_CODE = "redemption"
@@ -193,6 +193,7 @@ def _problem(
     problem = (
         told.time_problem(sale.business_date)
         or lines_problem(sale.lines)
+        or discounts_problem(sale.lines, sale.discounts or ())
         or payment_problem(sale.lines, sale.payment, accepted)
         or categories_problem(tx, told.terms.pool, sale, accepted)
         or orders_problem(sale)

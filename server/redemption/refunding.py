@@ -18,6 +18,7 @@ from protocol.refunds import (
     payment_worth_fen,
     refund_for,
     with_refund,
+    worth_of,
 )
 from protocol.sales import Payment, RefundLine, SaleLine, SaleRefunded
 from server.directory.accounts import (
@@ -104,10 +105,8 @@ def _book_over_refund(
     over-refunds: the goods came back once, so the resident is given nothing twice.
     """
     priced = all(
-        _is_about(line.amount_fen, price_of(sold.unit_price_fen or 0, line.quantity_milli))
-        and _is_about(
-            line.amount_points, price_of(sold.unit_price_points or 0, line.quantity_milli)
-        )
+        _is_about(line.amount_fen, worth_of(sold, line.quantity_milli)[0])
+        and _is_about(line.amount_points, worth_of(sold, line.quantity_milli)[1])
         for line in refund.lines
         for sold in sale.lines
         if sold.line_no == line.line_no
@@ -244,13 +243,11 @@ def _is_priced_as_sold(line: RefundLine, sold: SaleLine, after: Returned) -> boo
     before may make up for it. All parts together are never more than one above their price, or
     crumbs, each rounded up, would give back all of the price for half of the goods.
     """
-    price = sold.unit_price_fen
-    amount, back = line.amount_fen, after.amount_fen[line.line_no]
-    if sold.unit_price_points is not None:
-        price = sold.unit_price_points
-        amount, back = line.amount_points, after.amount_points[line.line_no]
-    altogether = price_of(price or 0, after.quantity_milli[line.line_no])
-    by_itself = amount == price_of(price or 0, line.quantity_milli)
+    place = 0 if sold.unit_price_points is None else 1
+    amount = (line.amount_fen, line.amount_points)[place]
+    back = (after.amount_fen, after.amount_points)[place][line.line_no]
+    altogether = worth_of(sold, after.quantity_milli[line.line_no])[place]
+    by_itself = amount == worth_of(sold, line.quantity_milli)[place]
     return back == altogether or (by_itself and back <= altogether + 1)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from protocol.business_day import business_date
+from protocol.discounts import Discount, discounts_hold
 from protocol.money import MAX_AMOUNT_FEN, Points, price_of
 from protocol.redemption import RedemptionTerms, Tender, TenderProblem, due_of, tender
 from protocol.sales import Payment, RefundLine, SaleLine
@@ -56,6 +57,19 @@ def lines_problem(lines: tuple[SaleLine, ...]) -> str | None:
     return None
 
 
+def discounts_problem(lines: tuple[SaleLine, ...], discounts: tuple[Discount, ...]) -> str | None:
+    """What is wrong with what was taken off the lines, by the rule that both sides run; or None."""
+    prices = {
+        line.line_no: price_of(line.unit_price_fen, line.quantity_milli)
+        for line in lines
+        if line.unit_price_fen is not None
+    }
+    off = {line.line_no: line.discount_fen for line in lines if isinstance(line.discount_fen, int)}
+    if discounts_hold(prices, off, discounts):
+        return None
+    return "折扣与商品金额不符 / the discounts do not add up to the goods"
+
+
 def _line_holds(line: SaleLine) -> bool:
     numbers = (
         line.line_no,
@@ -65,6 +79,7 @@ def _line_holds(line: SaleLine) -> bool:
         line.amount_points,
         line.reimbursement_fen,
         line.catalogue_version,
+        line.discount_fen or 0,
     )
     if not all(0 <= each <= MAX_UNITS for each in numbers):
         return False
@@ -74,9 +89,9 @@ def _line_holds(line: SaleLine) -> bool:
         return False
     if line.unit_price_points is not None:
         due_points = price_of(line.unit_price_points, line.quantity_milli)
-        return line.amount_points == due_points and line.amount_fen == 0
+        return line.amount_points == due_points and not line.amount_fen and not line.discount_fen
     due_fen = price_of(line.unit_price_fen or 0, line.quantity_milli)
-    return line.amount_fen == due_fen and line.amount_points == 0
+    return line.amount_fen + (line.discount_fen or 0) == due_fen and line.amount_points == 0
 
 
 def payment_problem(

@@ -86,6 +86,7 @@ def completed_sale(
         evidence=evidence,
         proof_grade=proof_grade(evidence) if evidence else None,
         cashier=cashier,
+        discounts=sale.basket.frozen_discounts(),
     )
 
 

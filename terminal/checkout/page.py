@@ -4,6 +4,7 @@ from msgspec import UNSET
 
 from protocol.business_day import business_date
 from protocol.codes import to_digits
+from protocol.discounts import Discount, DiscountKind
 from protocol.documents import Policy
 from protocol.money import format_quantity
 from protocol.redemption import (
@@ -21,13 +22,15 @@ from terminal.checkout.till import Till
 from terminal.checkout.view import (
     CompletedView,
     ConfirmingView,
+    DiscountView,
     LineView,
     NoticeView,
     PaymentView,
     TillView,
 )
-from terminal.domain.basket import BasketLine
+from terminal.domain.basket import Basket, BasketLine
 from terminal.domain.changes import Changes, Surroundings
+from terminal.domain.discounts import NO_ROUNDING, DiscountRules
 from terminal.domain.notice import Notice
 from terminal.domain.ports import Clock, Moment, Store, TerminalIdentity
 from terminal.domain.presented import Confirming
@@ -46,7 +49,9 @@ class Page:
         clock: Clock,
         changes: Changes,
         surroundings: Surroundings,
+        rules: DiscountRules = NO_ROUNDING,
     ) -> None:
+        self._rules = rules
         self._identity = identity
         self._till = till
         self._store = store
@@ -71,7 +76,7 @@ class Page:
             version=version,
             sale_id=str(sale.sale_id),
             state=sale.state.value,
-            lines=tuple(_line(line, limits) for line in sale.basket.lines),
+            lines=tuple(_line(line, limits, sale.basket) for line in sale.basket.lines),
             due_fen=due.money_fen,
             goods_points=due.goods_points,
             points_possible=wanted.required + wanted.optional if wanted else 0,
@@ -99,6 +104,9 @@ class Page:
             second_copy=self._store.second_copy().value,
             disk_days=around.disk_days,
             offline_left_points=self._offline_left(policy),
+            discounts=tuple(_discount(each) for each in sale.basket.discounts()),
+            rounding_step_fen=self._rules.rounding_step_fen,
+            rounds=any(x.kind is DiscountKind.ROUNDING for x in sale.basket.wishes),
         )
 
     def _offline_left(self, policy: Policy | None) -> int | None:
@@ -176,7 +184,18 @@ def _rule(sale: CurrentSale, wanted: PointsWanted | None) -> tuple[str, int]:
     return kind.value, wanted.most if by_bill else wanted.limit_points
 
 
-def _line(line: BasketLine, limits: Limits) -> LineView:
+def _discount(given: Discount) -> DiscountView:
+    return DiscountView(
+        kind=given.kind.value,
+        line_no=given.line_no if isinstance(given.line_no, int) else None,
+        rate_bp=given.rate_bp if isinstance(given.rate_bp, int) else None,
+        amount_fen=given.amount_fen,
+        reason=given.reason,
+    )
+
+
+def _line(line: BasketLine, limits: Limits, basket: Basket) -> LineView:
+    own = (x.amount_fen for x in basket.discounts() if x.line_no == line.line_no)
     return LineView(
         line_no=line.line_no,
         item_id=line.item.item_id if line.item else None,
@@ -191,6 +210,8 @@ def _line(line: BasketLine, limits: Limits) -> LineView:
         amount_points=line.amount_points,
         money_only=is_excluded(line, limits),
         limited=line.item.is_limited if line.item else False,
+        price_fen=line.price_fen,
+        line_off_fen=sum(own),
     )
 
 

@@ -14,6 +14,7 @@ from terminal.checkout.allowed import declined_notice, selling_notice
 from terminal.checkout.current import CurrentSale, sale_row
 from terminal.domain.basket import Basket
 from terminal.domain.changes import Changes
+from terminal.domain.discounts import DiscountRules, rounding
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Ids, Store, StoreFaultError
 from terminal.domain.sale import SaleEvent, SaleState, advance
@@ -31,7 +32,9 @@ class SaleDesk:
         changes: Changes,
         wake_workers: Callable[[], None],
         refuses_uncopied: bool,
+        rules: DiscountRules,
     ) -> None:
+        self._rules = rules
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -72,7 +75,11 @@ class SaleDesk:
 
     def allows(self, notice: Notice | None) -> bool:
         """Whether nothing is in the way: neither ``notice``, nor a till that sells nothing now."""
-        return self._may_sell() and self.show_refusal(notice)
+        if not self._may_sell():
+            return False
+        if self._rules.needs_owner(self.sale.basket):
+            notice = Notice(NoticeCode.DISCOUNT_NEEDS_OWNER, NoticeLevel.REFUSED)
+        return self.show_refusal(notice)
 
     def show_refusal(self, notice: Notice | None) -> bool:
         """Say why not; True where there is nothing to say."""
@@ -107,7 +114,9 @@ class SaleDesk:
         return True
 
     def new_sale(self, basket: Basket) -> CurrentSale:
-        moment = self._clock.moment()
+        moment, step = self._clock.moment(), self._rules.rounding_step_fen
+        if step is not None and self._rules.rounds_always and not basket.lines:
+            basket = basket.with_discount(rounding(step))
         return CurrentSale(self._ids.new(moment.at), moment.at, basket=basket)
 
     def reversal(self) -> SaleReversed:

@@ -33,6 +33,7 @@ from terminal.checkout.sale_desk import SaleDesk
 from terminal.checkout.starting import settle_last_run
 from terminal.domain.basket import Basket
 from terminal.domain.changes import Changes
+from terminal.domain.discounts import NO_ROUNDING, DiscountRules
 from terminal.domain.notice import NoticeCode, NoticeLevel
 from terminal.domain.ports import (
     Clock,
@@ -75,6 +76,7 @@ class Till:
         trust: ImageTrust | None = None,
         at_till: Callable[[], str | None] = lambda: None,
         challenger: Challenger | None = None,
+        rules: DiscountRules = NO_ROUNDING,
     ) -> None:
         self._identity = identity
         self._store = store
@@ -93,6 +95,7 @@ class Till:
             changes=changes,
             wake_workers=wake_workers,
             refuses_uncopied=refuses_uncopied,
+            rules=rules,
         )
         self.editing = Editing(self.desk, store)
         # Another page may be waiting for a code.

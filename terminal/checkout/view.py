@@ -15,7 +15,10 @@ class NoticeView(Struct, frozen=True, kw_only=True):
 
 
 class LineView(Struct, frozen=True, kw_only=True):
-    """One basket line. ``quantity`` is ready to show; ``amount_*`` are whole numbers."""
+    """One basket line. ``quantity`` is ready to show; ``amount_*`` are whole numbers.
+
+    ``price_fen`` is what it costs before all discounts, ``line_off_fen`` its own discount.
+    """
 
     line_no: int
     item_id: str | None
@@ -30,6 +33,20 @@ class LineView(Struct, frozen=True, kw_only=True):
     amount_points: int
     money_only: bool
     limited: bool
+    price_fen: int = 0
+    line_off_fen: int = 0
+
+
+class DiscountView(Struct, frozen=True, kw_only=True):
+    """A discount of the basket. ``line_no`` is None where it is off all of it; ``rate_bp`` where it
+    was given as an amount.
+    """
+
+    kind: str
+    line_no: int | None
+    rate_bp: int | None
+    amount_fen: int
+    reason: str
 
 
 class PaymentView(Struct, frozen=True, kw_only=True):
@@ -79,7 +96,8 @@ class TillView(Struct, frozen=True, kw_only=True):
     most that points could pay of this basket (0: no code is needed, unless ``needs_code``).
     ``rule`` is the :class:`protocol.redemption.LimitKind`, if any, that keeps points from
     paying more, with its figures: points, basis points of the bill, and fen of the goods that
-    only money pays.
+    only money pays. ``rounding_step_fen`` is None where the shop has no 抹零; ``rounds`` says
+    whether this basket has it.
     """
 
     version: int
@@ -113,3 +131,6 @@ class TillView(Struct, frozen=True, kw_only=True):
     second_copy: str = "off"
     disk_days: int | None = None
     offline_left_points: int | None = None
+    discounts: tuple[DiscountView, ...] = ()
+    rounding_step_fen: int | None = None
+    rounds: bool = False

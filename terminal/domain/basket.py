@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
+from protocol.discounts import MAX_DISCOUNTS, Discount, DiscountKind, take_off
 from protocol.documents import Item
 from protocol.messages import ItemUnits
 from protocol.money import QUANTITY_ONE_MILLI, Fen, price_of
@@ -16,6 +17,9 @@ MAX_LINES = 200
 MAX_QUANTITY_MILLI = 999 * QUANTITY_ONE_MILLI
 MAX_BASKET_FEN = 5_000_000
 MAX_BASKET_POINTS = 1_000_000
+
+_ORDER = (DiscountKind.LINE, DiscountKind.BASKET, DiscountKind.ROUNDING)
+"""In which discounts are taken: what the basket has off is off what its lines left."""
 
 
 def sold_at_till(item: Item) -> bool:
@@ -38,7 +42,10 @@ def fits(item: Item | None, quantity_milli: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BasketLine:
-    """One line: a catalogue item, or an amount that the cashier typed (no item)."""
+    """One line: a catalogue item, or an amount that the cashier typed (no item).
+
+    ``discount_fen`` is its part of the basket's discounts; the basket works it out.
+    """
 
     line_no: int
     item: Item | None
@@ -48,10 +55,16 @@ class BasketLine:
     quantity_milli: int
     unit_price_fen: int | None
     unit_price_points: int | None
+    discount_fen: int = 0
+
+    @property
+    def price_fen(self) -> int:
+        """What it costs before discounts."""
+        return price_of(self.unit_price_fen or 0, self.quantity_milli)
 
     @property
     def amount_fen(self) -> int:
-        return price_of(self.unit_price_fen or 0, self.quantity_milli)
+        return self.price_fen - self.discount_fen
 
     @property
     def amount_points(self) -> int:
@@ -65,10 +78,15 @@ class BasketLine:
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """Lines in the order in which they were entered; every change makes a new basket."""
+    """Lines in the order in which they were entered; every change makes a new basket.
+
+    ``wishes`` are the discounts as they were asked for, one a line and one for the basket at most,
+    and 抹零 last. What they come to follows the lines: a tenth off is a tenth of what is there.
+    """
 
     lines: tuple[BasketLine, ...] = ()
     next_line_no: int = 1
+    wishes: tuple[Discount, ...] = ()
 
     def due(self, limits: Limits = NO_LIMITS) -> Due:
         return due_of(self.lines, limits)
@@ -124,11 +142,44 @@ class Basket:
     def with_quantity(self, line_no: int, quantity_milli: int) -> "Basket":
         """Change a line's quantity; 0 takes the line out."""
         if quantity_milli == 0:
-            return replace(self, lines=tuple(x for x in self.lines if x.line_no != line_no))
+            kept = tuple(x for x in self.lines if x.line_no != line_no)
+            return replace(self, lines=kept).counted()
         line = self.line(line_no)
         return (
             self if line is None else self._replaced(replace(line, quantity_milli=quantity_milli))
         )
+
+    def with_discount(self, wish: Discount) -> "Basket":
+        """Take something off a line or the basket, in place of what was taken off before."""
+        others = [x for x in self.wishes if (x.kind, x.line_no) != (wish.kind, wish.line_no)]
+        wishes = sorted((*others, wish), key=lambda x: _ORDER.index(x.kind))
+        return replace(self, wishes=tuple(wishes)).counted()
+
+    def without_discount(self, kind: DiscountKind, line_no: int | UnsetType = UNSET) -> "Basket":
+        kept = tuple(x for x in self.wishes if (x.kind, x.line_no) != (kind, line_no))
+        return replace(self, wishes=kept).counted()
+
+    def discounts(self) -> tuple[Discount, ...]:
+        """The discounts with what they come to, by the lines' numbers; without those of nothing."""
+        amounts = take_off(self._prices(), self.wishes).amounts_fen
+        given = zip(self.wishes, amounts, strict=True)
+        return tuple(msgspec.structs.replace(x, amount_fen=fen) for x, fen in given if fen)
+
+    @property
+    def price_fen(self) -> int:
+        """What the goods priced in money cost before discounts."""
+        return sum(self._prices().values())
+
+    def frozen_discounts(self) -> tuple[Discount, ...] | UnsetType:
+        """The discounts as the sale's record keeps them, by the numbers of its lines."""
+        numbers = {line.line_no: number for number, line in enumerate(self.lines, 1)}
+        frozen = tuple(
+            msgspec.structs.replace(x, line_no=numbers[x.line_no])
+            if isinstance(x.line_no, int)
+            else x
+            for x in self.discounts()
+        )
+        return frozen or UNSET
 
     def out_of_stock(self) -> Item | None:
         """The first of the goods priced in points of which the basket wants more than there is.
@@ -149,6 +200,8 @@ class Basket:
         due = self.due()
         return (
             len(self.lines) <= MAX_LINES
+            and len(self.wishes) <= MAX_DISCOUNTS
+            and self.price_fen <= MAX_BASKET_FEN
             and due.money_fen <= MAX_BASKET_FEN
             and due.goods_points <= MAX_BASKET_POINTS
             and all(x.quantity_milli <= MAX_QUANTITY_MILLI for x in self.lines)
@@ -175,13 +228,26 @@ class Basket:
                 fulfilment=line.item.fulfilment if line.item else Fulfilment.AT_ONCE,
                 catalogue_version=catalogue_version,
                 money_only=True if is_excluded(line, limits) else UNSET,
+                discount_fen=line.discount_fen or UNSET,
             )
             for number, line in enumerate(self.lines, 1)
         )
 
     def _replaced(self, line: BasketLine) -> "Basket":
         lines = (line if x.line_no == line.line_no else x for x in self.lines)
-        return replace(self, lines=tuple(lines))
+        return replace(self, lines=tuple(lines)).counted()
 
     def _appended(self, line: BasketLine) -> "Basket":
-        return Basket(lines=(*self.lines, line), next_line_no=self.next_line_no + 1)
+        lines = (*self.lines, line)
+        return replace(self, lines=lines, next_line_no=self.next_line_no + 1).counted()
+
+    def counted(self) -> "Basket":
+        """The same basket with every line's part of the discounts worked out anew."""
+        prices = self._prices()
+        wishes = tuple(x for x in self.wishes if x.line_no is UNSET or x.line_no in prices)
+        off = take_off(prices, wishes).by_line
+        lines = (replace(x, discount_fen=off.get(x.line_no, 0)) for x in self.lines)
+        return replace(self, lines=tuple(lines), wishes=wishes)
+
+    def _prices(self) -> dict[int, int]:
+        return {x.line_no: x.price_fen for x in self.lines if x.unit_price_fen is not None}

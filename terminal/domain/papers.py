@@ -49,6 +49,7 @@ class ShiftReport:
     first_receipt: str = ""
     last_receipt: str = ""
     record_hash: str = ""
+    discount_fen: int = 0
 
     @property
     def difference_fen(self) -> int | None:

@@ -65,6 +65,13 @@ class Approvals(Protocol):
         """
 
 
+class OwnersLeave(Protocol):
+    """Whose PIN allows what needs the owner."""
+
+    def owner_by(self, pin: str | None) -> str | Notice:
+        """The owner whose PIN this is, or why there is none."""
+
+
 class NobodyAsks:
     """A till without people: everything is allowed."""
 

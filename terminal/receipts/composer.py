@@ -1,8 +1,9 @@
 """Lays receipts out for people of seventy: what was bought, what points paid, what is to pay."""
 
 from drivers.document import Align, Columns, Document, Element, Rule, Size, Text
+from protocol.discounts import Discount, DiscountKind
 from protocol.messages import SaleFound
-from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan
+from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan, price_of
 from protocol.sales import AnsweredBy, Payment, RefundLine, SaleCaptured, SaleLine, SaleRefunded
 from terminal.domain.papers import Paper
 from terminal.domain.ports import ReceiptFacts
@@ -33,8 +34,14 @@ class ReceiptComposer:
         words, unit = self._words, self._unit(facts)
         body: list[Element] = [*self._head(words.sale, sale.receipt_no, facts), Rule()]
         for line in sale.lines:
-            body.extend(self._line(line, unit))
+            body.extend(self._line(line, unit, line.amount_fen + (line.discount_fen or 0)))
+            body.extend(
+                self._discount(f"  {words.discount}", each)
+                for each in _discounts(sale, DiscountKind.LINE)
+                if each.line_no == line.line_no
+            )
         body.append(Rule())
+        body.extend(self._all_discounts(sale))
         body.extend(self._totals(sale, facts))
         body.extend(blocks.important(words.to_pay.format(format_yuan(sale.payment.cash_fen))))
         if sale.payment.points > 0:
@@ -54,7 +61,7 @@ class ReceiptComposer:
         ]
         sold = {line.line_no: line for line in sale.lines}
         for line in refund.lines:
-            body.extend(self._line(_returned(sold[line.line_no], line), unit))
+            body.extend(self._returned(sold[line.line_no], line, unit))
         if refund.payment.waived_fen > 0 or refund.payment.rounded_up_fen > 0:
             body.append(Rule())
             body.extend(self._fen_remainder(refund.payment))
@@ -78,15 +85,45 @@ class ReceiptComposer:
     def _head(self, title: str, receipt_no: str, facts: ReceiptFacts) -> list[Element]:
         return blocks.head(self._words, self._shop, title, receipt_no, facts)
 
-    def _line(self, line: SaleLine, unit: str) -> list[Element]:
+    def _returned(self, sold: SaleLine, back: RefundLine, unit: str) -> list[Element]:
+        """A line that comes back at what it was sold for, which is below its price if it had a
+        discount: the paper says so, or it would not multiply.
+        """
+        line = _returned(sold, back)
+        elements = self._line(line, unit, line.amount_fen)
+        if line.amount_fen != price_of(sold.unit_price_fen or 0, back.quantity_milli):
+            elements.append(Text(f"  ({self._words.after_discount})"))
+        return elements
+
+    def _discount(self, name: str, discount: Discount) -> Element:
+        said = f"{name} {discount.reason}".rstrip()
+        return Columns(said, format_yuan(-discount.amount_fen))
+
+    def _all_discounts(self, sale: SaleCaptured) -> list[Element]:
+        """What is off all goods together, between what they cost and what is to be paid."""
+        words = self._words
+        every = [
+            *((words.basket_discount, x) for x in _discounts(sale, DiscountKind.BASKET)),
+            *((words.waived, x) for x in _discounts(sale, DiscountKind.ROUNDING)),
+        ]
+        if not every:
+            return []
+        by_line = sum(x.amount_fen for x in _discounts(sale, DiscountKind.LINE))
+        gross_fen = sum(x.amount_fen + (x.discount_fen or 0) for x in sale.lines) - by_line
+        return [
+            Columns(words.goods_total, format_yuan(gross_fen)),
+            *(self._discount(name, each) for name, each in every),
+        ]
+
+    def _line(self, line: SaleLine, unit: str, price_fen: int) -> list[Element]:
         words = self._words
         spaced = self._spaced(unit)
         if line.unit_price_points is not None:
             amount = f"{line.amount_points}{spaced}"
             price = f"{line.unit_price_points}{spaced}"
         else:
-            amount, price = format_yuan(line.amount_fen), format_yuan(line.unit_price_fen or 0)
-        if line.amount_fen == 0 and line.amount_points == 0:
+            amount, price = format_yuan(price_fen), format_yuan(line.unit_price_fen or 0)
+        if price_fen == 0 and line.amount_points == 0:
             return [Columns(line.name, f"0{spaced} ({words.free})")]
         name = f"*{line.name}" if line.money_only is True else line.name
         if line.quantity_milli == QUANTITY_ONE_MILLI:
@@ -158,6 +195,10 @@ class ReceiptComposer:
 
     def _spaced(self, unit: str) -> str:
         return f" {unit}" if self._english_units else unit
+
+
+def _discounts(sale: SaleCaptured, kind: DiscountKind) -> list[Discount]:
+    return [each for each in sale.discounts or () if each.kind is kind]
 
 
 def _returned(sold: SaleLine, returned: RefundLine) -> SaleLine:

@@ -18,6 +18,7 @@ class PaperWords:
     refunded: str
     used: str
     returned: str
+    discounts: str
     waived: str
     rounded_up: str
     till_float: str
@@ -95,6 +96,7 @@ CHINESE = PaperWords(
     refunded="退货额",
     used="收{unit}",
     returned="退{unit}",
+    discounts="折扣",
     waived="抹零",
     rounded_up="进位",
     till_float="备用金",
@@ -172,6 +174,7 @@ ENGLISH = PaperWords(
     refunded="Refunded",
     used="Taken",
     returned="Given back",
+    discounts="Discounts",
     waived="Rounding waived",
     rounded_up="Rounded up",
     till_float="Float",

@@ -93,6 +93,7 @@ class PaperComposer:
         body += [
             Columns(say(words.used), points(report.points_used), size=Size.TALL, bold=True),
             Columns(say(words.returned), points(-report.points_returned)),
+            *self._discounts(report),
             Columns(words.waived, yuan(-report.waived_fen)),
             Columns(words.rounded_up, yuan(report.rounded_up_fen)),
             Rule(),
@@ -107,6 +108,11 @@ class PaperComposer:
         if report.z_no is not None:
             body += blocks.signature(words.signed)
         return body
+
+    def _discounts(self, report: ShiftReport) -> list[Element]:
+        if not report.discount_fen:
+            return []
+        return [Columns(self._words.discounts, self._yuan(-report.discount_fen))]
 
     def _counted(self, report: ShiftReport) -> list[Element]:
         words = self._words

@@ -18,6 +18,10 @@ class Words:
     total: str
     goods_points: str
     by_points: str
+    goods_total: str
+    discount: str
+    basket_discount: str
+    after_discount: str
     waived: str
     rounded_up: str
     to_pay: str
@@ -50,6 +54,10 @@ CHINESE = Words(
     total="合计",
     goods_points="{unit}兑换",
     by_points="{unit}抵扣 {points}{unit}",
+    goods_total="商品金额",
+    discount="折扣",
+    basket_discount="整单折扣",
+    after_discount="折后价",
     waived="抹零",
     rounded_up="进位",
     to_pay="还需付 {} 元",
@@ -82,6 +90,10 @@ ENGLISH = Words(
     total="Total",
     goods_points="Paid in {unit}",
     by_points="By {points} {unit}",
+    goods_total="Goods",
+    discount="Discount",
+    basket_discount="Discount on all",
+    after_discount="discounted",
     waived="Rounding waived",
     rounded_up="Rounded up",
     to_pay="To pay {} yuan",
@@ -114,6 +126,10 @@ BOTH = Words(
     total="合计 Total",
     goods_points="{unit}兑换 Redeemed",
     by_points="抵扣 Paid {points}{unit}",
+    goods_total="商品金额 Goods",
+    discount="折扣 Discount",
+    basket_discount="整单折扣 Discount on all",
+    after_discount="折后价 discounted",
     waived="抹零 Waived",
     rounded_up="进位 Rounded up",
     to_pay="还需付 {0} 元\nTo pay {0} yuan",

@@ -76,6 +76,7 @@ def _add_sale(sums: dict[str, int], sale: SaleCaptured) -> None:
     sums["sold_fen"] += sum(line.amount_fen for line in sale.lines)
     sums["sold_points"] += sum(line.amount_points for line in sale.lines)
     sums["money_fen"] += sale.payment.cash_fen
+    sums["discount_fen"] += sum(each.amount_fen for each in sale.discounts or ())
     sums["points_used"] += sale.payment.points
     sums["waived_fen"] += sale.payment.waived_fen
     sums["rounded_up_fen"] += sale.payment.rounded_up_fen

@@ -234,6 +234,7 @@ class Shifts:
             points_used=figures.points_used,
             points_returned=figures.points_returned,
             waived_fen=figures.waived_fen,
+            discount_fen=figures.discount_fen,
             rounded_up_fen=figures.rounded_up_fen,
             float_fen=closed.float_fen,
             expected_cash_fen=closed.expected_cash_fen,

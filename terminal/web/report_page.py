@@ -96,6 +96,7 @@ class ReportPage:
                 (later("商品金额"), yuan(figures.sold_fen)),
                 (later("退货金额"), yuan(figures.refunded_fen)),
                 (later("收款（减退款）"), yuan(figures.money_fen)),
+                (later("折扣"), yuan(figures.discount_fen)),
                 (later("抹零"), yuan(figures.waived_fen)),
                 (later("用了{unit}"), str(figures.points_used)),
                 (later("退回{unit}"), str(figures.points_returned)),

@@ -9,6 +9,9 @@
     GET  /api/challenge   its code as SVG     POST /api/back, /api/clear  {}
                                               POST /api/skip-confirm, /api/stop-confirm  {}
                                               POST /api/reprint   {receipt_no}
+                                              POST /api/discount  {how, text, line_no?, reason?, pin?}
+                                              POST /api/discount-off {line_no?}
+                                              POST /api/rounding  {on}
                                               POST /api/return    {receipt_no, lines?}
                                               POST /api/refund    {receipt_no, reason, lines?}
 
@@ -29,6 +32,7 @@ from drivers.ports import MAX_SCAN_CHARS
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.allowed import fault_code
 from terminal.checkout.awarding import Awarding
+from terminal.checkout.discounts import Discounts
 from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
@@ -53,6 +57,7 @@ from terminal.web.bodies import (
     parse_quantity_milli,
     read_body,
 )
+from terminal.web.discounts import DiscountRoutes
 from terminal.web.guard import foreign_host, foreign_post
 from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
 from terminal.web.more import MorePages
@@ -80,6 +85,7 @@ class WebDesk:
     """All that the page's addresses use."""
 
     till: Till
+    discounts: Discounts
     page: Page
     after_sale: AfterSale
     returns: Returns
@@ -262,6 +268,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
     """The cashier's page and its addresses over one desk."""
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates", static_folder="static")
     routes = TillRoutes(desk)
+    discounts = DiscountRoutes(desk.discounts, routes.answer)
     returns = ReturnRoutes(desk.returns, desk.staff, desk.till, desk.page, routes.answer)
     reading: dict[str, Callable[[], AnyResponse | str]] = {
         "/": routes.till_page,
@@ -284,6 +291,9 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/skip-confirm": routes.skip_confirm,
         "/api/stop-confirm": routes.stop_confirm,
         "/api/reprint": routes.reprint,
+        "/api/discount": discounts.discount,
+        "/api/discount-off": discounts.discount_off,
+        "/api/rounding": discounts.rounding,
         "/api/return": returns.look,
         "/api/refund": returns.refund,
     }

@@ -12,6 +12,7 @@ from terminal.checkout.view import CompletedView, LineView, PaymentView, TillVie
 from terminal.domain.basket import sold_at_till
 from terminal.domain.sale import SaleState
 from terminal.web.device_words import StatusView, print_words, status_views
+from terminal.web.discounts import DiscountText, discount_texts, rounding_text
 from terminal.web.language import language_now, later, say
 from terminal.web.rules import rule_text
 from terminal.web.words import Words, notice_words, unit_of
@@ -60,6 +61,8 @@ class Screen(TillView, frozen=True, kw_only=True):
     fewer_text: str
     remainder_text: str
     rule_text: str
+    discount_texts: tuple[DiscountText, ...]
+    rounding_text: str
     figures: tuple[FigureView, ...]
     receipt_text: str
     print_text: str
@@ -156,6 +159,8 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
         fewer_text=_fewer_text(view, unit),
         remainder_text=_remainder_text(completed or payment, unit),
         rule_text=rule_text(view, unit),
+        discount_texts=discount_texts(view),
+        rounding_text=rounding_text(view),
         figures=_figures(completed or payment),
         receipt_text=(
             say(later("小票号 {number}"), {"number": completed.receipt_no}) if completed else ""
@@ -183,7 +188,8 @@ def _line_texts(view: TillView, names: Mapping[str, str], unit: str) -> tuple[Li
         return LineTexts(
             name=name,
             price=" · ".join((f"{price} × {line.quantity} {line.unit}".rstrip(), *marks)),
-            amount=price_text(line.amount_fen, line.amount_points, unit),
+            # Before discounts, which are lines of their own below.
+            amount=price_text(line.price_fen, line.amount_points, unit),
         )
 
     return tuple(words(line) for line in view.lines)

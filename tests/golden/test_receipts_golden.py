@@ -18,6 +18,7 @@ from drivers.escpos.profile import PrinterProfile, usual_dots
 from drivers.fonts import find_cjk_font
 from protocol.documents import Catalogue
 from protocol.redemption import FenRemainder
+from terminal.domain.discounts import DiscountRules
 from terminal.domain.print_job import JobEvent
 from terminal.receipts.blocks import PaperLanguage
 from terminal.receipts.coded import CodedReceipts
@@ -153,6 +154,22 @@ def in_words_of(language: PaperLanguage, case: Callable[[Shop], None]) -> Callab
     return speaking
 
 
+def discounted(shop: Shop) -> None:
+    buns_and(shop, "fresh", 1300)
+    shop.discounts.amount_off(1, "0.30", "快到期", None)
+    shop.discounts.folds(None, "9", "老顾客", None)
+    shop.discounts.round_off(on=True)
+    shop.pool.approve(60, 100)
+    shop.till.scan(slot_text())
+    complete(shop)
+
+
+def discounted_back(shop: Shop) -> None:
+    discounted(shop)
+    printed(shop)
+    shop.returns.refund("T0001-000001", "不新鲜", {1: 2000, 2: 1300})
+
+
 CASES: dict[str, Callable[[Shop], None]] = {
     "a1": a1,
     "a1b_waived": a1b_waived,
@@ -170,13 +187,15 @@ CASES: dict[str, Callable[[Shop], None]] = {
     "refund_both": in_words_of(PaperLanguage.BOTH, refund),
     "void_both": in_words_of(PaperLanguage.BOTH, void),
     "offline_both": in_words_of(PaperLanguage.BOTH, offline),
+    "discounted": discounted,
+    "discounted_back": discounted_back,
 }
 RECEIPTS = pytest.mark.parametrize("case", CASES)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    made = Shop(tmp_path)
+    made = Shop(tmp_path, rules=DiscountRules(rounding_step_fen=10))
     made.take(policy(), Catalogue(version=1, made_at=NOON, items=ITEMS), directory())
     made.till.start("test")
     return made

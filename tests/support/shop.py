@@ -29,12 +29,14 @@ from protocol.money import Points
 from protocol.reasons import Declined
 from protocol.redemption import FenRemainder
 from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.discounts import Discounts
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.desks import Around, make_desks
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.clock import ShopClock
+from terminal.domain.discounts import NO_ROUNDING, DiscountRules
 from terminal.domain.ports import Receipts, TerminalIdentity, Unreachable, UnreachableReason
 from terminal.domain.stand_in import ImageTrust
 from terminal.receipts.coded import CodedReceipts
@@ -246,6 +248,7 @@ class Shop:
     terminal: str = "T0001"
     root_key: Ed25519PublicKey = field(default_factory=ROOT.public_key)
     key: Ed25519PrivateKey = TERMINAL_KEY
+    rules: DiscountRules = NO_ROUNDING
 
     def __post_init__(self) -> None:
         self.tag = pool_tag(self.root_key)
@@ -293,7 +296,9 @@ class Shop:
             wake_workers=self._wake,
             at_till=self.staff.at_till,
             challenger=self.certificate,
+            rules=self.rules,
         )
+        self.discounts = Discounts(self.till.desk, self.rules, self.staff)
         self.after_sale = AfterSale(
             identity=self.identity,
             store=self.store,
@@ -319,6 +324,7 @@ class Shop:
             clock=self.clock,
             changes=self.changes,
             surroundings=self.surroundings,
+            rules=self.rules,
         )
 
     def _open_more(self, receipts: Receipts) -> None:

@@ -15,6 +15,7 @@ from tests.support.shop import Shop
 def desk_of(shop: Shop, language: str = "zh", streams: Streams | None = None) -> WebDesk:
     return WebDesk(
         till=shop.till,
+        discounts=shop.discounts,
         page=shop.page,
         after_sale=shop.after_sale,
         returns=shop.returns,

@@ -4,13 +4,16 @@ from datetime import date, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from protocol.discounts import Discount, DiscountKind
 from protocol.evidence import SlotEvidence
 from protocol.journal import ClockState
 from protocol.messages import Approved, OutcomeKind, Problem, ProblemKind
 from protocol.reasons import Declined
 from protocol.sales import (
     Payment,
+    RefundLine,
     ReversalReason,
     SaleCaptured,
     SaleReversed,
@@ -29,6 +32,7 @@ from tests.unit.server.world import (
     World,
     money_line,
     points_line,
+    refunded,
     sold,
 )
 
@@ -381,3 +385,68 @@ def test_whatever_the_order_of_question_reversal_and_capture_points_move_at_most
     kept = world.read(lambda tx: sale_of(tx, world.pool, sale.sale_id))
     assert kept is not None
     assert kept.state is (SaleState.REVERSED if reversed_first else SaleState.CAPTURED)
+
+
+def discounted(sale: SaleCaptured, *discounts: Discount, off_fen: tuple[int, ...]) -> SaleCaptured:
+    """A sale of nobody's with discounts as a till writes them, all paid in money."""
+    lines = tuple(
+        replace(line, amount_fen=line.amount_fen - off, discount_fen=off)
+        for line, off in zip(sale.lines, off_fen, strict=True)
+    )
+    paid = Payment(cash_fen=sum(line.amount_fen for line in lines))
+    return replace(sale, lines=lines, payment=paid, discounts=discounts)
+
+
+TENTH = Discount(kind=DiscountKind.BASKET, amount_fen=71, rate_bp=1000, reason="老顾客")
+
+
+def test_takings_are_what_was_paid_after_discounts(world: World, till: Till) -> None:
+    sale = discounted(sold(world, BUNS, GREENS), TENTH, off_fen=(25, 46))
+    assert till.outcome(sale).outcome is POSTED
+    assert world.fen("takings:shop-a") == 639
+    stored = world.read(lambda tx: sale_of(tx, world.pool, sale.sale_id))
+    assert stored is not None
+    assert [line.amount_fen for line in stored.lines] == [225, 414]
+
+
+@pytest.mark.parametrize(
+    ("given", "off_fen"),
+    [
+        ((TENTH,), (46, 25)),  # not divided by the rule
+        ((TENTH,), (25, 45)),
+        ((replace(TENTH, amount_fen=72),), (26, 46)),
+        ((), (25, 46)),  # less to pay, and no discount says why
+        ((Discount(kind=DiscountKind.LINE, line_no=1, amount_fen=251),), (251, 0)),
+        ((Discount(kind=DiscountKind.BASKET, amount_fen=-71),), (-25, -46)),
+    ],
+)
+def test_discounts_that_do_not_add_up_are_parked(
+    world: World, till: Till, given: tuple[Discount, ...], off_fen: tuple[int, ...]
+) -> None:
+    sale = discounted(sold(world, BUNS, GREENS), *given, off_fen=off_fen)
+    assert till.outcome(sale).outcome is OutcomeKind.PARKED
+    assert world.fen("takings:shop-a") == 0
+
+
+def test_nobody_takes_anything_off_what_the_pool_priced_in_points(
+    counter: World,
+) -> None:
+    till = counter.till()
+    sale = sold(counter, points_line("rice", 15, 2_800), points=15)
+    line = replace(sale.lines[0], amount_points=14, discount_fen=1)
+    paid = replace(sale.payment, points_for_goods=14)
+    off = (Discount(kind=DiscountKind.LINE, line_no=1, amount_fen=1),)
+    forged = replace(sale, lines=(line,), payment=paid, discounts=off)
+    assert till.outcome(forged).outcome is OutcomeKind.PARKED
+
+
+def test_a_discounted_line_comes_back_at_its_net_price_and_no_more(
+    world: World, till: Till
+) -> None:
+    sale = discounted(sold(world, BUNS, GREENS), TENTH, off_fen=(25, 46))
+    assert till.outcome(sale).outcome is POSTED
+    one = RefundLine(line_no=1, quantity_milli=1000, amount_fen=50, amount_points=0)
+    assert till.outcome(refunded(world, sale, one, cash_fen=50)).outcome is OutcomeKind.PARKED
+    one = replace(one, amount_fen=45)
+    assert till.outcome(refunded(world, sale, one, cash_fen=45)).outcome is POSTED
+    assert world.fen("takings:shop-a") == 594

@@ -70,6 +70,10 @@ export const changeCount = (lineNo, by) =>
     return { line_no: lineNo, quantity: `${Math.floor(milli / 1000)}.${rest}` };
   }, "/api/quantity");
 
+export const discount = (how, text, lineNo, reason, pin) =>
+  press("/api/discount", { how, text, line_no: lineNo, reason, pin });
+export const discountOff = (lineNo) => press("/api/discount-off", { line_no: lineNo });
+export const rounding = (on) => press("/api/rounding", { on });
 export const choosePoints = (points) => press("/api/points", { points });
 export const goBack = () => press("/api/back");
 export const clear = () => press("/api/clear");

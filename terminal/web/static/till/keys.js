@@ -5,6 +5,7 @@
 
 import { clear, goBack, nextCustomer, primary, reprint, scan, stopConfirm } from "./actions.js";
 import { changeSelected, select } from "./basket.js";
+import { askDiscount } from "./discount.js";
 import { byId, dialogIsOpen, openDialog, put, show } from "./dom.js";
 import { closeSearch, openSearch, showTab } from "./items.js";
 import { openSales } from "./sales.js";
@@ -102,6 +103,7 @@ function onCustomer() {
 
 const KEYS = {
   F2: () => (showTab("amount"), byId("amount-pad").elements.text.focus()),
+  F3: askDiscount,
   F4: openSearch,
   F6: () => screenNow()?.state === "authorised" && byId("fewer").click(),
   F7: openSales,

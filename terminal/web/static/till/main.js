@@ -12,6 +12,7 @@ import {
   stopConfirm,
 } from "./actions.js";
 import { startBasket } from "./basket.js";
+import { startDiscounts } from "./discount.js";
 import { byId, letGoAfterClick, openDialog } from "./dom.js";
 import { refreshItems, startItems } from "./items.js";
 import { keypad } from "./keypad.js";
@@ -54,6 +55,7 @@ byId("reprint").addEventListener("click", () => reprint(screenNow().completed.re
 
 letGoAfterClick();
 startBasket();
+startDiscounts();
 startItems(amount);
 startKeys();
 startSales();

@@ -1,6 +1,7 @@
 // Draws the screen. All words come with it; nothing is decided here.
 
 import { noteDone } from "./actions.js";
+import { drawDiscounts } from "./discount.js";
 import { byId, made, put, show } from "./dom.js";
 
 // The states that have a place of their own on the page say these by themselves.
@@ -14,6 +15,7 @@ export function draw(screen, before) {
   drawStatuses(screen);
   drawNotice(screen);
   drawLines(screen);
+  drawDiscounts(screen);
   drawSums(screen);
   drawPane(screen);
   if (screen.state === "captured" && before?.state !== "captured") noteDone();

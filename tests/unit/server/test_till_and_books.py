@@ -1,0 +1,276 @@
+"""A real till and a real server: whatever is sold, discounted, voided, refunded and cut off, the
+Z report, the journal and the books say the same.
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+from sqlalchemy import func, select
+
+from protocol.codes import to_digits
+from protocol.evidence import SlotEvidence
+from protocol.journal import Envelope, SignedRecord, decode_happening
+from protocol.keys import public_key_text
+from protocol.messages import (
+    Approved,
+    AuthoriseRequest,
+    DocumentsAnswer,
+    DocumentsRequest,
+    EnrolAnswer,
+    JournalAnswer,
+    Problem,
+)
+from protocol.reasons import Declined
+from protocol.sales import SaleCaptured, SaleRefunded
+from protocol.shifts import ShiftClosed
+from server.bootstrap.desk import make_desk
+from server.commands.audit import run_audit
+from server.db import reading
+from server.redemption import tables as t
+from terminal.domain.discounts import DiscountRules
+from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
+from terminal.pool.link import PoolLink
+from terminal.shifts.shifts import Counted
+from terminal.store.tables import journal
+from terminal.workers.sync import SyncRound
+from tests.support.shop import TERMINAL_KEY, PoolAnswers, Shop
+from tests.unit.server.world import ZHANG, Till, World
+
+CHOICES = 60
+
+
+class ServedPool(PoolAnswers):
+    """The pool of :class:`World`, asked over its real application; or not reached at all."""
+
+    def __init__(self, till: Till) -> None:
+        super().__init__()
+        self.till = till
+        self.reachable = True
+
+    def authorise(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
+        if not self.reachable:
+            return Unreachable(UnreachableReason.NO_CONNECTION)
+        answer = self.till.authorise(
+            request.sale_id,
+            request.evidence,
+            required=request.required_points,
+            optional=request.optional_points,
+        )
+        assert not isinstance(answer, Problem), answer
+        return answer
+
+
+class Link:
+    """What the sync worker asks, answered by the real application."""
+
+    def __init__(self, till: Till) -> None:
+        self.till = till
+
+    def tell(self, records: tuple[SignedRecord, ...]) -> JournalAnswer:
+        answer = self.till.send_records(*records)
+        assert isinstance(answer, JournalAnswer), answer
+        return answer
+
+    def fetch_documents(self, asked: DocumentsRequest) -> DocumentsAnswer:
+        answer = self.till.ask("documents", asked, DocumentsAnswer)
+        assert isinstance(answer, DocumentsAnswer), answer
+        return answer
+
+
+class PoolShop(Shop):
+    """The till of a shop of this pool, enrolled there."""
+
+    def __init__(self, path: Path, world: World) -> None:
+        self.world = world
+        assert world.keys.root is not None
+        self.world_root = world.keys.root.public_key()
+        self.link = Till(world, "t-1")
+        self.link.key = TERMINAL_KEY
+        assert isinstance(self.link.enrol(world.invite("shop-a", "t-1")), EnrolAnswer)
+        super().__init__(path, rules=DiscountRules(rounding_step_fen=10), terminal="t-1")
+
+    def __post_init__(self) -> None:
+        self.served = self.pool = ServedPool(self.link)
+        self.wall.at = self.world.clock()
+        super().__post_init__()
+
+    def open(self) -> None:
+        self.identity = TerminalIdentity(
+            terminal="t-1",
+            epoch=1,
+            pool=self.world.pool,
+            root_key=public_key_text(self.world_root),
+            shop="shop-a",
+            shop_name="门店",
+            merchant_name="商户",
+        )
+        super().open()
+
+    def sync(self) -> None:
+        SyncRound(
+            store=self.store,
+            outbox=self.outbox,
+            link=cast("PoolLink", Link(self.link)),
+            clock=self.clock,
+            changes=self.changes,
+            root_key=self.world_root,
+            tag=self.world.keys.tag,
+            stop_selling=lambda _says: self.till.stop_selling(),
+            pool=self.world.pool,
+        )()
+
+    def show_slot(self) -> None:
+        slot = self.world.slot(ZHANG)
+        assert isinstance(slot, SlotEvidence)
+        self.till.scan(to_digits(bytes.fromhex(slot.payload_hex)))
+
+    def records(self) -> Sequence[object]:
+        """Everything that the terminal wrote down, oldest first."""
+        with self.store.reading() as connection:
+            bodies = connection.execute(select(journal.c.body).order_by(journal.c.seq)).scalars()
+            envelopes = [msgspec.json.decode(body, type=Envelope) for body in bodies]
+        return [decode_happening(each.happening) for each in envelopes]
+
+
+class Cashier:
+    """Presses something, as chance has it."""
+
+    def __init__(self, shop: PoolShop, chance: random.Random) -> None:
+        self.shop = shop
+        self.chance = chance
+
+    def press(self) -> None:
+        presses = (
+            *[self.add] * 3,
+            self.change,
+            *[self.take_off] * 5,
+            *[self.show] * 2,
+            *[self.complete] * 5,
+            self.give_back,
+            self.clear,
+            self.cut_power,
+            self.lose_network,
+        )
+        self.chance.choice(presses)()
+        self.shop.world.clock.move(seconds=7)
+        self.shop.wall.at += timedelta(seconds=7)
+
+    def add(self) -> None:
+        self.shop.till.add_amount(self.yuan(30), "菜")
+
+    def change(self) -> None:
+        for line in self.shop.till.snapshot()[0].basket.lines[:1]:
+            self.shop.till.set_quantity(line.line_no, self.chance.randint(0, 4) * 1000)
+
+    def take_off(self) -> None:
+        lines = self.shop.till.snapshot()[0].basket.lines
+        of = self.chance.choice([None, *(x.line_no for x in lines)])
+        how = self.chance.randint(0, 2)
+        if how == 0:
+            self.shop.discounts.amount_off(of, self.yuan(3), "老顾客", None)
+        elif how == 1:
+            self.shop.discounts.folds(of, self.chance.choice(["9", "8.5", "9.9", "8"]), "", None)
+        else:
+            self.shop.discounts.round_off(on=self.chance.random() < 0.7)
+
+    def show(self) -> None:
+        self.shop.show_slot()
+        most = self.shop.till.snapshot()[0].points_chosen
+        self.shop.till.choose_points(self.chance.randint(0, most))
+
+    def complete(self) -> None:
+        self.shop.till.complete(self.shop.till.snapshot()[0].sale_id)
+
+    def give_back(self) -> None:
+        sold = [x.row.receipt_no for x in self.shop.store.recent_sales(5)]
+        receipt_no = self.chance.choice(sold) if sold else None
+        if receipt_no is not None and self.chance.random() < 0.3:
+            self.shop.returns.refund(receipt_no, "拿错了")
+        elif receipt_no is not None:
+            self.refund_a_part(receipt_no)
+
+    def clear(self) -> None:
+        self.shop.till.clear()
+
+    def cut_power(self) -> None:
+        self.shop.power_cut()
+
+    def lose_network(self) -> None:
+        self.shop.served.reachable = not self.shop.served.reachable
+
+    def yuan(self, most: int) -> str:
+        return f"{self.chance.randint(0, most)}.{self.chance.randint(1, 99):02d}"
+
+    def refund_a_part(self, receipt_no: str) -> None:
+        found = self.shop.store.captured(receipt_no)
+        assert found is not None
+        line = self.chance.choice(found[1].lines)
+        milli = self.chance.randint(1, line.quantity_milli // 1000) * 1000
+        self.shop.returns.refund(receipt_no, "坏了", {line.line_no: milli})
+
+
+def sold_and_back(shop: PoolShop) -> tuple[list[SaleCaptured], list[SaleRefunded]]:
+    records = shop.records()
+    sales = [x for x in records if isinstance(x, SaleCaptured)]
+    return sales, [x for x in records if isinstance(x, SaleRefunded)]
+
+
+def no_line_is_below_zero_or_above_its_sale(shop: PoolShop) -> None:
+    sales, refunds = sold_and_back(shop)
+    for sale in sales:
+        back = [x for x in refunds if x.sale_id == sale.sale_id]
+        for line in sale.lines:
+            returned = [y.amount_fen for x in back for y in x.lines if y.line_no == line.line_no]
+            assert min([line.amount_fen, *returned]) >= 0
+            assert sum(returned) <= line.amount_fen
+        for part in ("points_for_money", "cash_fen", "waived_fen", "rounded_up_fen"):
+            given = [getattr(x.payment, part) for x in back]
+            assert min([0, *given]) >= 0
+            assert sum(given) <= getattr(sale.payment, part)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_z_report_journal_and_books_say_the_same(world: World, tmp_path: Path, seed: int) -> None:
+    world.award(ZHANG, *["river-patrol"] * 20)
+    (tmp_path / "till").mkdir()
+    shop = PoolShop(tmp_path / "till", world)
+    shop.till.start("test")
+    shop.sync()
+    assert shop.store.documents().directory is not None
+    cashier = Cashier(shop, random.Random(seed))
+    for _ in range(CHOICES):
+        cashier.press()
+    shop.till.clear()
+    shop.served.reachable = True
+    shop.shifts.close(shop.shifts.next_z_no(), Counted(None, {}))
+    shop.sync()
+    assert shop.store.untold() == 0
+
+    sales, refunds = sold_and_back(shop)
+    assert sales
+    z = [x for x in shop.records() if isinstance(x, ShiftClosed)][-1].figures
+    cash = sum(x.payment.cash_fen for x in sales) - sum(x.payment.cash_fen for x in refunds)
+    used = sum(x.payment.points for x in sales) - sum(x.payment.points for x in refunds)
+    assert (z.sales, z.refunds + z.voids) == (len(sales), len(refunds))
+    assert z.sold_fen == sum(y.amount_fen for x in sales for y in x.lines)
+    assert z.discount_fen == sum(y.discount_fen or 0 for x in sales for y in x.lines)
+    assert (z.money_fen, z.points_used - z.points_returned) == (cash, used)
+    outcomes = world.read(
+        lambda tx: tx.execute(
+            select(t.journal_record.c.outcome, func.count()).group_by(t.journal_record.c.outcome)
+        ).all()
+    )
+    assert {x.outcome for x in outcomes} <= {"posted", "overdraft"}, outcomes
+    assert world.fen("takings:shop-a") == z.money_fen
+    assert world.points("redeemed:shop-a") - world.points("returned:shop-a") == used
+    assert world.fen("merchant:shop-a") == used * 10
+    no_line_is_below_zero_or_above_its_sale(shop)
+    with reading(world.engine) as tx:
+        found = run_audit(tx, world.pool, make_desk)
+    assert {x.invariant: x.violations for x in found if x.violations} == {}
+    shop.store.close()
