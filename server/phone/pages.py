@@ -12,8 +12,18 @@ from server.db import reading
 from server.directory import pool_terms
 
 STATIC: Final = Path(__file__).parent / "static"
-SHELL: Final = tuple(sorted(path.name for path in STATIC.iterdir() if path.is_file()))
-"""Every file of the pages."""
+PACKED: Final = Path(__file__).parent / "packed"
+"""What ``./run build-phone`` puts there, if it was run: a decoder for browsers without one."""
+
+
+def shell_files(*folders: Path) -> dict[str, Path]:
+    """Every file of the pages by its name, and the folder that it lies in; an absent one has none."""
+    found = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
+    kept = (path for path in found if path.is_file() and not path.name.startswith("."))
+    return {path.name: path.parent for path in sorted(kept)}
+
+
+SHELL: Final = shell_files(STATIC, PACKED)
 NOT_KEPT: Final = frozenset({"index.html", "sw.js", "receipt.html", "receipt.css", "receipt.js"})
 """What the service worker need not keep: a receipt is not checked without a network."""
 
@@ -66,8 +76,9 @@ def create_blueprint(engine: Engine, pool: str) -> Blueprint:
 
     @pages.get("/<name>")
     def file(name: str) -> Response:
-        if name not in SHELL:
+        folder = SHELL.get(name)
+        if folder is None:
             abort(404)
-        return send_from_directory(STATIC, name)
+        return send_from_directory(folder, name)
 
     return pages

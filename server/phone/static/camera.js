@@ -1,17 +1,22 @@
 // Reads QR codes with the camera: by the browser's own detector, else by a decoder that was
-// packed beside this page (vendor-jsqr.js, see docs/codes.md); null where there is neither.
+// packed beside this page (vendor-decoder.js, see docs/codes.md); null where there is neither.
 
 const EVERY_MS = 120;
 
-async function decoder() {
-  if ("BarcodeDetector" in window) {
+async function ownDetector() {
+  if (!("BarcodeDetector" in window)) return null;
+  try {
     const kinds = await BarcodeDetector.getSupportedFormats();
-    if (kinds.includes("qr_code")) {
-      const detector = new BarcodeDetector({ formats: ["qr_code"] });
-      return async (video) => (await detector.detect(video)).map((found) => found.rawValue);
-    }
+    return kinds.includes("qr_code") ? new BarcodeDetector({ formats: ["qr_code"] }) : null;
+  } catch {
+    return null; // some browsers have the name and nothing behind it
   }
-  const packed = await import("./vendor-jsqr.js").catch(() => null);
+}
+
+async function decoder() {
+  const detector = await ownDetector();
+  if (detector !== null) return async (video) => (await detector.detect(video)).map((found) => found.rawValue);
+  const packed = await import("./vendor-decoder.js").catch(() => null);
   if (packed === null) return null;
   const canvas = document.createElement("canvas");
   const paint = canvas.getContext("2d", { willReadFrequently: true });
