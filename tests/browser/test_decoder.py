@@ -107,6 +107,7 @@ def test_without_any_the_page_says_what_to_do(
         page.click("#tab-confirm")
         expect(page.locator("#notice")).to_contain_text("这个浏览器不能扫码")
         expect(page.locator("#notice")).to_contain_text("不确认")
+        expect(page.locator("#scan")).to_be_hidden()
         page.screenshot(path=tmp_path / "no-decoder.png")
         page.goto(address.removesuffix("/phone/") + "/r")
         page.click("#scan-paper")

@@ -42,7 +42,17 @@ REGISTRIES: Final = re.compile(
 
 # What running the project leaves in its folder, and git ignores.
 LEFT_BEHIND: Final = frozenset(
-    {".git", ".venv", "build", "dist", "var", "test-artefacts", "node_modules", "packed", "__pycache__"}
+    {
+        ".git",
+        ".venv",
+        "build",
+        "dist",
+        "var",
+        "test-artefacts",
+        "node_modules",
+        "packed",
+        "__pycache__",
+    }
 )
 
 

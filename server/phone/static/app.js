@@ -188,6 +188,7 @@ async function startCamera() {
     });
     if (tab !== "confirm") endCamera();
   } catch (error) {
+    part("none"); // no black picture and no "point at it" beside the reason why not
     tell(say(error instanceof NoDecoder ? "decoderNone" : "cameraNone"));
   }
 }
