@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from config.load import ConfigError, load
 from config.terminal import TerminalSettings
 from drivers.registry import DeviceUrlError, open_display, open_printer, open_scanner
+from protocol.card_pin_hash import ArgonPinMaker
 from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
@@ -258,6 +259,8 @@ class Terminal:
             wake_workers=self._wake,
             at_till=self._staff.at_till,
             challenger=self._certificates,
+            challenger=self._certificate,
+            pin_maker=ArgonPinMaker(),
             refuses_uncopied=settings.second_medium_failed == "refuse",
             trust=self.trust,
             rules=rules,

@@ -4,8 +4,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+import msgspec
 
 from protocol.business_day import business_date
+from protocol.card_pins import pin_proof
 from protocol.codes import (
     CardCode,
     ConfirmCode,
@@ -28,6 +30,7 @@ from protocol.evidence import (
     CardEvidence,
     ConfirmEvidence,
     Evidence,
+    PinEvidence,
     ShowEvidence,
     SlotEvidence,
 )
@@ -38,6 +41,8 @@ from protocol.messages import Approved, AuthoriseRequest, ItemUnits
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import PointsWanted, RedemptionTerms, refusal
+from terminal.checkout.card_pins import CardPins
+from terminal.domain.card_pin import CardWithPin, PinAsking
 from terminal.domain.ports import (
     Clock,
     PoolDocuments,
@@ -69,8 +74,14 @@ def code_cap(code: PresentedCode, policy: Policy) -> int:
         return code.challenge.points
     if isinstance(code, ShowCode):
         return show_limit(code.certificate, policy.slot_cap_points)
-    by_kind = policy.card_cap_points if isinstance(code, CardCode) else policy.slot_cap_points
+    is_card = isinstance(code, CardCode | CardWithPin)
+    by_kind = policy.card_cap_points if is_card else policy.slot_cap_points
     return min(code.cap, by_kind)
+
+
+def bare(code: ResidentCode | CardWithPin | ShowCode) -> ResidentCode | ShowCode:
+    """The code as it was scanned."""
+    return code.card if isinstance(code, CardWithPin) else code
 
 
 def is_answer_to(request: AuthoriseRequest, answer: Approved | Declined) -> bool:
@@ -92,8 +103,11 @@ class Asking:
         clock: Clock,
         trust: ImageTrust,
         challenger: Challenger | None = None,
+        *,
+        pins: CardPins | None = None,
     ) -> None:
         self._trust = trust
+        self._pins = pins
         self._challenger = challenger or NoChallenger()
         self._terminal = identity.terminal
         self._tag = pool_tag(read_public_key(identity.root_key))
@@ -109,12 +123,14 @@ class Asking:
         items: tuple[ItemUnits, ...] = (),
         *,
         may_confirm: bool = True,
-    ) -> AuthoriseRequest | Declined | Confirming:
+        without_pin: int | None = None,
+    ) -> AuthoriseRequest | Declined | Confirming | PinAsking:
         """What to ask the pool, or why the code is refused at once: nobody need be asked.
 
         Or what the phone must say yes to first, where its code alone is not enough:
         more points than showing it is good for, or no clock to judge it by. ``may_confirm``:
-        whether the phone can; otherwise as many points as showing is good for.
+        whether the phone can; otherwise as many points as showing is good for. ``without_pin``:
+        a card's PIN is not typed, and no more points than these are asked for.
 
         Raises:
             StoreFaultError: what was taken already cannot be read.
@@ -127,13 +143,18 @@ class Asking:
                 return confirming
         if declined is None and not isinstance(code, ConfirmedCode):
             now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
-            declined = time_problem(code, now)
+            declined = time_problem(bare(code), now)
         if declined is not None:
             return declined
         refused = refusal(wanted)
         if refused is not None and (wanted.refused_by is not None or not items):
             return refused
         cap = code_cap(code, policy)
+        if isinstance(code, CardCode):
+            pin = self._pin_needed(code, at_most(wanted, cap), policy, without_pin)
+            if pin is not None:
+                return pin
+            cap = cap if without_pin is None else min(cap, without_pin)
         if wanted.required > cap:
             return Declined(_too_much(code), limit_points=Points(cap))
         optional = min(wanted.optional, cap - wanted.required)
@@ -145,6 +166,16 @@ class Asking:
             occurred_at=moment.at,
             limited_items=items,
         )
+
+    def _pin_needed(
+        self, card: CardCode, wanted: PointsWanted, policy: Policy, without_pin: int | None
+    ) -> PinAsking | Declined | None:
+        """What stands in the way of a card without its PIN."""
+        if without_pin is None:
+            return self._pins.asking(card, wanted, policy) if self._pins is not None else None
+        if wanted.required > without_pin:
+            return Declined(DeclineReason.PIN_NEEDED, limit_points=Points(without_pin))
+        return None
 
     def confirmed(
         self, confirming: Confirming | None, answer: ConfirmCode
@@ -194,7 +225,7 @@ class Asking:
             # Another page began with the next customer while this yes was on its way.
             return Declined(DeclineReason.CONFIRM_OTHER)
         if not isinstance(code, ConfirmedCode):
-            declined = signature_problem(code, keys, self._tag)
+            declined = signature_problem(bare(code), keys, self._tag)
         else:
             declined = certificate_problem(code.show.certificate, keys, self._tag)
             declined = declined or confirm_problem(
@@ -298,7 +329,7 @@ class Asking:
             now=now,
             used=used_on(day, sales),
             goods_alone=bool(request.limited_items),
-            by_card=isinstance(code, CardCode),
+            by_card=isinstance(code, CardCode | CardWithPin),
             # Without the time nobody knows how old the directory is: as if it were old.
             trusted=self._trust.is_confirmed and moment.clock_state is not ClockState.UNKNOWN,
         )
@@ -328,6 +359,12 @@ class Asking:
 
     def evidence(self, sale_id: UUID, code: PresentedCode, points: int) -> Evidence:
         """What the sale keeps of the code: never a card's secret."""
+        if isinstance(code, CardWithPin):
+            proof = pin_proof(code.proof_key, sale_id, points, self._terminal)
+            evidence = self.evidence(sale_id, code.card, points)
+            assert isinstance(evidence, CardEvidence)
+            pin = PinEvidence(pin_round=code.pin_round, proof_hex=proof.hex())
+            return msgspec.structs.replace(evidence, pin=pin)
         if isinstance(code, CardCode):
             proof = card_proof(code.secret, sale_id, points, self._terminal)
             return CardEvidence(card_id=code.card_id.hex(), seq=code.seq, proof_hex=proof.hex())
@@ -342,6 +379,12 @@ class Asking:
         return SlotEvidence(payload_hex=code.payload.hex())
 
 
+def at_most(wanted: PointsWanted, cap: int) -> PointsWanted:
+    """No PIN is asked for points that a card cannot take in any case."""
+    optional = Points(max(0, min(wanted.optional, cap - wanted.required)))
+    return replace(wanted, optional=optional)
+
+
 def _too_much(code: PresentedCode) -> DeclineReason:
     phone = isinstance(code, ShowCode)
     return DeclineReason.CONFIRM_NEEDED if phone else DeclineReason.CODE_CAP_EXCEEDED
@@ -349,6 +392,8 @@ def _too_much(code: PresentedCode) -> DeclineReason:
 
 def _account(code: PresentedCode, documents: PoolDocuments) -> str | None:
     """Whose code it is, as far as the directory knows; None for a card that is not in it."""
+    if isinstance(code, CardWithPin):
+        code = code.card
     if not isinstance(code, CardCode):
         return code.account.hex()
     card_id = code.card_id.hex()

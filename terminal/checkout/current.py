@@ -12,6 +12,7 @@ from protocol.redemption import Limits, Tender, TenderProblem, points_wanted, te
 from protocol.sales import AnsweredBy, Fulfilment, Payment, SaleCaptured
 from terminal.checkout.asking import terms_of
 from terminal.domain.basket import Basket
+from terminal.domain.card_pin import PinAsking
 from terminal.domain.papers import ServiceOrder
 from terminal.domain.ports import ReceiptFacts, SaleRow, TerminalIdentity
 from terminal.domain.presented import Confirming, PresentedCode
@@ -28,11 +29,19 @@ class CurrentSale:
     basket: Basket = field(default_factory=Basket)
     code: PresentedCode | None = None
     confirming: Confirming | None = None
+    pin_asking: PinAsking | None = None
     approval: Approved | None = None
     approved_at: datetime | None = None
     answered_by: AnsweredBy = AnsweredBy.NOBODY
     points_chosen: int = 0
     captured: SaleCaptured | None = None
+
+
+def is_shown_again(sale: CurrentSale, code: PresentedCode) -> bool:
+    """Whether the page shows this very code already, or asks for its PIN."""
+    if sale.code is not None:
+        return sale.code.payload == code.payload
+    return sale.pin_asking is not None and sale.pin_asking.card.payload == code.payload
 
 
 def tender_of(sale: CurrentSale, policy: Policy) -> Tender | None:

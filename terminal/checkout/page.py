@@ -26,9 +26,11 @@ from terminal.checkout.view import (
     LineView,
     NoticeView,
     PaymentView,
+    PinView,
     TillView,
 )
 from terminal.domain.basket import Basket, BasketLine
+from terminal.domain.card_pin import PinAsking
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.discounts import NO_ROUNDING, DiscountRules
 from terminal.domain.notice import Notice
@@ -88,6 +90,7 @@ class Page:
             payment=self._payment(sale, policy),
             completed=self._completed(sale),
             confirming=_confirming(sale.confirming),
+            pin=_pin(sale.pin_asking),
             notice=_notice(notice),
             shop_name=self._identity.shop_name,
             merchant_name=self._identity.merchant_name,
@@ -222,6 +225,17 @@ def _confirming(asked: Confirming | None) -> ConfirmingView | None:
         points=asked.challenge.points,
         skip_points=asked.skip_points,
         digits=to_digits(asked.challenge.payload),
+    )
+
+
+def _pin(asked: PinAsking | None) -> PinView | None:
+    if asked is None:
+        return None
+    return PinView(
+        state=asked.state.value,
+        most_points=asked.most_points,
+        skip_points=asked.skip_points,
+        tries_left=asked.tries_left,
     )
 
 

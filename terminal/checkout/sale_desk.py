@@ -110,7 +110,7 @@ class SaleDesk:
             figures: dict[str, str | int] = {"item": short.name, "stock": short.stock or 0}
             self.say(NoticeCode.OUT_OF_STOCK, NoticeLevel.REFUSED, figures)
             return False
-        self.show(replace(self.sale, basket=basket, confirming=None))
+        self.show(replace(self.sale, basket=basket, confirming=None, pin_asking=None))
         return True
 
     def new_sale(self, basket: Basket) -> CurrentSale:

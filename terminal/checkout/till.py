@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
-from protocol.codes import ConfirmCode, ResidentCode, ShowCode
+from protocol.card_pins import PinMaker
+from protocol.codes import CardCode, ConfirmCode, ResidentCode, ShowCode
 from protocol.documents import Policy
 from protocol.messages import Approved, AuthoriseRequest
-from protocol.reasons import Declined
+from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import PointsWanted, Tender, points_wanted
 from protocol.sales import AnsweredBy
 from terminal.checkout.allowed import (
@@ -24,17 +25,19 @@ from terminal.checkout.allowed import (
     fault_code,
     scan_notice,
 )
-from terminal.checkout.asking import Asking, is_answer_to, terms_of
+from terminal.checkout.asking import Asking, at_most, code_cap, is_answer_to, terms_of
+from terminal.checkout.card_pins import CardPins
 from terminal.checkout.completing import Completing
-from terminal.checkout.current import is_too_old, sale_row, tender_of
+from terminal.checkout.current import is_shown_again, is_too_old, sale_row, tender_of
 from terminal.checkout.drawer import NO_DRAWER, CashDrawer
 from terminal.checkout.editing import Editing
 from terminal.checkout.sale_desk import SaleDesk
 from terminal.checkout.starting import settle_last_run
 from terminal.domain.basket import Basket
+from terminal.domain.card_pin import PinAsking
 from terminal.domain.changes import Changes
 from terminal.domain.discounts import NO_ROUNDING, DiscountRules
-from terminal.domain.notice import NoticeCode, NoticeLevel
+from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import (
     Clock,
     Ids,
@@ -77,11 +80,13 @@ class Till:
         at_till: Callable[[], str | None] = lambda: None,
         challenger: Challenger | None = None,
         rules: DiscountRules = NO_ROUNDING,
+        pin_maker: PinMaker | None = None,
     ) -> None:
         self._identity = identity
         self._store = store
         trusted = trust or ImageTrust(confirmed=True)
-        self._asking = Asking(identity, store, clock, trusted, challenger)
+        self._pins = CardPins(store, clock, pin_maker, wake_workers) if pin_maker else None
+        self._asking = Asking(identity, store, clock, trusted, challenger, pins=self._pins)
         self._completing = Completing(
             identity, store, receipts, self._asking, drawer=drawer, at_till=at_till
         )
@@ -156,14 +161,21 @@ class Till:
                 with self.desk.lock:
                     self.desk.say_notice(scan_notice(scan))
 
-    def show_code(self, code: PresentedCode, *, may_confirm: bool = True) -> None:
+    def show_code(
+        self,
+        code: PresentedCode,
+        *,
+        may_confirm: bool = True,
+        without_pin: int | None = None,
+    ) -> None:
         """A resident shows a code: ask whether points may be taken, and wait for the answer.
 
         Where a phone's code is not enough by itself, what it must say yes to stands on the page
-        instead; not so without ``may_confirm``.
+        instead; not so without ``may_confirm``. So with a card's PIN, unless it is not typed and
+        ``without_pin`` says how many points go without.
         """
         with self.desk.lock:
-            request = self._ask(code, may_confirm=may_confirm)
+            request = self._ask(code, may_confirm=may_confirm, without_pin=without_pin)
         if request is None:
             return
         answer = self._pool.authorise(request)
@@ -195,10 +207,53 @@ class Till:
         with self.desk.lock:
             self.desk.show(replace(self.desk.sale, confirming=None))
 
-    def _ask(self, code: PresentedCode, *, may_confirm: bool) -> AuthoriseRequest | None:
+    def type_pin(self, pin: str) -> None:
+        """The holder typed the card's PIN on the pad; a right one asks for the points.
+
+        Raises:
+            StoreFaultError: the try is not on the disk, so it was none.
+        """
+        with self.desk.lock:
+            asking, policy = self.desk.sale.pin_asking, self._store.documents().policy
+        if asking is None or policy is None or self._pins is None:
+            return
+        checked = self._pins.check(asking.card, pin, policy)
+        with self.desk.lock:
+            if self.desk.sale.pin_asking is not asking:
+                return  # cancelled, or the basket changed, while it was worked out
+            if isinstance(checked, Notice):
+                again = self._pad(asking.card, policy, asking.skip_points)
+                self.desk.show(replace(self.desk.sale, pin_asking=again or asking))
+                self.desk.say_notice(checked)
+                return
+            self.desk.sale = replace(self.desk.sale, pin_asking=None)
+        self.show_code(checked)
+
+    def skip_pin(self) -> None:
+        """The PIN is not typed: take what goes without."""
+        with self.desk.lock:
+            asking = self.desk.sale.pin_asking
+            if asking is None or not asking.skip_points:
+                return
+            self.desk.sale = replace(self.desk.sale, pin_asking=None)
+        self.show_code(asking.card, without_pin=asking.skip_points)
+
+    def stop_pin(self) -> None:
+        """Take the PIN pad off the page."""
+        with self.desk.lock:
+            self.desk.show(replace(self.desk.sale, pin_asking=None))
+
+    def _pad(self, card: CardCode, policy: Policy, ceiling: int) -> PinAsking | None:
+        wanted = points_wanted(self.desk.sale.basket.due(policy.limits), terms_of(policy))
+        wanted = at_most(wanted, code_cap(card, policy))
+        return self._pins.asking(card, wanted, policy, ceiling) if self._pins else None
+
+    def _ask(
+        self, code: PresentedCode, *, may_confirm: bool, without_pin: int | None
+    ) -> AuthoriseRequest | None:
         """First durable commit: the sale's id is on disk before anything is sent."""
         policy, sale = self._store.documents().policy, self.desk.sale
-        if sale.code is not None and sale.code.payload == code.payload:
+        if is_shown_again(sale, code):
             return None  # the scanner read it twice: the answer is on the page, or on its way
         kept = self._asking.kept(sale.sale_id, sale.confirming, code, policy)
         if may_confirm and kept is not None:
@@ -211,10 +266,19 @@ class Till:
         items = sale.basket.limited_items()
         try:
             request = self._asking.question(
-                sale.sale_id, code, wanted, policy, items, may_confirm=may_confirm
+                sale.sale_id,
+                code,
+                wanted,
+                policy,
+                items,
+                may_confirm=may_confirm,
+                without_pin=without_pin,
             )
             if isinstance(request, Confirming):
-                self.desk.show(replace(sale, confirming=request))
+                self.desk.show(replace(sale, confirming=request, pin_asking=None))
+                return None
+            if isinstance(request, PinAsking):
+                self.desk.show(replace(sale, confirming=None, pin_asking=request))
                 return None
             if isinstance(request, Declined):
                 self.desk.say_declined(request)
@@ -225,7 +289,7 @@ class Till:
         except StoreFaultError:
             self.say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             return None
-        self.desk.sale = replace(sale, state=state, code=code, confirming=None)
+        self.desk.sale = replace(sale, state=state, code=code, confirming=None, pin_asking=None)
         self.say(NoticeCode.ASKING, NoticeLevel.ASK)
         return request
 
@@ -272,7 +336,14 @@ class Till:
         except StoreFaultError:
             self._give_up_asking()
             return
+        shown, policy = self.desk.sale.code, self._store.documents().policy
         self.desk.sale = self.desk.new_sale(self.desk.sale.basket)
+        if declined.reason is DeclineReason.PIN_NEEDED and isinstance(shown, CardCode) and policy:
+            # Other tills have given what goes without a PIN today; only the server knows.
+            asking = self._pad(shown, policy, declined.limit_points)
+            self.desk.show(replace(self.desk.sale, pin_asking=asking))
+            if asking is not None:
+                return
         self.desk.say_declined(declined)
 
     def _give_up_asking(self) -> None:
@@ -331,7 +402,9 @@ class Till:
         except StoreFaultError as fault:
             self.say(fault_code(fault), NoticeLevel.ALARM)
             return
-        self.desk.sale = replace(sale, state=state, captured=captured, code=None, confirming=None)
+        self.desk.sale = replace(
+            sale, state=state, captured=captured, code=None, confirming=None, pin_asking=None
+        )
         self.desk.say_notice(completed_notice(self._store.second_copy()))
         self._wake_workers()
 

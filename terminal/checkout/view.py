@@ -89,6 +89,17 @@ class ConfirmingView(Struct, frozen=True, kw_only=True):
     digits: str
 
 
+class PinView(Struct, frozen=True, kw_only=True):
+    """The PIN pad: ``state`` is a :class:`terminal.domain.card_pin.PinState`; points with the PIN
+    at most, and without it (0: none); tries that are left here today.
+    """
+
+    state: str
+    most_points: int
+    skip_points: int
+    tries_left: int
+
+
 class TillView(Struct, frozen=True, kw_only=True):
     """Everything on the cashier's page.
 
@@ -115,6 +126,7 @@ class TillView(Struct, frozen=True, kw_only=True):
     payment: PaymentView | None
     completed: CompletedView | None
     confirming: ConfirmingView | None
+    pin: PinView | None
     notice: NoticeView | None
     shop_name: str
     merchant_name: str

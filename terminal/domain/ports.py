@@ -25,6 +25,7 @@ from protocol.messages import (
 from protocol.reasons import Declined
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftClosed
+from terminal.domain.card_pin import CardTries
 from terminal.domain.counter import Attendance, CounterEvent
 from terminal.domain.papers import Paper
 from terminal.domain.print_job import JobKind, PrintJob
@@ -215,6 +216,9 @@ class Work(Protocol):
     def note_phone_counter(self, account: str, seq: int, counter: int) -> None:
         """A sale took a phone's code: none with this counter or a lower one is taken again."""
 
+    def save_card_tries(self, tries: CardTries) -> None:
+        """Keep how often a card's PIN was typed wrong, in place of what stood there."""
+
     def save_refund(
         self, refund: SaleRefunded, sale: SaleCaptured | SaleFound, *, whole: bool
     ) -> None:
@@ -267,6 +271,9 @@ class Store(Protocol):
 
     def phone_counter(self, account: str, seq: int) -> int:
         """The counter of the newest code of a phone's certificate that a sale took here; -1."""
+
+    def card_tries(self, card_id: str) -> CardTries | None:
+        """Wrong PINs of a card here; None before the first."""
 
     def sales_since(self, account: str, since: datetime) -> Sequence[SaleCaptured]:
         """What a resident bought here and did not bring back, oldest first; at most 1 000."""

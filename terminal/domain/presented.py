@@ -7,6 +7,7 @@ from uuid import UUID
 from protocol.codes import ConfirmCode, ResidentCode, ShowCode
 from protocol.codes.challenge import Challenge
 from protocol.money import Points
+from terminal.domain.card_pin import CardWithPin
 from terminal.domain.ports import Moment
 
 
@@ -33,7 +34,7 @@ class ConfirmedCode:
 
 
 PhoneCode = ShowCode | ConfirmedCode
-PresentedCode = ResidentCode | PhoneCode
+PresentedCode = ResidentCode | CardWithPin | PhoneCode
 
 
 def phone_counter(code: PhoneCode) -> tuple[str, int, int]:

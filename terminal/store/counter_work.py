@@ -6,9 +6,11 @@ from sqlalchemy import Connection
 
 from protocol.messages import SaleFound
 from protocol.sales import SaleCaptured, SaleRefunded
+from terminal.domain.card_pin import CardTries
 from terminal.domain.counter import Attendance, CounterEvent
 from terminal.domain.ports import ZMark
 from terminal.domain.staff import Person
+from terminal.store.card_tries import save_card_tries
 from terminal.store.events import next_slip_no, save_attendance, save_event
 from terminal.store.people import remove_person, save_person
 from terminal.store.phone_counters import note_phone_counter
@@ -32,6 +34,9 @@ class CounterWork:
 
     def note_phone_counter(self, account: str, seq: int, counter: int) -> None:
         note_phone_counter(self._connection, account, seq, counter)
+
+    def save_card_tries(self, tries: CardTries) -> None:
+        save_card_tries(self._connection, tries)
 
     def save_person(self, person: Person) -> None:
         save_person(self._connection, person)

@@ -18,6 +18,7 @@ from protocol.documents import Document as PoolDocument
 from protocol.issuers import KeyList
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
 from protocol.sales import Happening, SaleCaptured
+from terminal.domain.card_pin import CardTries
 from terminal.domain.ports import (
     Moment,
     PoolDocuments,
@@ -30,6 +31,7 @@ from terminal.domain.print_job import JobEvent, JobKind, JobState, PrintJob, adv
 from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState, NoSecondCopy, SecondCopy
 from terminal.store.about import about
+from terminal.store.card_tries import read_card_tries
 from terminal.store.counter_work import CounterWork
 from terminal.store.disk import open_engine
 from terminal.store.events import EventReads
@@ -318,6 +320,10 @@ class SqliteStore(ExposureReads, RefundReads, ShiftReads, PeopleReads, EventRead
     def phone_counter(self, account: str, seq: int) -> int:
         with self.reading() as connection:
             return phone_counter(connection, account, seq)
+
+    def card_tries(self, card_id: str) -> CardTries | None:
+        with self.reading() as connection:
+            return read_card_tries(connection, card_id)
 
     def sales_since(self, account: str, since: datetime) -> Sequence[SaleCaptured]:
         here = and_(journal.c.epoch == sale.c.epoch, journal.c.seq == sale.c.seq)

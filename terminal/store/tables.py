@@ -156,6 +156,17 @@ attendance = Table(
     PrimaryKeyConstraint("event", "account", name="a_resident_is_at_an_event_once"),
 )
 
+card_tries = Table(
+    "card_tries",
+    metadata,
+    Column("card_id", String(16), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("pin_round", Integer, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("wrong", Integer, nullable=False),
+    PrimaryKeyConstraint("card_id", name="wrong_pins_of_a_card_are_one_row"),
+)
+
 print_job = Table(
     "print_job",
     metadata,

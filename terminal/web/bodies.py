@@ -67,6 +67,15 @@ class CompleteBody(Struct, frozen=True, forbid_unknown_fields=True):
     cash_fen: int | None = None
 
 
+class PinBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A card's PIN as its holder typed it. Never logged, never kept."""
+
+    pin: ShortText
+
+    def __repr__(self) -> str:
+        return "PinBody(withheld)"
+
+
 class ReprintBody(Struct, frozen=True, forbid_unknown_fields=True):
     receipt_no: ShortText
 

@@ -50,6 +50,7 @@ from terminal.web.bodies import (
     CompleteBody,
     ItemBody,
     NoBody,
+    PinBody,
     PointsBody,
     QuantityBody,
     ReprintBody,
@@ -238,6 +239,20 @@ class TillRoutes:
         self._desk.till.stop_confirming()
         return self.answer()
 
+    def pin(self) -> Response:
+        self._desk.till.type_pin(read_body(PinBody).pin)
+        return self.answer()
+
+    def skip_pin(self) -> Response:
+        read_body(NoBody)
+        self._desk.till.skip_pin()
+        return self.answer()
+
+    def stop_pin(self) -> Response:
+        read_body(NoBody)
+        self._desk.till.stop_pin()
+        return self.answer()
+
     def reprint(self) -> Response:
         return self._said(self._desk.after_sale.reprint(read_body(ReprintBody).receipt_no))
 
@@ -290,6 +305,9 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/clear": routes.clear,
         "/api/skip-confirm": routes.skip_confirm,
         "/api/stop-confirm": routes.stop_confirm,
+        "/api/pin": routes.pin,
+        "/api/skip-pin": routes.skip_pin,
+        "/api/stop-pin": routes.stop_pin,
         "/api/reprint": routes.reprint,
         "/api/discount": discounts.discount,
         "/api/discount-off": discounts.discount_off,

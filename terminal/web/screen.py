@@ -14,6 +14,7 @@ from terminal.domain.sale import SaleState
 from terminal.web.device_words import StatusView, print_words, status_views
 from terminal.web.discounts import DiscountText, discount_texts, rounding_text
 from terminal.web.language import language_now, later, say
+from terminal.web.pin_words import pin_skip_text, pin_text
 from terminal.web.rules import rule_text
 from terminal.web.words import Words, notice_words, unit_of
 
@@ -69,6 +70,8 @@ class Screen(TillView, frozen=True, kw_only=True):
     print_level: str
     confirming_text: str
     confirming_skip_text: str
+    pin_text: str
+    pin_skip_text: str
 
 
 class CatalogueItem(Struct, frozen=True, kw_only=True):
@@ -169,6 +172,8 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
         print_level=print_level,
         confirming_text=_confirming_text(view, unit),
         confirming_skip_text=_confirming_skip_text(view, unit),
+        pin_text=pin_text(view, unit),
+        pin_skip_text=pin_skip_text(view, unit),
     )
 
 
@@ -210,7 +215,7 @@ def _points_text(view: TillView, unit: str) -> str:
 
 
 def _hint_text(view: TillView) -> str:
-    if view.state != SaleState.OPEN or view.confirming is not None:
+    if view.state != SaleState.OPEN or view.confirming is not None or view.pin is not None:
         return ""
     if not view.lines:
         return say(later("请扫商品，或选商品、输金额"))

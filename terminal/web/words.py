@@ -179,6 +179,20 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.PIN_WAITS: Words(
         later("PIN 码错得太多，还要等 {seconds} 秒。"), later("请等一会儿再输入。")
     ),
+    NoticeCode.CARD_PIN_WRONG: Words(
+        later("密码不对，今天在这里还能输 {left} 次。"), later("请居民慢慢再输一次。")
+    ),
+    NoticeCode.CARD_PIN_SIX_DIGITS: Words(later("密码是 6 位数字。"), later("请居民再输一次。")),
+    NoticeCode.CARD_PIN_TRIED_OUT: Words(
+        later("密码今天在这里错了三次。"), later("今天不再输密码；忘了密码，请居民到社区重设。")
+    ),
+    NoticeCode.CARD_PIN_LOCKED: Words(
+        later("这张卡的密码已锁定。"), later("请居民带卡到社区解锁。")
+    ),
+    NoticeCode.CARD_PIN_UNSET: Words(
+        later("这张卡还没有设密码。"), later("请居民带卡到社区设密码。")
+    ),
+    NoticeCode.CARD_PIN_BUSY: Words(later("终端正忙，这一次不算。"), later("请再输一次密码。")),
     NoticeCode.PIN_TOO_EASY: Words(
         later("这个 PIN 码不能用。"), later("请用 4 到 8 位数字，不要 1234、0000 这样的。")
     ),
@@ -350,10 +364,10 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
     ),
     DeclineReason.PIN_NEEDED: Words(
         later("积分卡不输密码，今天最多再用{limit}{unit}。"),
-        later("请减少商品。{instead}"),
+        later("请再扫一次卡，由居民输密码；或减少商品。{instead}"),
     ),
     DeclineReason.PIN_WRONG: Words(
-        later("卡的密码不对，或已经改过。"), later("请居民带卡到社区问清楚。{instead}")
+        later("卡的密码不对，或已经改过。"), later("请再扫一次卡，由居民输新密码。{instead}")
     ),
     DeclineReason.PIN_LOCKED: Words(
         later("这张卡的密码输错太多，已锁定。"), later("请居民带卡到社区解锁。{instead}")

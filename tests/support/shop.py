@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from protocol.card_pin_hash import ArgonPinMaker
 from protocol.codes import make_card, make_slot, to_digits
 from protocol.counter import CounterAwards
 from protocol.documents import (
@@ -90,6 +91,9 @@ ITEMS = (
         price_fen=0,
     ),
 )  # fmt: skip
+
+CHEAP_PINS = ArgonPinMaker(memory_kib=8, passes=1)
+"""As a terminal works PINs out, in no time."""
 
 
 class PoolAnswers:
@@ -297,6 +301,7 @@ class Shop:
             at_till=self.staff.at_till,
             challenger=self.certificate,
             rules=self.rules,
+            pin_maker=CHEAP_PINS,
         )
         self.discounts = Discounts(self.till.desk, self.rules, self.staff)
         self.after_sale = AfterSale(

@@ -18,6 +18,7 @@ from terminal.store.steps import (
     s0005_shifts,
     s0006_people,
     s0007_counter_events,
+    s0008_card_tries,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -28,6 +29,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     s0005_shifts.take,
     s0006_people.take,
     s0007_counter_events.take,
+    s0008_card_tries.take,
 )
 
 SCHEMA_VERSION = len(STEPS)

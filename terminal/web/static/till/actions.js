@@ -79,6 +79,9 @@ export const goBack = () => press("/api/back");
 export const clear = () => press("/api/clear");
 export const skipConfirm = () => press("/api/skip-confirm");
 export const stopConfirm = () => press("/api/stop-confirm");
+export const sendPin = (pin) => press("/api/pin", { pin });
+export const skipPin = () => press("/api/skip-pin");
+export const stopPin = () => press("/api/stop-pin");
 export const reprint = (receiptNo) => press("/api/reprint", { receipt_no: receiptNo });
 export const refund = (receiptNo, reason, lines, pin, saleId) =>
   press("/api/refund", { receipt_no: receiptNo, reason, lines, pin, sale_id: saleId });
@@ -90,7 +93,7 @@ export function nextCustomer() {
 
 export function complete() {
   const screen = screenNow();
-  if (screen.confirming !== null) return; // it covers the button
+  if (screen.confirming !== null || screen.pin !== null) return; // it covers the button
   if (!screen.cash_text && !screen.confirm_text) return;
   const { points, cash_fen } = screen.payment;
   press("/api/complete", { sale_id: screen.sale_id, points, cash_fen });

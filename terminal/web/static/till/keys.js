@@ -3,11 +3,12 @@
 // Keys are read by their place (event.code), so an input method that is switched on cannot
 // change what a scanner types. What is typed outside a field gathers until Enter.
 
-import { clear, goBack, nextCustomer, primary, reprint, scan, stopConfirm } from "./actions.js";
+import { clear, goBack, nextCustomer, primary, reprint, scan, stopConfirm, stopPin } from "./actions.js";
 import { changeSelected, select } from "./basket.js";
 import { askDiscount } from "./discount.js";
 import { byId, dialogIsOpen, openDialog, put, show } from "./dom.js";
 import { closeSearch, openSearch, showTab } from "./items.js";
+import { enterPin, padIsOpen, takeBack, typeDigit } from "./pin.js";
 import { openSales } from "./sales.js";
 import { screenNow } from "./screen.js";
 
@@ -121,7 +122,23 @@ const BASKET_KEYS = {
   Delete: () => changeSelected("remove"),
 };
 
+// The pad takes every key: what a holder types there must not end up in a field or a scan.
+function onPadKey(event) {
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code);
+  const onButton = document.activeElement instanceof HTMLButtonElement;
+  if (event.code === "Tab" || (onButton && event.code === "Space")) return;
+  event.preventDefault();
+  if (digit) typeDigit(digit[1]);
+  else if (event.code === "Backspace" || event.code === "Delete") takeBack();
+  else if (event.code === "Escape") stopPin();
+  else if ((event.code === "Enter" || event.code === "NumpadEnter") && !event.repeat) enterPin();
+}
+
 function onKey(event) {
+  if (padIsOpen()) {
+    onPadKey(event);
+    return;
+  }
   if (event.isComposing && inField(event.target)) return;
   if (KEYS[event.code] && !dialogIsOpen()) {
     event.preventDefault();

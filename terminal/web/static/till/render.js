@@ -3,6 +3,7 @@
 import { noteDone } from "./actions.js";
 import { drawDiscounts } from "./discount.js";
 import { byId, made, put, show } from "./dom.js";
+import { drawPin } from "./pin.js";
 
 // The states that have a place of their own on the page say these by themselves.
 const SAID_BY_STATE = { authorising: "asking", captured: "completed" };
@@ -20,6 +21,7 @@ export function draw(screen, before) {
   drawPane(screen);
   if (screen.state === "captured" && before?.state !== "captured") noteDone();
   drawConfirming(screen);
+  drawPin(screen);
   drawDone(screen);
   for (const id of ["clear-dialog", "quantity-dialog"]) {
     if (screen.state !== "open") byId(id).close();
@@ -40,9 +42,9 @@ function drawStatuses(screen) {
 
 function drawNotice(screen) {
   const said = screen.notice !== null && screen.notice.code !== SAID_BY_STATE[screen.state];
-  const here =
-    screen.confirming !== null ? "confirming-notice" : screen.state === "captured" ? "done-notice" : "notice";
-  for (const place of ["notice", "done-notice", "confirming-notice"]) {
+  const covering = screen.pin !== null ? "pin-notice" : screen.confirming !== null ? "confirming-notice" : null;
+  const here = covering ?? (screen.state === "captured" ? "done-notice" : "notice");
+  for (const place of ["notice", "done-notice", "confirming-notice", "pin-notice"]) {
     const wanted = said && place === here;
     put(`${place}-text`, wanted ? screen.notice_text : "");
     put(`${place}-next`, wanted ? screen.notice_next : "");
