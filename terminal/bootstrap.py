@@ -259,7 +259,6 @@ class Terminal:
             wake_workers=self._wake,
             at_till=self._staff.at_till,
             challenger=self._certificates,
-            challenger=self._certificate,
             pin_maker=ArgonPinMaker(),
             refuses_uncopied=settings.second_medium_failed == "refuse",
             trust=self.trust,

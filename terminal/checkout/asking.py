@@ -3,8 +3,8 @@
 from dataclasses import replace
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from protocol.business_day import business_date
 from protocol.card_pins import pin_proof
