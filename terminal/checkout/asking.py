@@ -254,7 +254,7 @@ class Asking:
         listed = self._store.documents().keys
         if listed is None:
             return None, {key.kid: read_public_key(key.public_key) for key in policy.issuer_keys}
-        shown = code.show if isinstance(code, ConfirmedCode) else code
+        shown = code.show if isinstance(code, ConfirmedCode) else bare(code)
         kid = shown.certificate.kid if isinstance(shown, ShowCode) else shown.kid
         moment = self._clock.moment()
         now = None if moment.clock_state is ClockState.UNKNOWN else moment.at

@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from protocol.card_pins import TRIES_A_DAY, PinBusyError, PinMade, pin_proof, verifier_text
 from protocol.card_tries import CardPinWrong
-from protocol.documents import Directory, DirectoryCard
+from protocol.documents import Directory, DirectoryCard, sign_document
 from protocol.evidence import CardEvidence
+from protocol.issuers import IssuerRole, KeyList, ListedKey, certify
+from protocol.keys import public_key_text
 from protocol.messages import Approved
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
@@ -23,9 +25,12 @@ from terminal.domain.notice import NoticeCode
 from terminal.domain.ports import StoreFaultError
 from tests.support.at_till import complete, happenings, notice
 from tests.support.shop import (
+    CARD_ISSUER,
     CHEAP_PINS,
     NOON,
+    ROOT,
     SECRET,
+    TAG,
     WANG,
     WANGS_CARD,
     Shop,
@@ -377,3 +382,19 @@ def test_a_stolen_till_has_nothing_to_try_a_pin_against() -> None:
         for guess in (b"", bytes(16), bytes.fromhex(WANGS_CARD) * 2, digest(SECRET, b"x", "md5"))
     }
     assert verifier not in without
+
+
+def test_a_pin_is_taken_also_where_the_root_keys_list_names_the_issuers(pinned: Shop) -> None:
+    key = CARD_ISSUER.public_key()
+    listed = ListedKey(
+        kid=1,
+        role=IssuerRole.CARD,
+        public_key=public_key_text(key),
+        certificate=certify(ROOT, IssuerRole.CARD, 1, key),
+        signs_from=NOON - timedelta(days=1),
+    )
+    keys = KeyList(version=1, made_at=NOON, pool="guanghui", keys=(listed,))
+    pinned.store.save_document(sign_document(keys, ROOT, TAG), keys)
+    ring_up(pinned, 20)
+    pinned.till.type_pin(PIN)
+    assert complete(pinned).points == 20
