@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from server import awards, redemption, settlement
-from server.awards import bearer_cards, bearer_moves, counter
+from server.awards import bearer_cards, bearer_moves, counter, temporary_cards
 from server.directory import card_pins, catalogue, issuers, phones, sanctions, terms
 from server.directory import commands as c
 from server.directory import register as directory
@@ -76,6 +76,7 @@ def make_desk() -> FactDesk:
     settlement.register(desk)
     bearer_cards.register(desk)
     bearer_moves.register(desk)
+    temporary_cards.register(desk)
     counter.register(desk)
     return desk
 

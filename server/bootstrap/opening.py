@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from config.pool import PoolPreset
 from config.server import ServerSettings
+from protocol.card_pin_hash import ArgonPinMaker
 from protocol.keys import public_key_text
 from server.api import ApiServices
 from server.app import AppServices
@@ -18,6 +19,7 @@ from server.commands.context import CommandRefused, OpenedPool
 from server.db import reading, writing
 from server.directory import pool_terms, pools
 from server.directory.adoption import adoption_of
+from server.directory.card_pin_making import pin_setting
 from server.directory.issuers import document_signer
 from server.directory.keys import DocumentSigner, KeysRefused, load_keys, make_keys
 from server.exports.fonts import find_page_font
@@ -151,6 +153,7 @@ def app_services(
             clock=clock,
             randomness=randomness,
             font=find_page_font(),
+            pin_setting=pin_setting(opened.keys, ArgonPinMaker()),
             idle_s=settings.session_idle_s,
             lifetime_s=settings.session_lifetime_s,
         ),

@@ -16,6 +16,7 @@ from server.commands import (
     sanctions,
     statement_files,
     stock,
+    temporary,
     terms,
 )
 from server.commands.card_sheets import card_sheet
@@ -64,3 +65,4 @@ def register_all(group: click.Group) -> None:
     group.add_command(card_pins.card_pin)
     group.add_command(card_pins.card_lost)
     group.add_command(issuer_keys.keys)
+    group.add_command(temporary.temporary_card)

@@ -7,6 +7,11 @@ import msgspec
 
 from server.awards import AwardCommand, AwardPoints, ClaimAward
 from server.awards.claims import unnamed_fact
+from server.awards.temporary_cards import (
+    HandOverTemporaryCard,
+    IssueTemporaryCard,
+    MoveTemporaryRest,
+)
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import operator
 from server.db import writing
@@ -19,7 +24,15 @@ from server.redemption import CountStock, ReceiveStock
 MAX_LINE_BYTES = 64 * 1024
 MAX_LINES = 200_000
 
-ImportedCommand = DirectoryCommand | AwardCommand | ReceiveStock | CountStock
+ImportedCommand = (
+    DirectoryCommand
+    | AwardCommand
+    | ReceiveStock
+    | CountStock
+    | IssueTemporaryCard
+    | HandOverTemporaryCard
+    | MoveTemporaryRest
+)
 
 
 @click.command("import")

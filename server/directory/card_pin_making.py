@@ -1,5 +1,7 @@
 """From a PIN that somebody typed to the command that sets it: where the pool's keys are."""
 
+from collections.abc import Callable
+
 from protocol.card_pins import PinMaker
 from server.directory.commands import SetCardPin
 from server.directory.keys import PoolKeys
@@ -24,3 +26,12 @@ def set_pin_command(
         proof_key_hex=made.proof_key.hex(),
         reason=reason,
     )
+
+
+def pin_setting(keys: PoolKeys, maker: PinMaker) -> Callable[[Card, str, str, str], SetCardPin]:
+    """For whoever has no keys: the command from card, PIN, id and reason."""
+
+    def make(card: Card, pin: str, pin_id: str, reason: str) -> SetCardPin:
+        return set_pin_command(keys, maker, card, pin=pin, pin_id=pin_id, reason=reason)
+
+    return make

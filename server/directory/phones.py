@@ -17,6 +17,7 @@ from server.directory.commands import HashHex, HexId, Reason
 from server.directory.phone_tables import phone, phone_invitation, phone_use
 from server.directory.queries import resident_of
 from server.directory.register import unknown
+from server.directory.temporary import moved_out, was_handed_on
 from server.directory.values import Answer, DirectoryProblem, Done, Refused
 
 MOST_PHONES = 65_535
@@ -117,6 +118,8 @@ def invite_phone(tx: Connection, pool: str, command: InvitePhone, _at: datetime)
     """Remember a code for a resident's phone."""
     if resident_of(tx, pool, command.account) is None:
         return unknown(DirectoryProblem.UNKNOWN_RESIDENT, "居民", command.account)
+    if was_handed_on(tx, pool, command.account):
+        return moved_out(command.account)
     values = {
         "code_name": command.code_name,
         "code_hash": command.code_hash,

@@ -194,6 +194,20 @@ def cards(tx: Connection, pool: str) -> list[Card]:
     return [_card(row) for row in rows]
 
 
+def cards_of_account(tx: Connection, pool: str, account: str) -> list[Card]:
+    """A resident's live cards, by id."""
+    rows = tx.execute(
+        select(t.card)
+        .where(
+            t.card.c.pool == pool,
+            t.card.c.account == account,
+            t.card.c.state == CardState.LIVE.value,
+        )
+        .order_by(t.card.c.card_id)
+    )
+    return [_card(row) for row in rows]
+
+
 @standing
 def card_of(tx: Connection, pool: str, card_id: str) -> Card | None:
     row = tx.execute(

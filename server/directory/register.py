@@ -22,6 +22,7 @@ from server.directory.queries import (
     shop_of,
     sign_in_of,
 )
+from server.directory.temporary import moved_out, was_handed_on
 from server.directory.values import Answer, CardState, DirectoryProblem, Done, Refused, SignInRole
 
 _CARD_DAYS = (date(1970, 1, 1), date(2149, 6, 6))
@@ -68,8 +69,9 @@ def register_resident(
 
 
 def issue_card(tx: Connection, pool: str, command: c.IssueCard, _at: datetime) -> Answer:
-    if resident_of(tx, pool, command.account) is None:
-        return unknown(DirectoryProblem.UNKNOWN_RESIDENT, "居民", command.account)
+    refused = _no_holder(tx, pool, command.account)
+    if refused is not None:
+        return refused
     if not _CARD_DAYS[0] <= command.expires_on <= _CARD_DAYS[1]:
         return Refused(
             DirectoryProblem.BAD_PERIOD,
@@ -104,6 +106,13 @@ def issue_card(tx: Connection, pool: str, command: c.IssueCard, _at: datetime) -
     anew = {name: value for name, value in values.items() if name != "account"}
     _update(tx, t.card, pool, {"card_id": command.card_id}, anew)
     return Done(command.card_id)
+
+
+def _no_holder(tx: Connection, pool: str, account: str) -> Refused | None:
+    """Why this account gets no card."""
+    if resident_of(tx, pool, account) is None:
+        return unknown(DirectoryProblem.UNKNOWN_RESIDENT, "居民", account)
+    return moved_out(account) if was_handed_on(tx, pool, account) else None
 
 
 def revoke_card(tx: Connection, pool: str, command: c.RevokeCard, _at: datetime) -> Answer:

@@ -20,6 +20,7 @@ class DirectoryProblem(StrEnum):
     """Why a command to the directory is refused."""
 
     CONFLICT = "conflict"
+    HANDED_ON = "handed_on"
     """The id is taken by something else."""
     UNKNOWN_PLACE = "unknown_place"
     UNKNOWN_RESIDENT = "unknown_resident"

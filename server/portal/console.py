@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from server.db import reading
 from server.directory.queries import merchant_of, merchants
 from server.directory.values import SignInRole
+from server.portal.console_cards import add_cards
 from server.portal.console_counter import add_counter
 from server.portal.console_disputes import add_disputes
 from server.portal.console_health import add_health
@@ -49,6 +50,7 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
     add_health(pages, portal)
     add_terminals(pages, portal)
     add_counter(pages, portal)
+    add_cards(pages, portal)
     return pages
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from protocol.ids import uuid7
 from server.db import run_writing
+from server.directory import Card
 from server.directory.keys import DocumentSigner
 from server.exports.fonts import PageFont
 from server.facts import FactDesk, Outcome
@@ -17,6 +18,8 @@ from server.portal.session import Doorkeeper
 from server.settlement.states_rights import portal_actor
 
 _UUID_BYTES = 10
+PinSetting = Callable[[Card, str, str, str], Struct]
+"""Card, PIN, an id that counts once, and the reason."""
 _EXPORTS_AT_ONCE = 2
 
 
@@ -29,6 +32,8 @@ class PortalServices:
         randomness: n random bytes.
         signer: what signs downloads now; may refuse with ``KeysRefused``.
         font: for PDFs; None where the machine has none with Chinese characters.
+        pin_setting: makes the command that gives a card a PIN, with the pool's keys; None where
+            pages may not.
         idle_s: seconds without a page after which a session ends.
         lifetime_s: seconds after which it ends in any case.
         door: one for all pages, so that tries at one sign-in count at the other as well.
@@ -42,6 +47,7 @@ class PortalServices:
     clock: Callable[[], datetime]
     randomness: Callable[[int], bytes]
     font: PageFont | None = None
+    pin_setting: PinSetting | None = None
     idle_s: int = 30 * 60
     lifetime_s: int = 12 * 3600
     door: Doorkeeper = field(init=False)

@@ -8,10 +8,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from protocol.card_pin_hash import ArgonPinMaker
 from server.api import ApiServices
 from server.app import AppServices, create_app
 from server.bootstrap.desk import make_desk
 from server.directory import SignInRole
+from server.directory.card_pin_making import pin_setting
 from server.directory.keys import DocumentSigner, PoolKeys
 from server.exports.fonts import find_page_font
 from server.portal.services import PortalServices
@@ -51,6 +53,7 @@ class PortalWorld:
                 clock=lambda: pool.now,
                 randomness=os.urandom,
                 font=find_page_font(),
+                pin_setting=pin_setting(keys, ArgonPinMaker(memory_kib=8, passes=1)),
             ),
             session_secret=keys.session_secret,
             trusted_hosts=("localhost", "127.0.0.1"),
