@@ -19,6 +19,7 @@ from server.settlement.disputes_values import Dispute, RaiseDispute
 from server.settlement.payments_values import Payment
 from server.settlement.statements import is_closed, runs, statements_of
 from server.settlement.states_standing import Standing, standing_of
+from tests.unit.audit.pool_world import RESIDENT
 from tests.unit.portal.portal_world import (
     FINANCE,
     MERCHANT,
@@ -107,7 +108,7 @@ def test_no_page_of_the_office_opens_for_anybody_else(office: PortalWorld) -> No
     dispute(office)
     before = facts(office)
     values = {"statement": FIRST, "dispute": "d-1", "payment": "p-1", "merchant": MERCHANT}
-    values |= {"kind": "csv", "key": "sale:1", "run": "r"}
+    values |= {"kind": "csv", "key": "sale:1", "run": "r", "account": RESIDENT}
     adapter = office.app.url_map.bind("localhost")
     walked = 0
     for client in (office.browser(), office.signed_in(), office.signed_in(OTHER)):
@@ -148,7 +149,7 @@ def test_every_page_opens_for_the_office_in_both_languages_and_writes_nothing(
     with reading(office.pool.engine) as tx:
         run = runs(tx, office.pool.pool)[0].run
     values = {"statement": FIRST, "dispute": "d-1", "merchant": MERCHANT, "key": line.group(1)}
-    values |= {"kind": "csv", "run": run}
+    values |= {"kind": "csv", "run": run, "account": RESIDENT}
     before = facts(office)
     adapter = office.app.url_map.bind("localhost")
     for user, language in product((OPERATOR, FINANCE), ("zh", "en")):
