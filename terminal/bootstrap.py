@@ -21,6 +21,7 @@ from terminal.app import PortInUseError, WebServer, bind, create_app
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.discounts import Discounts
 from terminal.checkout.drawer import CashDrawer
+from terminal.checkout.last_run import LastRunDesk
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
@@ -42,6 +43,7 @@ from terminal.receipts.coded import CodedReceipts, page_of
 from terminal.shifts.staff import Staff
 from terminal.store.chain_check import ChainCheck
 from terminal.store.challenges import KeptCertificates
+from terminal.store.draft import DraftFile
 from terminal.store.identity import SystemIds, load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
@@ -56,6 +58,7 @@ from terminal.web.routes import WebDesk
 from terminal.web.stopped import create_stopped_app
 from terminal.workers.chain import ChainRound
 from terminal.workers.displaying import DisplayRound
+from terminal.workers.drafting import DraftRound
 from terminal.workers.keeping import KeepingRound
 from terminal.workers.loop import Worker
 from terminal.workers.printing import PrintRound
@@ -136,8 +139,7 @@ class Terminal:
         receipts = CodedReceipts(make_papers(settings), key, tag, page_address)
         self.till, after_sale, returns, page = self._make_till(settings, identity, receipts)
         self._add_second_medium(settings, identity)
-        stop = self._quarantine.read()
-        if stop is not None:  # the second medium knows better
+        if (stop := self._quarantine.read()) is not None:  # the second medium knows better
             listener.close()
             raise StoppedError(stop)
         # Before the workers: the scanner's shows on its page what comes in.
@@ -147,6 +149,9 @@ class Terminal:
         if self._display is not None:
             showing = DisplayRound(display=self._display, view=page.view, changes=self.changes)
             self._workers.append(Worker("display", showing))
+        keeper = DraftFile(settings.data_dir)
+        self._last_run = LastRunDesk(self.store, self.clock, keeper)
+        self._drafting = DraftRound(keeper, self.till.snapshot, self.changes)
         desks = self._make_desks(settings, identity)
         desk = WebDesk(
             till=self.till,
@@ -162,6 +167,7 @@ class Terminal:
             changes=self.changes,
             clock=self.clock,
             default_language=settings.language,
+            last_run=self._last_run,
         )
         self.web = WebServer(create_app(desk, self._devices), listener)
 
@@ -174,7 +180,9 @@ class Terminal:
             if document is not None:
                 self.clock.not_before(document.made_at)
         Spool(self.store).lose_interrupted()
+        self._last_run.look()
         self.till.start(version("huidian"))
+        self._workers.append(Worker("draft", self._drafting))
         for worker in (*self._workers, self._chain, self._keeping):
             worker.start()
         self.web.stop_on_signals()
@@ -182,6 +190,7 @@ class Terminal:
         self.link.close()  # a worker that waits for the server need not wait longer
         for worker in (*self._workers, self._chain, self._keeping):
             worker.stop()
+        self._drafting.close()
         if self._second is not None:
             self._second.close()
         if self._display is not None:

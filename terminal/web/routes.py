@@ -33,6 +33,7 @@ from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.allowed import fault_code
 from terminal.checkout.awarding import Awarding
 from terminal.checkout.discounts import Discounts
+from terminal.checkout.last_run import LastRunDesk
 from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
@@ -61,6 +62,7 @@ from terminal.web.bodies import (
 from terminal.web.discounts import DiscountRoutes
 from terminal.web.guard import foreign_host, foreign_post
 from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
+from terminal.web.last_run import LastRunRoutes
 from terminal.web.more import MorePages
 from terminal.web.orders_page import OrdersPage
 from terminal.web.qr import qr_svg
@@ -99,6 +101,7 @@ class WebDesk:
     clock: Clock
     default_language: str
     streams: Streams = field(default_factory=Streams)
+    last_run: LastRunDesk | None = None
 
 
 def store_fault() -> Problem:
@@ -325,6 +328,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         OrdersPage(desk.orders, more).rules(),
         AwardsPage(desk.awarding, desk.staff, desk.page, more).rules(),
         ReportPage(desk.store, desk.clock, desk.page, more).rules(),
+        LastRunRoutes(desk.last_run, desk.till, desk.page, routes.answer).rules(),
     ):
         reading |= looked
         changing |= done

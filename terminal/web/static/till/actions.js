@@ -86,6 +86,9 @@ export const reprint = (receiptNo) => press("/api/reprint", { receipt_no: receip
 export const refund = (receiptNo, reason, lines, pin, saleId) =>
   press("/api/refund", { receipt_no: receiptNo, reason, lines, pin, sale_id: saleId });
 
+export const lastRunSeen = () => press("/api/last-run-seen");
+export const putBack = () => press("/api/put-back");
+
 // A finger that was still pressing "confirm" must not dismiss the screen that says it worked.
 export function nextCustomer() {
   if (performance.now() - doneAt >= ARM_MS) clear();
