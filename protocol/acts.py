@@ -18,6 +18,8 @@ class Act(StrEnum):
     EVENT_CLOSED = "event_closed"
     DRAWER_TESTED = "drawer_tested"
     """The cash drawer was told to open without money, with an owner's or a technician's leave."""
+    BASKET_DELETED = "basket_deleted"
+    """A basket that waited (挂单) was thrown away; ``about`` says its number, lines and amounts."""
 
 
 class PersonActed(Struct, frozen=True, kw_only=True, tag="person_acted"):

@@ -77,6 +77,8 @@ class Completing:
                     cash_fen=paid.cash_fen,
                 )
             )
+            if sale.taken_up is not None:
+                work.remove_parked(sale.taken_up)
             self._drawer.open_for(work, moment, captured)
             facts = receipt_facts(
                 self._identity, policy, occurred_at=moment.at, balance_before_points=before

@@ -21,7 +21,10 @@ from terminal.domain.sale import SaleState
 
 @dataclass(frozen=True, slots=True)
 class CurrentSale:
-    """The sale on the page. ``code`` lives in memory only, and only until the sale ends."""
+    """The sale on the page. ``code`` lives in memory only, and only until the sale ends.
+
+    ``taken_up`` is the number of the parked basket (取单) that it was.
+    """
 
     sale_id: UUID
     opened_at: datetime
@@ -35,6 +38,7 @@ class CurrentSale:
     answered_by: AnsweredBy = AnsweredBy.NOBODY
     points_chosen: int = 0
     captured: SaleCaptured | None = None
+    taken_up: int | None = None
 
 
 def is_shown_again(sale: CurrentSale, code: PresentedCode) -> bool:

@@ -1,8 +1,10 @@
 """Makes the page's view out of the till, the store and the surroundings."""
 
+from datetime import datetime
+
 from msgspec import UNSET
 
-from protocol.business_day import business_date
+from protocol.business_day import SHANGHAI, business_date
 from protocol.codes import to_digits
 from protocol.discounts import Discount, DiscountKind
 from protocol.documents import Policy
@@ -25,6 +27,7 @@ from terminal.checkout.view import (
     DiscountView,
     LineView,
     NoticeView,
+    ParkedView,
     PaymentView,
     PinView,
     TillView,
@@ -34,9 +37,13 @@ from terminal.domain.card_pin import PinAsking
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.discounts import NO_ROUNDING, DiscountRules
 from terminal.domain.notice import Notice
+from terminal.domain.parked import ParkedBasket, as_parked
 from terminal.domain.ports import Clock, Moment, Store, TerminalIdentity
 from terminal.domain.presented import Confirming
 from terminal.domain.sale import SaleState
+
+PARKED_NAMES = 3
+"""So many goods of a waiting basket are named."""
 
 
 class Page:
@@ -109,6 +116,7 @@ class Page:
             offline_left_points=self._offline_left(policy),
             discounts=tuple(_discount(each) for each in sale.basket.discounts()),
             rounding_step_fen=self._rules.rounding_step_fen,
+            parked=tuple(_parked(each, moment.at) for each in self._till.parking.waiting()),
             rounds=any(x.kind is DiscountKind.ROUNDING for x in sale.basket.wishes),
         )
 
@@ -194,6 +202,20 @@ def _discount(given: Discount) -> DiscountView:
         rate_bp=given.rate_bp if isinstance(given.rate_bp, int) else None,
         amount_fen=given.amount_fen,
         reason=given.reason,
+    )
+
+
+def _parked(waiting: ParkedBasket, now: datetime) -> ParkedView:
+    due, lines = as_parked(waiting.kept).due(), waiting.kept.lines
+    return ParkedView(
+        number=waiting.number,
+        parked_at=waiting.parked_at,
+        is_today=waiting.parked_at.astimezone(SHANGHAI).date() == now.astimezone(SHANGHAI).date(),
+        parked_by=waiting.parked_by or "",
+        items=len(lines),
+        goods=tuple(line.name for line in lines[:PARKED_NAMES]),
+        due_fen=due.money_fen,
+        goods_points=due.goods_points,
     )
 
 

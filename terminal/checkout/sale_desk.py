@@ -16,7 +16,7 @@ from terminal.domain.basket import Basket
 from terminal.domain.changes import Changes
 from terminal.domain.discounts import DiscountRules, rounding
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
-from terminal.domain.ports import Clock, Ids, Store, StoreFaultError
+from terminal.domain.ports import Clock, Ids, Store, StoreFaultError, Work
 from terminal.domain.sale import SaleEvent, SaleState, advance
 
 
@@ -75,7 +75,7 @@ class SaleDesk:
 
     def allows(self, notice: Notice | None) -> bool:
         """Whether nothing is in the way: neither ``notice``, nor a till that sells nothing now."""
-        if not self._may_sell():
+        if not self.may_sell():
             return False
         if self._rules.needs_owner(self.sale.basket):
             notice = Notice(NoticeCode.DISCOUNT_NEEDS_OWNER, NoticeLevel.REFUSED)
@@ -89,7 +89,7 @@ class SaleDesk:
 
     def may_edit(self) -> bool:
         """Whether the basket may change; after a completed sale a new one begins."""
-        if not self._may_sell():
+        if not self.may_sell():
             return False
         if self._store.documents().policy is None:
             self.say(NoticeCode.NOT_READY, NoticeLevel.ALARM)
@@ -113,6 +113,11 @@ class SaleDesk:
         self.show(replace(self.sale, basket=basket, confirming=None, pin_asking=None))
         return True
 
+    def start_anew(self) -> None:
+        """The same basket as a sale that has not asked yet."""
+        sale = self.new_sale(self.sale.basket)
+        self.sale = replace(sale, taken_up=self.sale.taken_up)
+
     def new_sale(self, basket: Basket) -> CurrentSale:
         moment, step = self._clock.moment(), self._rules.rounding_step_fen
         if step is not None and self._rules.rounds_always and not basket.lines:
@@ -122,21 +127,26 @@ class SaleDesk:
     def reversal(self) -> SaleReversed:
         return SaleReversed(sale_id=self.sale.sale_id, reason=ReversalReason.CANCELLED)
 
-    def reverse(self) -> bool:
-        """Have it on the disk that the sale which asked did not happen; False if that failed."""
+    def reverse(self, beside: Callable[[Work], None] = lambda _work: None) -> bool:
+        """Have it on the disk that the sale which asked did not happen; False if that failed.
+
+        ``beside``: what is written in the same step.
+        """
         moment = self._clock.moment()
         state = advance(self.sale.state, SaleEvent.CANCEL)
         try:
             with self._store.working() as work:
                 work.journal(self.reversal(), moment)
                 work.save_sale(sale_row(self.sale, state))
+                beside(work)
         except StoreFaultError:
             self.say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
             return False
         self._wake_workers()
         return True
 
-    def _may_sell(self) -> bool:
+    def may_sell(self) -> bool:
+        """Whether this till sells at all now; if not, the page says why."""
         copy = self._store.second_copy()
         refused = selling_notice(copy, stopped=self.stopped, needs_copy=self._refuses_uncopied)
         return self.show_refusal(refused)

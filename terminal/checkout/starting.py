@@ -15,6 +15,8 @@ JUST_BEFORE = timedelta(hours=12)
 def settle_last_run(store: Store, clock: Clock, version: str) -> Notice | None:
     """Reverse what was being asked when the terminal stopped, and journal the start.
 
+    A parked basket that lay on the desk waits again.
+
     Returns what the cashier must know: a sale that was cut off, or that the last one was
     completed; None where there is nothing to wonder about.
 
@@ -29,6 +31,7 @@ def settle_last_run(store: Store, clock: Clock, version: str) -> Notice | None:
             reversal = SaleReversed(sale_id=row.sale_id, reason=ReversalReason.INTERRUPTED)
             work.journal(reversal, moment)
             work.save_sale(replace(row, state=advance(row.state, SaleEvent.CANCEL)))
+        work.turn_parked(None, is_up=False)
     if unfinished:
         return Notice(NoticeCode.INTERRUPTED, NoticeLevel.ASK)
     receipt_no = _sold_just_before(store, moment)

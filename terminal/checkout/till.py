@@ -31,6 +31,7 @@ from terminal.checkout.completing import Completing
 from terminal.checkout.current import is_shown_again, is_too_old, sale_row, tender_of
 from terminal.checkout.drawer import NO_DRAWER, CashDrawer
 from terminal.checkout.editing import Editing
+from terminal.checkout.parking import Parking
 from terminal.checkout.sale_desk import SaleDesk
 from terminal.checkout.starting import settle_last_run
 from terminal.domain.basket import Basket
@@ -103,6 +104,7 @@ class Till:
             rules=rules,
         )
         self.editing = Editing(self.desk, store)
+        self.parking = Parking(self.desk, store, clock, at_till, wake_workers)
         # Another page may be waiting for a code.
         self.code_taker: Callable[[ResidentCode | ShowCode], bool] = lambda _code: False
         self.snapshot = self.desk.snapshot
@@ -135,16 +137,24 @@ class Till:
             return self.desk.stopped
 
     def clear(self) -> None:
-        """Empty the basket and begin with the next customer; gives held points back first."""
+        """Empty the basket and begin with the next customer; gives held points back first.
+
+        A basket that was taken up (取单) waits again.
+        """
         with self.desk.lock:
-            if self.desk.sale.state in {SaleState.AUTHORISING, SaleState.AUTHORISED}:
-                if not self.desk.reverse():
-                    return
-                self.desk.sale = self.desk.new_sale(Basket())
-                self.say(NoticeCode.CANCELLED, NoticeLevel.GOOD)
+            sale = self.desk.sale
+            held = sale.state in {SaleState.AUTHORISING, SaleState.AUTHORISED}
+            if held and not self.desk.reverse(self.parking.put_back):
+                return
+            if not held and not self.parking.cleared():
                 return
             self.desk.sale = self.desk.new_sale(Basket())
-            self.desk.say_notice(None)
+            if sale.taken_up is not None and sale.state is not SaleState.CAPTURED:
+                self.say(NoticeCode.PARK_AGAIN, NoticeLevel.GOOD, {"number": sale.taken_up})
+            elif held:
+                self.say(NoticeCode.CANCELLED, NoticeLevel.GOOD)
+            else:
+                self.desk.say_notice(None)
 
     def scan(self, text: str) -> None:
         """Take what the scanner read: an item, a resident's code, or something to explain."""
@@ -337,7 +347,7 @@ class Till:
             self._give_up_asking()
             return
         shown, policy = self.desk.sale.code, self._store.documents().policy
-        self.desk.sale = self.desk.new_sale(self.desk.sale.basket)
+        self.desk.start_anew()
         if declined.reason is DeclineReason.PIN_NEEDED and isinstance(shown, CardCode) and policy:
             # Other tills have given what goes without a PIN today; only the server knows.
             asking = self._pad(shown, policy, declined.limit_points)
@@ -348,7 +358,7 @@ class Till:
 
     def _give_up_asking(self) -> None:
         """The disk failed. Still AUTHORISING there: the next start reverses it."""
-        self.desk.sale = self.desk.new_sale(self.desk.sale.basket)
+        self.desk.start_anew()
         self.say(NoticeCode.STORE_FAULT, NoticeLevel.ALARM)
 
     def choose_points(self, points: int) -> None:
@@ -382,7 +392,7 @@ class Till:
                 self.say(NoticeCode.CODE_NEEDED, NoticeLevel.REFUSED)
             elif is_too_old(sale, policy, self._clock.moment().at):
                 if self.desk.reverse():
-                    self.desk.sale = self.desk.new_sale(sale.basket)
+                    self.desk.start_anew()
                     self.say(NoticeCode.APPROVAL_TOO_OLD, NoticeLevel.ASK)
             elif points_shown not in {None, payment.points} or (
                 cash_shown_fen not in {None, payment.cash_fen}
@@ -414,7 +424,7 @@ class Till:
             if self.desk.sale.state not in {SaleState.AUTHORISING, SaleState.AUTHORISED}:
                 return
             if self.desk.reverse():
-                self.desk.sale = self.desk.new_sale(self.desk.sale.basket)
+                self.desk.start_anew()
                 self.say(NoticeCode.CANCELLED, NoticeLevel.GOOD)
 
     def _wanted(self, policy: Policy | None) -> PointsWanted | None:

@@ -1,5 +1,7 @@
 """What the page shows: one value, made anew for every change. It decides nothing."""
 
+from datetime import datetime
+
 from msgspec import Struct
 
 from protocol.reasons import Declined
@@ -47,6 +49,21 @@ class DiscountView(Struct, frozen=True, kw_only=True):
     rate_bp: int | None
     amount_fen: int
     reason: str
+
+
+class ParkedView(Struct, frozen=True, kw_only=True):
+    """A basket that waits: ``items`` lines, of which ``goods`` names the first, and its amounts
+    when it was parked. ``parked_at`` is aware; ``is_today`` by the shop's own date.
+    """
+
+    number: int
+    parked_at: datetime
+    is_today: bool
+    parked_by: str
+    items: int
+    goods: tuple[str, ...]
+    due_fen: int
+    goods_points: int
 
 
 class PaymentView(Struct, frozen=True, kw_only=True):
@@ -146,3 +163,4 @@ class TillView(Struct, frozen=True, kw_only=True):
     discounts: tuple[DiscountView, ...] = ()
     rounding_step_fen: int | None = None
     rounds: bool = False
+    parked: tuple[ParkedView, ...] = ()

@@ -76,6 +76,23 @@ class BasketLine:
         return self.amount_fen == 0 and self.amount_points == 0
 
 
+def line_for(line_no: int, item: Item, quantity_milli: int) -> BasketLine:
+    """A line of an item at its price.
+
+    An item with both prices is sold for money, which points may pay as well.
+    """
+    return BasketLine(
+        line_no=line_no,
+        item=item,
+        name=item.name,
+        category=item.category,
+        unit=item.unit,
+        quantity_milli=quantity_milli,
+        unit_price_fen=item.price_fen,
+        unit_price_points=item.price_points if item.price_fen is None else None,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Basket:
     """Lines in the order in which they were entered; every change makes a new basket.
@@ -103,26 +120,12 @@ class Basket:
         return next((line for line in self.lines if line.line_no == line_no), None)
 
     def with_item(self, item: Item, quantity_milli: int) -> "Basket":
-        """Add an item; the same counted item again adds to its line, a weighed one does not.
-
-        An item with both prices is sold for money, which points may pay as well.
-        """
+        """Add an item; the same counted item again adds to its line, a weighed one does not."""
         for line in self.lines:
             if line.item is not None and _is_same(line.item, item) and not item.weighed:
                 newest = self._replaced(replace(line, item=item))
                 return newest.with_quantity(line.line_no, line.quantity_milli + quantity_milli)
-        return self._appended(
-            BasketLine(
-                line_no=self.next_line_no,
-                item=item,
-                name=item.name,
-                category=item.category,
-                unit=item.unit,
-                quantity_milli=quantity_milli,
-                unit_price_fen=item.price_fen,
-                unit_price_points=item.price_points if item.price_fen is None else None,
-            )
-        )
+        return self._appended(line_for(self.next_line_no, item, quantity_milli))
 
     def with_amount(self, amount_fen: Fen, name: str, category: str) -> "Basket":
         """Add an amount of money that has no item."""

@@ -28,6 +28,7 @@ from protocol.shifts import ShiftClosed
 from terminal.domain.card_pin import CardTries
 from terminal.domain.counter import Attendance, CounterEvent
 from terminal.domain.papers import Paper
+from terminal.domain.parked import ParkedBasket
 from terminal.domain.print_job import JobKind, PrintJob
 from terminal.domain.sale import SaleState
 from terminal.domain.second_copy import CopyState
@@ -242,6 +243,15 @@ class Work(Protocol):
     def save_attendance(self, there: Attendance) -> None:
         """Keep one resident at an event as it stands now."""
 
+    def save_parked(self, parked: ParkedBasket) -> None:
+        """Keep a basket that waits, in place of the one with this number."""
+
+    def turn_parked(self, number: int | None, *, is_up: bool) -> None:
+        """A kept basket lies on the desk, or waits again; all of them where ``number`` is None."""
+
+    def remove_parked(self, number: int) -> None:
+        """It was sold or deleted; its number is free."""
+
     def queue_print(self, kind: JobKind, receipt_no: str, document: Document, copy_no: int) -> int:
         """Add a print job; returns its number."""
 
@@ -345,6 +355,12 @@ class Store(Protocol):
 
     def refund_by_receipt(self, receipt_no: str) -> StoredRefund | None:
         """A refund that this terminal gave, by its own receipt's number."""
+
+    def parked(self) -> Sequence[ParkedBasket]:
+        """The baskets that wait, the oldest first; not the one that lies on the desk."""
+
+    def parked_numbers(self) -> frozenset[int]:
+        """The numbers that are taken, also by the one on the desk."""
 
     def job_of(self, receipt_no: str) -> PrintJob | None:
         """The newest print job of a receipt."""

@@ -1,4 +1,4 @@
-"""The part of a durable step that refunds, Z reports, people and awards need; mixed into the step."""
+"""The part of a durable step that refunds, Z reports, people, awards and parked baskets need."""
 
 from datetime import datetime
 
@@ -8,10 +8,12 @@ from protocol.messages import SaleFound
 from protocol.sales import SaleCaptured, SaleRefunded
 from terminal.domain.card_pin import CardTries
 from terminal.domain.counter import Attendance, CounterEvent
+from terminal.domain.parked import ParkedBasket
 from terminal.domain.ports import ZMark
 from terminal.domain.staff import Person
 from terminal.store.card_tries import save_card_tries
 from terminal.store.events import next_slip_no, save_attendance, save_event
+from terminal.store.parked import remove_parked, save_parked, turn_parked
 from terminal.store.people import remove_person, save_person
 from terminal.store.phone_counters import note_phone_counter
 from terminal.store.refunds import save_refund
@@ -55,3 +57,12 @@ class CounterWork:
 
     def save_attendance(self, there: Attendance) -> None:
         save_attendance(self._connection, there)
+
+    def save_parked(self, parked: ParkedBasket) -> None:
+        save_parked(self._connection, parked)
+
+    def turn_parked(self, number: int | None, *, is_up: bool) -> None:
+        turn_parked(self._connection, number, is_up=is_up)
+
+    def remove_parked(self, number: int) -> None:
+        remove_parked(self._connection, number)

@@ -167,6 +167,17 @@ card_tries = Table(
     PrimaryKeyConstraint("card_id", name="wrong_pins_of_a_card_are_one_row"),
 )
 
+parked_basket = Table(
+    "parked_basket",
+    metadata,
+    Column("number", Integer, nullable=False),
+    Column("parked_at", String(32), nullable=False),
+    Column("parked_by", String(80)),
+    Column("is_up", Integer, nullable=False),  # lies on the desk; waits again after a stop
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("number", name="a_parked_basket_has_a_number"),
+)
+
 print_job = Table(
     "print_job",
     metadata,

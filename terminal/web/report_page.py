@@ -13,9 +13,10 @@ from protocol.money import format_yuan
 from terminal.checkout.page import Page
 from terminal.domain.ports import Clock, Store
 from terminal.shifts.report import DayReport, Part, report_of
+from terminal.web.amounts import yuan
 from terminal.web.language import later, say
 from terminal.web.more import MorePages
-from terminal.web.screen import FigureView, yuan
+from terminal.web.screen import FigureView
 from terminal.web.words import unit_of
 
 HERE: Final = "/more/report"

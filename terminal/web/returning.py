@@ -16,10 +16,10 @@ from terminal.checkout.till import Till
 from terminal.checkout.view import NoticeView
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.shifts.staff import Staff
+from terminal.web.amounts import price_text
 from terminal.web.answers import json_answer
 from terminal.web.bodies import ShortText, parse_quantity_milli, read_body
 from terminal.web.language import later, say
-from terminal.web.screen import price_text
 from terminal.web.words import notice_words, unit_of
 
 MAX_LINES: Final = 500

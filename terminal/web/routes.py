@@ -12,6 +12,9 @@
                                               POST /api/discount  {how, text, line_no?, reason?, pin?}
                                               POST /api/discount-off {line_no?}
                                               POST /api/rounding  {on}
+                                              POST /api/park      {}
+                                              POST /api/take-up   {number}
+                                              POST /api/park-delete {number, reason}
                                               POST /api/return    {receipt_no, lines?}
                                               POST /api/refund    {receipt_no, reason, lines?}
 
@@ -65,6 +68,7 @@ from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, late
 from terminal.web.last_run import LastRunRoutes
 from terminal.web.more import MorePages
 from terminal.web.orders_page import OrdersPage
+from terminal.web.parked import ParkedRoutes
 from terminal.web.qr import qr_svg
 from terminal.web.report_page import ReportPage
 from terminal.web.returning import ReturnRoutes
@@ -287,6 +291,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates", static_folder="static")
     routes = TillRoutes(desk)
     discounts = DiscountRoutes(desk.discounts, routes.answer)
+    parked = ParkedRoutes(desk.till.parking, routes.answer)
     returns = ReturnRoutes(desk.returns, desk.staff, desk.till, desk.page, routes.answer)
     reading: dict[str, Callable[[], AnyResponse | str]] = {
         "/": routes.till_page,
@@ -315,6 +320,9 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/discount": discounts.discount,
         "/api/discount-off": discounts.discount_off,
         "/api/rounding": discounts.rounding,
+        "/api/park": parked.park,
+        "/api/take-up": parked.take_up,
+        "/api/park-delete": parked.park_delete,
         "/api/return": returns.look,
         "/api/refund": returns.refund,
     }

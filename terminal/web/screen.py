@@ -11,9 +11,11 @@ from protocol.money import format_yuan
 from terminal.checkout.view import CompletedView, LineView, PaymentView, TillView
 from terminal.domain.basket import sold_at_till
 from terminal.domain.sale import SaleState
+from terminal.web.amounts import amount_text, price_text, yuan
 from terminal.web.device_words import StatusView, print_words, status_views
 from terminal.web.discounts import DiscountText, discount_texts, rounding_text
 from terminal.web.language import language_now, later, say
+from terminal.web.parked import ParkedText, parked_button, parked_texts
 from terminal.web.pin_words import pin_skip_text, pin_text
 from terminal.web.rules import rule_text
 from terminal.web.words import Words, notice_words, unit_of
@@ -64,6 +66,8 @@ class Screen(TillView, frozen=True, kw_only=True):
     rule_text: str
     discount_texts: tuple[DiscountText, ...]
     rounding_text: str
+    parked_text: str
+    parked_texts: tuple[ParkedText, ...]
     figures: tuple[FigureView, ...]
     receipt_text: str
     print_text: str
@@ -91,23 +95,6 @@ class CatalogueScreen(Struct, frozen=True, kw_only=True):
 
     version: int
     items: tuple[CatalogueItem, ...]
-
-
-def yuan(fen: int) -> str:
-    """7.10 元."""
-    return say(later("{amount} 元"), {"amount": format_yuan(fen)})
-
-
-def amount_text(fen: int, points: int, unit: str) -> str:
-    """What something costs, in money, in points or both."""
-    if points and fen:
-        return f"{yuan(fen)} + {points} {unit}"
-    return f"{points} {unit}" if points else yuan(fen)
-
-
-def price_text(fen: int | None, points: int | None, unit: str) -> str:
-    """A price, or that there is none to pay."""
-    return amount_text(fen or 0, points or 0, unit) if fen or points else say(later("免费"))
 
 
 def catalogue_screen(catalogue: Catalogue | None, view: TillView) -> CatalogueScreen:
@@ -164,6 +151,8 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
         rule_text=rule_text(view, unit),
         discount_texts=discount_texts(view),
         rounding_text=rounding_text(view),
+        parked_text=parked_button(view),
+        parked_texts=parked_texts(view, unit),
         figures=_figures(completed or payment),
         receipt_text=(
             say(later("小票号 {number}"), {"number": completed.receipt_no}) if completed else ""

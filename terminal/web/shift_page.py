@@ -13,10 +13,11 @@ from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import Store
 from terminal.shifts.figures import ShiftNow
 from terminal.shifts.shifts import TENDERS, Counted, Shifts
+from terminal.web.amounts import yuan
 from terminal.web.bodies import NoBody, ShortText, read_body
 from terminal.web.language import later, say, time_text
 from terminal.web.more import MorePages, fen_of
-from terminal.web.screen import FigureView, yuan
+from terminal.web.screen import FigureView
 from terminal.web.words import unit_of
 
 REPORTS_SHOWN: Final = 31

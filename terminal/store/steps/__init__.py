@@ -19,6 +19,7 @@ from terminal.store.steps import (
     s0006_people,
     s0007_counter_events,
     s0008_card_tries,
+    s0009_parked_baskets,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -30,6 +31,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     s0006_people.take,
     s0007_counter_events.take,
     s0008_card_tries.take,
+    s0009_parked_baskets.take,
 )
 
 SCHEMA_VERSION = len(STEPS)

@@ -63,6 +63,10 @@ FIGURES: dict[str, str | int] = {
     "people": 34,
     "awarded": 30,
     "at": "14:05",
+    "number": 3,
+    "most": 20,
+    "changes": "Bun 0.50→0.60",
+    "gone": "Bun",
 }
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
 

@@ -74,6 +74,9 @@ export const discount = (how, text, lineNo, reason, pin) =>
   press("/api/discount", { how, text, line_no: lineNo, reason, pin });
 export const discountOff = (lineNo) => press("/api/discount-off", { line_no: lineNo });
 export const rounding = (on) => press("/api/rounding", { on });
+export const park = () => press("/api/park");
+export const takeUp = (number) => press("/api/take-up", { number });
+export const parkDelete = (number, reason) => press("/api/park-delete", { number, reason });
 export const choosePoints = (points) => press("/api/points", { points });
 export const goBack = () => press("/api/back");
 export const clear = () => press("/api/clear");

@@ -33,6 +33,8 @@ export function letGoAfterClick() {
   }
   for (const dialog of document.querySelectorAll("dialog")) {
     // A closing dialog gives the focus back to the key that opened it.
-    dialog.addEventListener("close", () => document.activeElement?.blur());
+    dialog.addEventListener("close", () => {
+      if (!dialogIsOpen()) document.activeElement?.blur();
+    });
   }
 }

@@ -9,6 +9,7 @@ import { askDiscount } from "./discount.js";
 import { byId, dialogIsOpen, openDialog, put, show } from "./dom.js";
 import { closeSearch, openSearch, showTab } from "./items.js";
 import { enterPin, padIsOpen, takeBack, typeDigit } from "./pin.js";
+import { openParked } from "./parked.js";
 import { openSales } from "./sales.js";
 import { screenNow } from "./screen.js";
 
@@ -109,6 +110,7 @@ const KEYS = {
   F6: () => screenNow()?.state === "authorised" && byId("fewer").click(),
   F7: openSales,
   F8: onCustomer,
+  F10: openParked,
   F9: () => screenNow()?.completed && reprint(screenNow().completed.receipt_no),
 };
 

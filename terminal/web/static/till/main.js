@@ -14,6 +14,7 @@ import {
 import { startBasket } from "./basket.js";
 import { startDiscounts } from "./discount.js";
 import { byId, letGoAfterClick, openDialog } from "./dom.js";
+import { startParked } from "./parked.js";
 import { refreshItems, startItems } from "./items.js";
 import { keypad } from "./keypad.js";
 import { startKeys } from "./keys.js";
@@ -61,6 +62,7 @@ startDiscounts();
 startItems(amount);
 startKeys();
 startPin();
+startParked();
 startSales();
 startReturns();
 startLastRun();

@@ -4,6 +4,7 @@ import { noteDone } from "./actions.js";
 import { drawDiscounts } from "./discount.js";
 import { byId, made, put, show } from "./dom.js";
 import { drawPin } from "./pin.js";
+import { drawParked } from "./parked.js";
 
 // The states that have a place of their own on the page say these by themselves.
 const SAID_BY_STATE = { authorising: "asking", captured: "completed" };
@@ -17,6 +18,7 @@ export function draw(screen, before) {
   drawNotice(screen);
   drawLines(screen);
   drawDiscounts(screen);
+  drawParked(screen);
   drawSums(screen);
   drawPane(screen);
   if (screen.state === "captured" && before?.state !== "captured") noteDone();
