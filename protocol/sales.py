@@ -12,6 +12,7 @@ from protocol.counter import CounterAwarded, EventEntered
 from protocol.discounts import Discount
 from protocol.drawer import DrawerOpened
 from protocol.evidence import Evidence, ProofGrade
+from protocol.prices import PriceChanged, PricesImported
 from protocol.shifts import ShiftClosed, ShiftOpened
 
 
@@ -207,4 +208,6 @@ Happening = (
     | CounterAwarded
     | EventEntered
     | CardPinWrong
+    | PricesImported
+    | PriceChanged
 )

@@ -27,6 +27,7 @@ from protocol.journal import (
     decode_happening,
 )
 from protocol.messages import OutcomeKind, RecordOutcome
+from protocol.prices import PriceChanged, PricesImported
 from protocol.sales import (
     OrderFulfilled,
     SaleCaptured,
@@ -232,11 +233,21 @@ def book_happening(tx: Connection, told: Told) -> Booking:
     book = _BOOKS.get(type(happening))
     if book is not None:
         return book(tx, told, happening)
-    if isinstance(
-        happening, TerminalStarted | DrawerOpened | ShiftOpened | PersonActed | EventEntered
-    ):
+    if isinstance(happening, _KEPT):
         return Booked()
     return Parked("服务器还不认识这类记录 / a kind of record that this server does not know yet")
+
+
+_KEPT = (
+    TerminalStarted,
+    DrawerOpened,
+    ShiftOpened,
+    PersonActed,
+    EventEntered,
+    PricesImported,
+    PriceChanged,
+)
+"""What moves nothing: the record itself is what there is to keep."""
 
 
 def _count_wrong_pin(tx: Connection, told: Told, tried: CardPinWrong) -> Booking:
