@@ -13,6 +13,7 @@ from waitress import create_server, wasyncore
 from werkzeug.exceptions import HTTPException
 
 from terminal.domain.devices import DeviceDesk
+from terminal.prices.files import MAX_FILE_BYTES
 from terminal.web.answers import problem
 from terminal.web.bodies import MAX_BODY_BYTES
 from terminal.web.devices import create_devices_blueprint
@@ -127,7 +128,8 @@ class WebServer:
             sockets=[listener],
             threads=threads,
             connection_limit=MAX_CONNECTIONS,
-            max_request_body_size=MAX_BODY_BYTES,
+            max_request_body_size=MAX_FILE_BYTES
+            + MAX_BODY_BYTES,  # the application allows a file to one address only
             max_request_header_size=MAX_HEADER_BYTES,
             # So that a stream learns within a second that its page was closed.
             channel_request_lookahead=1,

@@ -27,6 +27,7 @@ from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.desks import Around, Desks, make_desks
 from terminal.diagnostics.desk import PrinterDesk
+from terminal.diagnostics.prices import prices_command
 from terminal.diagnostics.print_test import print_test_command
 from terminal.diagnostics.prints import prints_command
 from terminal.diagnostics.recover import recover_command
@@ -163,6 +164,7 @@ class Terminal:
             staff=self._staff,
             orders=desks.orders,
             awarding=desks.awarding,
+            prices=desks.prices,
             store=self.store,
             changes=self.changes,
             clock=self.clock,
@@ -233,6 +235,7 @@ class Terminal:
             trust=self.trust,
             wake_workers=self._wake,
             is_stopped=self.till.is_stopped,
+            changes=self.changes,
         )
         desks = make_desks(around, self.link)
         self.till.code_taker = desks.takes
@@ -467,6 +470,7 @@ def _enrol(settings: TerminalSettings, code: str) -> TerminalIdentity:
 
 cli.add_command(print_test_command)
 cli.add_command(prints_command)
+cli.add_command(prices_command)
 cli.add_command(diagnose_command)
 cli.add_command(rejoin_command)
 cli.add_command(recover_command)

@@ -7,9 +7,10 @@ from protocol.codes import ResidentCode, ShowCode
 from terminal.checkout.asking import Asking
 from terminal.checkout.awarding import Awarding
 from terminal.checkout.orders import Orders
-from terminal.domain.changes import Surroundings
+from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.ports import Clock, Ids, OrderDesk, Papers, Store, TerminalIdentity
 from terminal.domain.stand_in import ImageTrust
+from terminal.prices.desk import PriceDesk
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
 
@@ -28,6 +29,7 @@ class Around:
     trust: ImageTrust
     wake_workers: Callable[[], None]
     is_stopped: Callable[[], bool]
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Desks:
     orders: Orders
     shifts: Shifts
     awarding: Awarding
+    prices: PriceDesk
 
     def takes(self, code: ResidentCode | ShowCode) -> bool:
         """A code from the scanner: whether a page behind 更多 took it."""
@@ -77,4 +80,11 @@ def make_desks(around: Around, order_desk: OrderDesk) -> Desks:
         at_till=around.staff,
         is_online=lambda: around.surroundings.read().server == "online",
     )
-    return Desks(orders, shifts, awarding)
+    prices = PriceDesk(
+        store=around.store,
+        clock=around.clock,
+        leave=around.staff,
+        wake_workers=around.wake_workers,
+        changed=around.changes.note,
+    )
+    return Desks(orders, shifts, awarding, prices)

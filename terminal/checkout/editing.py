@@ -3,7 +3,8 @@
 from protocol.documents import Item
 from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
 from terminal.checkout.allowed import AMOUNT_NOTICES
-from terminal.checkout.barcodes import Weighed, read_goods
+from terminal.checkout.barcodes import Weighed
+from terminal.checkout.goods import Goods
 from terminal.checkout.sale_desk import SaleDesk
 from terminal.domain.basket import fits, sold_at_till
 from terminal.domain.notice import NoticeCode, NoticeLevel
@@ -17,18 +18,17 @@ class Editing:
 
     def __init__(self, desk: SaleDesk, store: Store) -> None:
         self._desk = desk
-        self._store = store
+        self._goods = Goods(store)
 
     def add_item(self, item_id: str, quantity_milli: int = QUANTITY_ONE_MILLI) -> None:
-        """Put a catalogue item into the basket."""
+        """Put goods of the catalogue, or of the shop's own, into the basket."""
         with self._desk.lock:
-            item = next((x for x in self._items() if x.item_id == item_id), None)
-            self._add(item, item_id, quantity_milli)
+            self._add(self._goods.by_id(item_id), item_id, quantity_milli)
 
     def add_barcode(self, barcode: str) -> None:
         """Put what a barcode or a scale's label names into the basket."""
         with self._desk.lock:
-            goods = read_goods(barcode, self._items())
+            goods = self._goods.by_barcode(barcode)
             if isinstance(goods, Weighed):
                 self._add(goods.item, barcode, goods.quantity_milli)
             elif isinstance(goods, NoticeCode):
@@ -58,10 +58,6 @@ class Editing:
                 self._desk.say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
                 return
             self._desk.put(basket.with_quantity(line_no, quantity_milli))
-
-    def _items(self) -> tuple[Item, ...]:
-        catalogue = self._store.documents().catalogue
-        return catalogue.items if catalogue else ()
 
     def _add(self, item: Item | None, shown_as: str, quantity_milli: int) -> None:
         desk = self._desk

@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from protocol.acts import Act, PersonActed
+from protocol.documents import Item
 from protocol.money import format_yuan
+from terminal.checkout.goods import Goods
 from terminal.checkout.sale_desk import SaleDesk
 from terminal.domain.basket import Basket
 from terminal.domain.notice import NoticeCode, NoticeLevel
 from terminal.domain.parked import (
     MAX_PARKED,
     MAX_REASON_CHARS,
+    KeptBasket,
     ParkedBasket,
     PriceChange,
     TakenUp,
@@ -92,8 +95,7 @@ class Parking:
             if self._desk.sale.basket.lines:
                 self._refuse(NoticeCode.PARK_FIRST)
                 return
-            catalogue = self._store.documents().catalogue
-            fresh = take_up(parked.kept, catalogue.items if catalogue else ())
+            fresh = take_up(parked.kept, self._on_sale(parked.kept))
             if not fresh.basket.within_limits():
                 self._refuse(NoticeCode.BASKET_TOO_LARGE)
             elif self._write(lambda work: work.turn_parked(number, is_up=True)):
@@ -101,6 +103,12 @@ class Parking:
                 sale = self._desk.new_sale(fresh.basket)
                 self._desk.sale = replace(sale, taken_up=number)
                 self._tell(number, fresh)
+
+    def _on_sale(self, kept: KeptBasket) -> list[Item]:
+        """What the shop has now of a basket's goods."""
+        goods = Goods(self._store)
+        named = {line.item_id for line in kept.lines if line.item_id is not None}
+        return [item for each in named if (item := goods.by_id(each)) is not None]
 
     def delete(self, number: int, reason: str) -> None:
         """Throw a waiting basket away; the journal keeps that it was, by whom, and why."""

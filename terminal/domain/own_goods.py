@@ -94,7 +94,7 @@ def repriced(item: Item, own: OwnItem | None) -> Item:
 class OwnGoodsReads(Protocol):
     """The shop's list on the terminal's disk, as it is in use."""
 
-    def own_list_no(self) -> int:
+    def own_revision(self) -> int:
         """Grows with everything that changes the list; 0 before the first."""
 
     def own_item(self, code: str) -> OwnItem | None:

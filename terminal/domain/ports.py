@@ -27,6 +27,7 @@ from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftClosed
 from terminal.domain.card_pin import CardTries
 from terminal.domain.counter import Attendance, CounterEvent
+from terminal.domain.own_goods import OwnGoodsStore, OwnGoodsWork
 from terminal.domain.papers import Paper
 from terminal.domain.parked import ParkedBasket
 from terminal.domain.print_job import JobKind, PrintJob
@@ -198,7 +199,7 @@ class StoredRefund:
     at: datetime
 
 
-class Work(Protocol):
+class Work(OwnGoodsWork, Protocol):
     """One durable step: everything in it is on disk when it ends, or none of it."""
 
     def next_receipt_no(self) -> str:
@@ -256,7 +257,7 @@ class Work(Protocol):
         """Add a print job; returns its number."""
 
 
-class Store(Protocol):
+class Store(OwnGoodsStore, Protocol):
     """The terminal's disk, as the use cases see it.
 
     Raises:

@@ -30,7 +30,7 @@ HEADER: Final[Mapping[Column, str]] = {
     Column.WEIGHED: "称重",
     Column.QUICK_KEY: "快捷键",
 }
-_ALSO: Final[Mapping[str, Column]] = {
+_ALSO: Final[dict[str, Column]] = {
     "编码": Column.CODE, "货号": Column.CODE, "商品编号": Column.CODE, "code": Column.CODE,
     "商品条码": Column.BARCODE, "条形码": Column.BARCODE, "barcode": Column.BARCODE,
     "品名": Column.NAME, "商品名称": Column.NAME, "商品": Column.NAME, "name": Column.NAME,
@@ -64,6 +64,8 @@ class FileProblem(StrEnum):
     COLUMN_TWICE = "column_twice"
     PRICE_IN_FEN = "price_in_fen"
     TOO_MANY_ROWS = "too_many_rows"
+    """The list would have more goods than a till keeps; ``shown`` is how many it keeps."""
+    TOO_MANY_KEYS = "too_many_keys"
 
 
 class FileProblemError(Exception):
@@ -101,7 +103,9 @@ def read_rows(data: bytes) -> Iterator[Row]:
         if not any(cell.text or cell.is_formula for cell in cells):
             continue
         if columns is not None:
-            yield Row(row_no, {x: cells[i] if i < len(cells) else EMPTY for i, x in columns.items()})
+            yield Row(
+                row_no, {x: cells[i] if i < len(cells) else EMPTY for i, x in columns.items()}
+            )
         elif (found := _columns(cells)) is not None:
             columns = found
         elif row_no >= MAX_HEADER_ROWS:

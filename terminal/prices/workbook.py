@@ -150,7 +150,7 @@ class _Strings(_Reader):
         self._parts: list[str] = []
         self._aside = 0
 
-    def begin(self, name: str, attributes: dict[str, str]) -> None:
+    def begin(self, name: str, _attributes: dict[str, str]) -> None:
         if name == "si":
             self._parts = []
         elif name == "rPh":
@@ -314,7 +314,7 @@ _FIXED: Final = {
     f'<Relationship Id="r2" Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>',
     # Style 1 is text (a barcode typed into it stays whole), style 2 money.
     "xl/styles.xml": f'{_XML}<styleSheet xmlns="{_MAIN}">'
-    "<fonts><font><sz val=\"11\"/></font></fonts><fills><fill><patternFill/></fill></fills>"
+    '<fonts><font><sz val="11"/></font></fonts><fills><fill><patternFill/></fill></fills>'
     "<borders><border/></borders><cellStyleXfs><xf/></cellStyleXfs><cellXfs><xf/>"
     '<xf numFmtId="49" applyNumberFormat="1"/><xf numFmtId="2" applyNumberFormat="1"/>'
     "</cellXfs></styleSheet>",

@@ -8,11 +8,13 @@ from protocol.messages import SaleFound
 from protocol.sales import SaleCaptured, SaleRefunded
 from terminal.domain.card_pin import CardTries
 from terminal.domain.counter import Attendance, CounterEvent
+from terminal.domain.own_goods import OwnItem
 from terminal.domain.parked import ParkedBasket
 from terminal.domain.ports import ZMark
 from terminal.domain.staff import Person
 from terminal.store.card_tries import save_card_tries
 from terminal.store.events import next_slip_no, save_attendance, save_event
+from terminal.store.own_goods import save_own_item, use_list
 from terminal.store.parked import remove_parked, save_parked, turn_parked
 from terminal.store.people import remove_person, save_person
 from terminal.store.phone_counters import note_phone_counter
@@ -45,6 +47,12 @@ class CounterWork:
 
     def remove_person(self, name: str) -> None:
         remove_person(self._connection, name)
+
+    def use_list(self, list_no: int) -> None:
+        use_list(self._connection, list_no)
+
+    def save_own_item(self, item: OwnItem) -> None:
+        save_own_item(self._connection, item)
 
     def save_z(self, mark: ZMark) -> None:
         save_z(self._connection, self._place, mark)

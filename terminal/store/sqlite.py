@@ -37,6 +37,7 @@ from terminal.store.disk import open_engine
 from terminal.store.events import EventReads
 from terminal.store.exposure import ExposureReads
 from terminal.store.faults import commit_faults, disk_faults
+from terminal.store.own_goods import OwnGoodsLists
 from terminal.store.parked import ParkedReads
 from terminal.store.people import PeopleReads
 from terminal.store.phone_counters import phone_counter
@@ -211,7 +212,9 @@ def chain_head(connection: Connection) -> ChainHead | None:
     return ChainHead(*row) if row else None
 
 
-class SqliteStore(ExposureReads, RefundReads, ShiftReads, PeopleReads, EventReads, ParkedReads):
+class SqliteStore(
+    ExposureReads, RefundReads, ShiftReads, PeopleReads, EventReads, ParkedReads, OwnGoodsLists
+):
     """The till's side of the disk; :mod:`terminal.store.spool` and ``outbox`` are the workers'.
 
     Raises:

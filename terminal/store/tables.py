@@ -178,6 +178,25 @@ parked_basket = Table(
     PrimaryKeyConstraint("number", name="a_parked_basket_has_a_number"),
 )
 
+own_item = Table(
+    "own_item",
+    metadata,
+    Column("list_no", Integer, nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("barcode", String(32), nullable=False),
+    Column("barcode_key", String(33), nullable=False),
+    Column("name", String(60), nullable=False),
+    Column("category", String(20), nullable=False),
+    Column("unit", String(8), nullable=False),
+    Column("price_fen", Integer, nullable=False),
+    Column("weighed", Integer, nullable=False),
+    Column("quick_key", Integer, nullable=False),
+    PrimaryKeyConstraint("list_no", "code", name="goods_stand_once_in_a_list"),
+    CheckConstraint("price_fen >= 1", name="own_goods_have_a_price"),
+    Index("own_goods_by_barcode", "list_no", "barcode_key"),
+    Index("own_goods_with_a_key", "list_no", "quick_key"),
+)
+
 print_job = Table(
     "print_job",
     metadata,

@@ -13,6 +13,8 @@ CSRF_HEADER: Final = "X-Huidian"
 """A page of another origin cannot send it: its browser would ask first, and gets no leave."""
 
 JSON: Final = "application/json"
+FILE: Final = "application/octet-stream"
+"""A file as it is. What our page's program may send is told by the header alone."""
 
 
 def host_is_loopback(host: str) -> bool:
@@ -37,4 +39,4 @@ def foreign_post() -> bool:
     """Whether this request may change something and does not come from our page's program."""
     if request.method in {"GET", "HEAD"}:
         return False
-    return request.mimetype != JSON or request.headers.get(CSRF_HEADER) != "1"
+    return request.mimetype not in {JSON, FILE} or request.headers.get(CSRF_HEADER) != "1"

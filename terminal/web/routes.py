@@ -5,6 +5,7 @@
     GET  /api/view        the screen          POST /api/amount    {text}
     GET  /api/events      the same, pushed    POST /api/quantity  {line_no, quantity}
     GET  /api/catalogue   items and prices    POST /api/points    {points}
+    GET  /api/goods       own goods by name (?q=)
     GET  /api/sales       the newest sales    POST /api/complete  {sale_id, points?, cash_fen?}
     GET  /api/challenge   its code as SVG     POST /api/back, /api/clear  {}
                                               POST /api/skip-confirm, /api/stop-confirm  {}
@@ -36,6 +37,7 @@ from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.allowed import fault_code
 from terminal.checkout.awarding import Awarding
 from terminal.checkout.discounts import Discounts
+from terminal.checkout.goods import Goods
 from terminal.checkout.last_run import LastRunDesk
 from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
@@ -44,6 +46,7 @@ from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.notice import NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Store, StoreFaultError
+from terminal.prices.desk import PriceDesk
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
 from terminal.web.answers import Problem, json_answer, problem
@@ -69,11 +72,18 @@ from terminal.web.last_run import LastRunRoutes
 from terminal.web.more import MorePages
 from terminal.web.orders_page import OrdersPage
 from terminal.web.parked import ParkedRoutes
+from terminal.web.prices_page import PricesPage
 from terminal.web.qr import qr_svg
 from terminal.web.report_page import ReportPage
 from terminal.web.returning import ReturnRoutes
 from terminal.web.sales_list import RECENT_SALES, sales_screen
-from terminal.web.screen import TYPED_AMOUNT_NAME, Screen, catalogue_screen, screen_of
+from terminal.web.screen import (
+    TYPED_AMOUNT_NAME,
+    Screen,
+    catalogue_screen,
+    goods_version,
+    screen_of,
+)
 from terminal.web.shift_page import ShiftPage
 from terminal.web.staff_page import StaffPage
 from terminal.web.streams import Streams, screen_events
@@ -100,6 +110,7 @@ class WebDesk:
     staff: Staff
     orders: Orders
     awarding: Awarding
+    prices: PriceDesk
     store: Store
     changes: Changes
     clock: Clock
@@ -125,7 +136,8 @@ class TillRoutes:
     def screen(self) -> Screen:
         """The screen as it should be now, in the language of this request."""
         catalogue = self._desk.store.documents().catalogue
-        return screen_of(self._desk.page.view(), catalogue, self._boot)
+        revision = self._desk.store.own_revision()
+        return screen_of(self._desk.page.view(), catalogue, self._boot, revision)
 
     def answer(self) -> Response:
         return json_answer(self.screen())
@@ -174,8 +186,18 @@ class TillRoutes:
         return response
 
     def catalogue(self) -> Response:
-        catalogue = self._desk.store.documents().catalogue
-        return json_answer(catalogue_screen(catalogue, self._desk.page.view()))
+        store, view = self._desk.store, self._desk.page.view()
+        version = goods_version(store.documents().catalogue, store.own_revision())
+        goods, searches = Goods(store), bool(store.own_count())
+        return json_answer(catalogue_screen(version, goods.with_keys(), view, searches=searches))
+
+    def goods(self) -> Response:
+        """Goods of the shop's own list by what is typed into the search."""
+        text = request.args.get("q", "").strip()[:MAX_SCAN_CHARS]
+        store, view = self._desk.store, self._desk.page.view()
+        version = goods_version(store.documents().catalogue, store.own_revision())
+        found = Goods(store).named(text) if text else ()
+        return json_answer(catalogue_screen(version, found, view, searches=True))
 
     def sales(self) -> Response:
         recent = tuple(self._desk.store.recent_sales(RECENT_SALES))
@@ -299,6 +321,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/view": routes.answer,
         "/api/events": routes.events,
         "/api/catalogue": routes.catalogue,
+        "/api/goods": routes.goods,
         "/api/sales": routes.sales,
         "/api/challenge": routes.challenge,
     }
@@ -335,6 +358,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         staff_page.rules(),
         OrdersPage(desk.orders, more).rules(),
         AwardsPage(desk.awarding, desk.staff, desk.page, more).rules(),
+        PricesPage(desk.prices, more).rules(),
         ReportPage(desk.store, desk.clock, desk.page, more).rules(),
         LastRunRoutes(desk.last_run, desk.till, desk.page, routes.answer).rules(),
     ):

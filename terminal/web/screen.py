@@ -1,6 +1,6 @@
 """The till's view with everything in words, so that the page itself has none to say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -49,7 +49,7 @@ class Screen(TillView, frozen=True, kw_only=True):
     """
 
     boot: str
-    catalogue_version: int
+    catalogue_version: str
     notice_text: str
     notice_next: str
     statuses: tuple[StatusView, ...]
@@ -91,19 +91,29 @@ class CatalogueItem(Struct, frozen=True, kw_only=True):
 
 
 class CatalogueScreen(Struct, frozen=True, kw_only=True):
-    """What the shop sells. ``version`` is 0 where no catalogue has come yet."""
+    """What the shop sells and has a key for; ``searches``: there is more, found by its name.
 
-    version: int
+    ``version`` is another one whenever the catalogue or the shop's own prices are.
+    """
+
+    version: str
+    searches: bool
     items: tuple[CatalogueItem, ...]
 
 
-def catalogue_screen(catalogue: Catalogue | None, view: TillView) -> CatalogueScreen:
-    """The catalogue with names and prices in words."""
-    if catalogue is None:
-        return CatalogueScreen(version=0, items=())
+def goods_version(catalogue: Catalogue | None, own_revision: int) -> str:
+    """Names the catalogue and the shop's own list, as they are."""
+    return f"{catalogue.version if catalogue else 0}.{own_revision}"
+
+
+def catalogue_screen(
+    version: str, items: Iterable[Item], view: TillView, *, searches: bool
+) -> CatalogueScreen:
+    """Goods with names and prices in words."""
     unit = unit_of(view)
     return CatalogueScreen(
-        version=catalogue.version,
+        version=version,
+        searches=searches,
         items=tuple(
             CatalogueItem(
                 item_id=item.item_id,
@@ -114,13 +124,15 @@ def catalogue_screen(catalogue: Catalogue | None, view: TillView) -> CatalogueSc
                 weighed=item.weighed,
                 quick_key=item.quick_key,
             )
-            for item in catalogue.items
+            for item in items
             if sold_at_till(item)
         ),
     )
 
 
-def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
+def screen_of(
+    view: TillView, catalogue: Catalogue | None, boot: str, own_revision: int = 0
+) -> Screen:
     """Put the view into words. ``boot`` names this run of the program."""
     unit = unit_of(view)
     names = {item.item_id: _item_name(item) for item in catalogue.items} if catalogue else {}
@@ -134,7 +146,7 @@ def screen_of(view: TillView, catalogue: Catalogue | None, boot: str) -> Screen:
     return Screen(
         **asdict(view),
         boot=boot,
-        catalogue_version=catalogue.version if catalogue else 0,
+        catalogue_version=goods_version(catalogue, own_revision),
         notice_text=notice.text,
         notice_next=notice.next,
         statuses=status_views(view),

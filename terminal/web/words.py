@@ -18,6 +18,7 @@ from terminal.domain.second_copy import CopyState
 from terminal.web.counter_words import COUNTER_NOTICES
 from terminal.web.language import day_text, language_now, later, say
 from terminal.web.parked import PARKED_NOTICES
+from terminal.web.price_words import PRICE_NOTICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,10 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         later("请不要交货，再按一次；还不行，请停止收款并联系技术员。"),
     ),
     NoticeCode.STOPPED: Words(later("这台终端的流水要核对，已停止收款。"), later("请联系技术员。")),
-    **{code: Words(*said) for code, said in (COUNTER_NOTICES | PARKED_NOTICES).items()},
+    **{
+        code: Words(*said)
+        for code, said in (COUNTER_NOTICES | PARKED_NOTICES | PRICE_NOTICES).items()
+    },
 }
 """All but DECLINED, whose words are in :data:`DECLINES`."""
 

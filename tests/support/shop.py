@@ -344,10 +344,12 @@ class Shop:
             trust=ImageTrust(confirmed=True),
             wake_workers=self._wake,
             is_stopped=self.till.is_stopped,
+            changes=self.changes,
         )
         desks = make_desks(around, self.pool)
         self.till.code_taker = desks.takes
         self.orders, self.shifts, self.awarding = desks.orders, desks.shifts, desks.awarding
+        self.prices = desks.prices
 
     def power_cut(self) -> None:
         """Everything in memory is gone; the disk stays."""

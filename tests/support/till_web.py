@@ -23,6 +23,7 @@ def desk_of(shop: Shop, language: str = "zh", streams: Streams | None = None) ->
         staff=shop.staff,
         orders=shop.orders,
         awarding=shop.awarding,
+        prices=shop.prices,
         store=shop.store,
         changes=shop.changes,
         clock=shop.clock,

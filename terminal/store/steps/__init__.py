@@ -20,6 +20,7 @@ from terminal.store.steps import (
     s0007_counter_events,
     s0008_card_tries,
     s0009_parked_baskets,
+    s0010_own_goods,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -32,6 +33,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     s0007_counter_events.take,
     s0008_card_tries.take,
     s0009_parked_baskets.take,
+    s0010_own_goods.take,
 )
 
 SCHEMA_VERSION = len(STEPS)

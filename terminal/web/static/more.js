@@ -1,6 +1,6 @@
 // The pages behind 更多: a form is posted as JSON, and what the program says is shown above it.
 
-import { TroubleError, get, post } from "./till/api.js";
+import { TroubleError, get, post, postFile } from "./till/api.js";
 import { startPad } from "./till/pad.js";
 
 const SAID = "huidian-said";
@@ -51,6 +51,44 @@ async function send(form) {
     say({ level: "alarm", text: text || document.body.dataset.lost || "×", next: "" });
   }
   for (const button of buttons) button.disabled = false;
+}
+
+// A file goes as it is; what its program says is answered like any other form.
+async function sendFile(form) {
+  const [file] = form.elements.file.files;
+  if (!file) {
+    form.elements.file.click();
+    return;
+  }
+  if (file.size > Number(form.dataset.most)) {
+    say({ level: "refused", text: form.dataset.large, next: "" });
+    return;
+  }
+  const button = form.querySelector("button");
+  const working = form.querySelector(".working");
+  button.disabled = true;
+  working.hidden = false;
+  try {
+    const replace = form.elements.replace.checked ? 1 : 0;
+    const answer = await postFile(`${form.dataset.file}?replace=${replace}`, file);
+    if (answer.go) {
+      location.assign(answer.go);
+      return;
+    }
+    say(answer);
+  } catch (error) {
+    const text = error instanceof TroubleError ? error.says : "";
+    say({ level: "alarm", text: text || document.body.dataset.lost || "×", next: "" });
+  }
+  working.hidden = true;
+  button.disabled = false;
+}
+
+for (const form of document.querySelectorAll("form[data-file]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    sendFile(form);
+  });
 }
 
 for (const form of document.querySelectorAll("form[data-post]")) {

@@ -387,7 +387,8 @@ def test_the_catalogue_has_names_and_prices_in_words(client: FlaskClient) -> Non
 def test_a_till_without_policy_and_catalogue_says_that_it_is_not_ready(tmp_path: Any) -> None:
     shop = Shop(tmp_path)
     client = app_of(shop).test_client()
-    assert client.get("/api/catalogue").get_json() == {"version": 0, "items": []}
+    empty = {"version": "0.0", "searches": False, "items": []}
+    assert client.get("/api/catalogue").get_json() == empty
     screen = post(client, "/api/amount", text="7.10")
     assert screen.notice_text == "终端还没有收到积分池的规则和商品。"
     shop.store.close()

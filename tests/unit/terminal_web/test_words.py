@@ -67,6 +67,11 @@ FIGURES: dict[str, str | int] = {
     "most": 20,
     "changes": "Bun 0.50→0.60",
     "gone": "Bun",
+    "rows": 3,
+    "items": 50_000,
+    "added": 2,
+    "changed": 3,
+    "removed": 4,
 }
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
 

@@ -28,3 +28,10 @@ export const post = (path, body = {}) =>
     headers: { "Content-Type": "application/json", "X-Huidian": "1" },
     body: JSON.stringify(body),
   });
+
+export const postFile = (path, file) =>
+  ask(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/octet-stream", "X-Huidian": "1" },
+    body: file,
+  });

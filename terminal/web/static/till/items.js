@@ -12,6 +12,9 @@ let version = null;
 let loading = false;
 let items = [];
 let page = 0;
+let searches = false;
+let asking = 0;
+let found = { of: "", items: [] };
 
 const search = byId("search");
 
@@ -21,6 +24,8 @@ export async function refreshItems(screen) {
   try {
     const catalogue = await get("/api/catalogue");
     version = catalogue.version;
+    searches = catalogue.searches;
+    found = { of: "", items: [] };
     // Quick keys first; what has a barcode comes after them.
     items = [
       ...catalogue.items.filter((item) => item.quick_key),
@@ -37,18 +42,31 @@ export async function refreshItems(screen) {
 function matching() {
   const wanted = search.hidden ? "" : search.value.trim().toLowerCase();
   if (wanted === "") return items;
-  return items.filter(
+  const here = items.filter(
     (item) => item.name.toLowerCase().includes(wanted) || item.barcode.includes(wanted),
   );
+  const known = new Set(here.map((item) => item.item_id));
+  return [...here, ...(found.of === wanted ? found.items : []).filter((item) => !known.has(item.item_id))];
+}
+
+// The shop's own list is too long to have it here: the program looks into it.
+async function searchList() {
+  const wanted = search.value.trim().toLowerCase();
+  if (!searches || wanted === "" || found.of === wanted) return;
+  const asked = (asking += 1);
+  const answer = await get(`/api/goods?q=${encodeURIComponent(wanted)}`).catch(() => null);
+  if (answer === null || asked !== asking) return;
+  found = { of: wanted, items: answer.items };
+  drawItems();
 }
 
 function drawItems() {
-  const found = matching();
-  const pages = Math.max(1, Math.ceil(found.length / PAGE_KEYS));
+  const matched = matching();
+  const pages = Math.max(1, Math.ceil(matched.length / PAGE_KEYS));
   page = Math.min(Math.max(page, 0), pages - 1);
-  const shown = found.slice(page * PAGE_KEYS, (page + 1) * PAGE_KEYS);
+  const shown = matched.slice(page * PAGE_KEYS, (page + 1) * PAGE_KEYS);
   byId("item-keys").replaceChildren(...shown.map(itemKey));
-  show("no-items", found.length === 0 && items.length > 0);
+  show("no-items", matched.length === 0 && items.length > 0);
   put("page-no", `${page + 1}/${pages}`);
   show("pager", pages > 1 && !byId("items").hidden);
   byId("page-back").disabled = page === 0;
@@ -99,16 +117,26 @@ export function startItems(amountField) {
   byId("tab-amount").addEventListener("click", () => showTab("amount"));
   byId("page-back").addEventListener("click", () => ((page -= 1), drawItems()));
   byId("page-on").addEventListener("click", () => ((page += 1), drawItems()));
-  search.addEventListener("input", () => ((page = 0), drawItems()));
+  search.addEventListener("input", () => {
+    page = 0;
+    drawItems();
+    searchList();
+  });
   search.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing) return;
     event.preventDefault();
     event.stopPropagation();
     const text = search.value.trim();
+    if (SHORTEST_BARCODE.test(text)) {
+      closeSearch();
+      scan(text);
+      return;
+    }
     const first = matching()[0];
+    // What was typed is not looked up yet: the answer will show it.
+    if (searches && !first && found.of !== text.toLowerCase()) return;
     closeSearch();
-    if (SHORTEST_BARCODE.test(text)) scan(text);
-    else if (text !== "" && first) choose(first);
+    if (text !== "" && first) choose(first);
   });
   amountField.form.addEventListener("submit", () => showTab("items"));
 }
