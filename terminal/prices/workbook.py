@@ -317,7 +317,8 @@ _FIXED: Final = {
     '<fonts><font><sz val="11"/></font></fonts><fills><fill><patternFill/></fill></fills>'
     "<borders><border/></borders><cellStyleXfs><xf/></cellStyleXfs><cellXfs><xf/>"
     '<xf numFmtId="49" applyNumberFormat="1"/><xf numFmtId="2" applyNumberFormat="1"/>'
-    "</cellXfs></styleSheet>",
+    '</cellXfs><cellStyles><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
+    "</styleSheet>",
 }
 _PACKED_AT = (1980, 1, 1, 0, 0, 0)
 _WIDTHS = (16, 18, 28, 12, 8, 12, 8, 8)

@@ -58,6 +58,7 @@ def test_the_owner_brings_a_price_list_and_the_till_sells_by_it(
     page.locator('[name="q"]').fill("酱油")
     page.get_by_role("button", name="找").tap()
     change = page.locator('form[data-post$="/change"]')
+    expect(change).to_have_count(1)
     look(page, artefacts, "prices-one")
     change.locator('[name="price"]').fill("7.90")
     change.locator('[name="reason"]').fill("涨价")

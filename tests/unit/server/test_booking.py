@@ -10,6 +10,7 @@ from protocol.discounts import Discount, DiscountKind
 from protocol.evidence import SlotEvidence
 from protocol.journal import ClockState
 from protocol.messages import Approved, OutcomeKind, Problem, ProblemKind
+from protocol.prices import PriceChanged, PricesImported
 from protocol.reasons import Declined
 from protocol.sales import (
     Payment,
@@ -328,6 +329,17 @@ def test_a_happening_of_an_unknown_kind_is_parked(world: World, till: Till) -> N
     outcome = till.outcome(msgspec.Raw(b'{"type":"scale_moved","why":"cleaning"}'))
     assert outcome.outcome is OutcomeKind.PARKED
     assert till.outcome(TerminalStarted(version="0.1.0")).outcome is POSTED
+
+
+def test_what_became_of_a_shops_prices_is_kept_and_moves_nothing(till: Till) -> None:
+    before = books(till.world)
+    changed = PriceChanged(code="1001", name="酱油", before_fen=750, after_fen=790, reason="涨价")
+    imported = PricesImported(
+        file_sha256="0" * 64, list_sha256="1" * 64, items=50_000, added=50_000, changed=0,
+        repriced=0, removed=0, refused_rows=0, reason="开店", approved_by="店主",
+    )  # fmt: skip
+    assert [till.outcome(x).outcome for x in (changed, imported)] == [POSTED, POSTED]
+    assert books(till.world) == before
 
 
 def test_a_card_sale_needs_the_cards_own_proof_over_the_points_taken(
