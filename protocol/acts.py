@@ -20,6 +20,12 @@ class Act(StrEnum):
     """The cash drawer was told to open without money, with an owner's or a technician's leave."""
     BASKET_DELETED = "basket_deleted"
     """A basket that waited (挂单) was thrown away; ``about`` says its number, lines and amounts."""
+    DEVICE_TESTED = "device_tested"
+    """The devices' self-test; ``about`` is the step."""
+    PRINTER_CHANGED = "printer_changed"
+    SCANNER_CHANGED = "scanner_changed"
+    CARD_LOOKED_UP = "card_looked_up"
+    """A card was looked for by its number, without a code; ``about`` is what was typed."""
 
 
 class PersonActed(Struct, frozen=True, kw_only=True, tag="person_acted"):

@@ -73,7 +73,7 @@ def create_app(desk: WebDesk, devices: DeviceDesk | None = None) -> Flask:
     app.register_blueprint(create_blueprint(desk))
     app.register_blueprint(create_display_blueprint())
     if devices is not None:
-        app.register_blueprint(create_devices_blueprint(devices, desk.staff.drawer_test))
+        app.register_blueprint(create_devices_blueprint(devices, desk.staff))
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _fault)
     app.after_request(_add_security_headers)

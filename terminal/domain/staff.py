@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from protocol.acts import Act
 from protocol.sales import Payment
 from terminal.domain.notice import Notice
 
@@ -17,6 +18,9 @@ class Role(StrEnum):
     TECHNICIAN = "technician"
     COMMUNITY_WORKER = "community_worker"
 
+
+TECHNICAL = (Role.OWNER, Role.TECHNICIAN)
+"""Who may touch the devices."""
 
 FREE_TRIES = 5
 """Wrong PINs in a row before the next one has to wait."""
@@ -70,6 +74,30 @@ class OwnersLeave(Protocol):
 
     def owner_by(self, pin: str | None) -> str | Notice:
         """The owner whose PIN this is, or why there is none."""
+
+
+class Leave(OwnersLeave, Protocol):
+    """Whose leave an act needs, and the record that it was done."""
+
+    def needs_technician(self) -> bool:
+        """Whether a PIN is to be typed before the devices are touched."""
+
+    def technician_by(self, pin: str | None) -> str | Notice | None:
+        """The technician or owner whose PIN this is, or why there is none.
+
+        None where nobody has a PIN yet: a terminal is set up before its people.
+        """
+
+    def drawer_test(self, pin: str, reason: str) -> Notice | None:
+        """Journal that the drawer is opened to test it; None: it may be opened now.
+
+        There is money in it: a technician's or owner's PIN is typed every time, also by whoever
+        is signed in, and without people it stays shut. Call before the pulse: an opening without
+        a record is what nobody can explain later.
+        """
+
+    def note(self, act: Act, about: str, approved_by: str | None, reason: str) -> None:
+        """Write the act into the journal."""
 
 
 class NobodyAsks:

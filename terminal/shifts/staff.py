@@ -6,7 +6,7 @@ an owner's PIN first, and to set one where there is none.
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,7 +16,14 @@ from protocol.sales import Payment
 from terminal.domain.changes import Changes
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Store
-from terminal.domain.staff import FREE_TRIES, Person, PinHasher, Role, wait_after
+from terminal.domain.staff import (
+    FREE_TRIES,
+    TECHNICAL,
+    Person,
+    PinHasher,
+    Role,
+    wait_after,
+)
 
 MAX_PEOPLE = 50
 WORKER_PREFIX = "worker:"
@@ -100,6 +107,34 @@ class Staff:
         if not pin:
             return _refused(NoticeCode.OWNER_NEEDED)
         return self._first_match(owners, pin)
+
+    def needs_technician(self) -> bool:
+        people = self.people()
+        return bool(people) and self._signed_in(people, TECHNICAL) is None
+
+    def technician_by(self, pin: str | None) -> str | Notice | None:
+        """See :class:`terminal.domain.staff.Leave`; whoever is signed in types no PIN again."""
+        people = self.people()
+        if not people:
+            return None
+        signed_in = self._signed_in(people, TECHNICAL)
+        if signed_in is not None:
+            return signed_in
+        if not pin:
+            return _refused(NoticeCode.TECHNICIAN_NEEDED)
+        return self._first_match([x for x in people if x.role in TECHNICAL], pin)
+
+    def note(self, act: Act, about: str, approved_by: str | None, reason: str) -> None:
+        """See :class:`terminal.domain.staff.Leave`."""
+        moment = self._clock.moment()
+        with self._store.working() as work:
+            work.journal(self._acted(act, about, approved_by, reason), moment)
+        self._wake_workers()
+
+    def _signed_in(self, people: Sequence[Person], roles: Collection[Role]) -> str | None:
+        """Who is at the till, where he has one of these roles in this shop."""
+        here = None if self._worker is not None else self._at_till
+        return next((x.name for x in people if x.name == here and x.role in roles), None)
 
     def sign_in(self, name: str, pin: str) -> Notice:
         """Change who stands at the till."""
@@ -185,22 +220,15 @@ class Staff:
         self._wake_workers()
         return Notice(NoticeCode.PERSON_REMOVED, NoticeLevel.GOOD, {"person": name})
 
-    def drawer_test(self, pin: str) -> Notice | None:
-        """Journal that the drawer is opened to test it; None: it may be opened now.
-
-        An owner or a technician gives leave by his PIN. Call before the pulse: an opening without
-        a record is what nobody can explain later.
-        """
-        trusted = [x for x in self.people() if x.role in {Role.OWNER, Role.TECHNICIAN}]
+    def drawer_test(self, pin: str, reason: str) -> Notice | None:
+        """See :class:`terminal.domain.staff.Leave`."""
+        trusted = [x for x in self.people() if x.role in TECHNICAL]
         if not trusted:
             return _refused(NoticeCode.OWNER_PIN_UNSET)
         leave = self._first_match(trusted, pin)
         if isinstance(leave, Notice):
             return leave
-        with self._store.working() as work:
-            acted = self._acted(Act.DRAWER_TESTED, "drawer", leave, "")
-            work.journal(acted, self._clock.moment())
-        self._wake_workers()
+        self.note(Act.DRAWER_TESTED, "drawer", leave, reason)
         return None
 
     def _leave(

@@ -1,4 +1,4 @@
-"""What the counter has to say about awards, in words; see :mod:`terminal.web.words`."""
+"""What the counter has to say about awards and roles, in words; see :mod:`terminal.web.words`."""
 
 from typing import Final
 
@@ -6,6 +6,22 @@ from terminal.domain.notice import NoticeCode
 from terminal.web.language import later
 
 COUNTER_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
+    NoticeCode.TECHNICIAN_NEEDED: (
+        later("动设备要技术员或店主同意。"),
+        later("请输入技术员或店主的 PIN 码。"),
+    ),
+    NoticeCode.CARD_NUMBER_WRONG: (
+        later("卡号不对。"),
+        later("请填卡上印的号码，至少后 4 位（数字和 A 到 F）。"),
+    ),
+    NoticeCode.CARD_NOT_LISTED: (
+        later("名单上没有这张卡。"),
+        later("卡可能已停用或换过；请看新卡，或联系社区。"),
+    ),
+    NoticeCode.CARDS_ALIKE: (
+        later("有几张卡的号码后几位一样。"),
+        later("请多填几位。"),
+    ),
     NoticeCode.AWARD_NOT_OFFERED: (
         later("本店没有开通登记{unit}。"),
         later("需要时请联系{pool}的工作人员开通。"),

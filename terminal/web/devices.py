@@ -1,16 +1,17 @@
 """The technician's page: find out what the printer can do, look at its paper, keep the choice.
 
 GET  /devices            the page
-POST /devices/level      {}    how the printer confirms
-POST /devices/papers     {}    print the test paper
-POST /devices/choice     {encoding, columns, native_qr, cutter}
-POST /devices/drawer     {pin}  open the cash drawer once; an owner's or a technician's PIN
-POST /devices/listen     {on}  scans come here and not to the till, for a minute
+POST /devices/level      {pin?, reason?}    how the printer confirms
+POST /devices/papers     {pin?, reason?}    print the test paper
+POST /devices/choice     {encoding, columns, native_qr, cutter, pin?, reason?}
+POST /devices/drawer     {pin, reason?}  open the cash drawer once; a PIN every time
+POST /devices/listen     {on, pin?, reason?}  scans come here and not to the till, for a minute
 GET  /devices/scans      what came since
-POST /devices/scanner    {prefix, baud, layout}
+POST /devices/scanner    {prefix, baud, layout, pin?, reason?}
+
+Where people have PINs here, a technician's or an owner's is needed; each step is a record.
 """
 
-from collections.abc import Callable
 from typing import Final, Literal
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from flask import Blueprint, Response, make_response, render_template
 from msgspec import Struct
 
 from drivers.ports import PrintResult, StatusLevel
+from protocol.acts import Act
 from terminal.domain.devices import (
     DeviceDesk,
     DeviceProblemError,
@@ -25,8 +27,9 @@ from terminal.domain.devices import (
     ScannerChoice,
 )
 from terminal.domain.notice import Notice
+from terminal.domain.staff import Leave
 from terminal.web.answers import json_answer, problem
-from terminal.web.bodies import BadBodyError, NoBody, ShortText, read_body
+from terminal.web.bodies import BadBodyError, ShortText, read_body
 from terminal.web.device_words import printer_words
 from terminal.web.guard import foreign_post
 from terminal.web.language import say
@@ -50,9 +53,20 @@ RESULTS: Final[dict[PrintResult, str]] = {
     PrintResult.FAILED: "没有打 · not printed",
     PrintResult.UNKNOWN: "不知道打出没有，请看纸 · unknown: look at the paper",
 }
+USUAL_REASON: Final = "例行自检"
 
 
-class ChoiceBody(Struct, frozen=True, forbid_unknown_fields=True):
+class StepBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who allows it, and why."""
+
+    pin: ShortText = ""
+    reason: ShortText = ""
+
+    def why(self) -> str:
+        return self.reason.strip() or USUAL_REASON
+
+
+class ChoiceBody(StepBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was seen on the paper."""
 
     encoding: Literal["gbk", "utf8", "raster"]
@@ -61,19 +75,13 @@ class ChoiceBody(Struct, frozen=True, forbid_unknown_fields=True):
     cutter: bool
 
 
-class DrawerBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """With whose leave."""
-
-    pin: ShortText
-
-
-class ListenBody(Struct, frozen=True, forbid_unknown_fields=True):
+class ListenBody(StepBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether scans are wanted here."""
 
     on: bool
 
 
-class ScannerBody(Struct, frozen=True, forbid_unknown_fields=True):
+class ScannerBody(StepBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the scanner was seen to be set up; null for what does not apply to it."""
 
     prefix: str
@@ -96,12 +104,10 @@ class StepAnswer(Struct, frozen=True, kw_only=True):
     url: str
 
 
-def create_devices_blueprint(
-    desk: DeviceDesk, drawer_test: Callable[[str], Notice | None]
-) -> Blueprint:
-    """The page and its steps. ``drawer_test`` journals an opening of the drawer, or says no."""
+def create_devices_blueprint(desk: DeviceDesk, leave: Leave) -> Blueprint:
+    """The page and its steps. ``leave`` says who may take one, and journals it."""
     blueprint = Blueprint(DEVICES_BLUEPRINT, __name__, template_folder="templates")
-    routes = _Routes(desk, drawer_test)
+    routes = _Routes(desk, leave)
     blueprint.add_url_rule("/devices", "page", routes.page, methods=["GET"])
     blueprint.add_url_rule("/devices/level", "level", routes.level, methods=["POST"])
     blueprint.add_url_rule("/devices/papers", "papers", routes.papers, methods=["POST"])
@@ -117,9 +123,9 @@ def create_devices_blueprint(
 
 
 class _Routes:
-    def __init__(self, desk: DeviceDesk, drawer_test: Callable[[str], Notice | None]) -> None:
+    def __init__(self, desk: DeviceDesk, leave: Leave) -> None:
         self._desk = desk
-        self._drawer_test = drawer_test
+        self._leave = leave
 
     def page(self) -> Response:
         scanner = self._desk.scanner_url()
@@ -131,11 +137,29 @@ class _Routes:
                 rates=SCANNER_BAUD if scanner.startswith("scanner+serial:") else (),
                 layouts=LAYOUTS if scanner.startswith("scanner+hid:") else (),
                 chosen=dict(parse_qsl(scanner.partition("?")[2])),
+                asks=self._leave.needs_technician(),
+                usual_reason=USUAL_REASON,
             )
         )
 
+    def _refusal(self, step: StepBody, act: Act, about: str) -> Response | None:
+        """None where it is allowed; then it stands in the journal."""
+        who = self._leave.technician_by(step.pin or None)
+        if isinstance(who, Notice):
+            return self._refused(who)
+        self._leave.note(act, about, who, step.why())
+        return None
+
+    def _refused(self, notice: Notice) -> Response:
+        words = NOTICES[notice.code]
+        says = say(words.text, notice.figures) + say(words.next, notice.figures)
+        return self._answer(says, good=False)
+
     def listen(self) -> Response:
         body = read_body(ListenBody)
+        refusal = self._refusal(body, Act.DEVICE_TESTED, "scanner") if body.on else None
+        if refusal is not None:
+            return refusal
         self._desk.echo().listen(on=body.on)
         return self.scans()
 
@@ -146,12 +170,17 @@ class _Routes:
 
     def scanner(self) -> Response:
         body = read_body(ScannerBody)
+        refusal = self._refusal(body, Act.SCANNER_CHANGED, self._desk.scanner_url()[:60])
+        if refusal is not None:
+            return refusal
         url = self._desk.choose_scanner(ScannerChoice(body.prefix, body.baud, body.layout))
         says = "已写进设置，重启终端后生效 · written; restart the terminal"
         return json_answer(StepAnswer(good=True, says=says, url=url))
 
     def level(self) -> Response:
-        read_body(NoBody)
+        refusal = self._refusal(read_body(StepBody), Act.DEVICE_TESTED, "level")
+        if refusal is not None:
+            return refusal
         status = self._desk.find_level()
         if status.trouble is not None:
             words = printer_words(status.trouble.value)
@@ -159,7 +188,9 @@ class _Routes:
         return self._answer(LEVELS[status.level] if status.level else "?", good=True)
 
     def papers(self) -> Response:
-        read_body(NoBody)
+        refusal = self._refusal(read_body(StepBody), Act.DEVICE_TESTED, "papers")
+        if refusal is not None:
+            return refusal
         _, outcome = self._desk.print_papers()[-1]
         says = RESULTS[outcome.result]
         if outcome.trouble is not None:
@@ -168,13 +199,11 @@ class _Routes:
         return self._answer(says, good=outcome.trouble is None)
 
     def drawer(self) -> Response:
-        body = read_body(DrawerBody)
+        body = read_body(StepBody)
         self._desk.check_drawer()  # an opening that cannot be is none to journal
-        refused = self._drawer_test(body.pin)
+        refused = self._leave.drawer_test(body.pin, body.why())
         if refused is not None:
-            words = NOTICES[refused.code]
-            says = say(words.text, refused.figures) + say(words.next, refused.figures)
-            return self._answer(says, good=False)
+            return self._refused(refused)
         outcome = self._desk.open_drawer()
         if outcome.trouble is None:
             says = "已叫钱箱打开，请看钱箱；这一次记进了流水 · told to open, and journalled"
@@ -184,6 +213,9 @@ class _Routes:
 
     def choice(self) -> Response:
         body = read_body(ChoiceBody)
+        refusal = self._refusal(body, Act.PRINTER_CHANGED, f"{body.encoding} {body.columns}")
+        if refusal is not None:
+            return refusal
         self._desk.choose(PrinterChoice(body.encoding, body.columns, body.native_qr, body.cutter))
         return self._answer("已写进设置，重启终端后生效 · written; restart the terminal", good=True)
 

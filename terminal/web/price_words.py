@@ -31,7 +31,7 @@ PRICE_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
         later("这件商品的价钱本店不能改。"),
         later("用{unit}换的商品由{pool}定价；别的商品请核对编号。"),
     ),
-    NoticeCode.REASON_NEEDED: (later("没有写原因。"), later("请写几个字，例如：供货价变了。")),
+    NoticeCode.REASON_NEEDED: (later("没有写原因。"), later("请写一句为什么，再按一次。")),
 }
 
 ROWS: Final[dict[RowProblem, tuple[str, str]]] = {

@@ -36,6 +36,7 @@ from drivers.ports import MAX_SCAN_CHARS
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.allowed import fault_code
 from terminal.checkout.awarding import Awarding
+from terminal.checkout.card_look_up import CardLookUp
 from terminal.checkout.discounts import Discounts
 from terminal.checkout.goods import Goods
 from terminal.checkout.last_run import LastRunDesk
@@ -69,6 +70,7 @@ from terminal.web.discounts import DiscountRoutes
 from terminal.web.guard import foreign_host, foreign_post
 from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
 from terminal.web.last_run import LastRunRoutes
+from terminal.web.look_up_page import LookUpPage
 from terminal.web.more import MorePages
 from terminal.web.orders_page import OrdersPage
 from terminal.web.parked import ParkedRoutes
@@ -136,8 +138,8 @@ class TillRoutes:
     def screen(self) -> Screen:
         """The screen as it should be now, in the language of this request."""
         catalogue = self._desk.store.documents().catalogue
-        revision = self._desk.store.own_revision()
-        return screen_of(self._desk.page.view(), catalogue, self._boot, revision)
+        revision, person = self._desk.store.own_revision(), self._desk.staff.at_till()
+        return screen_of(self._desk.page.view(), catalogue, self._boot, revision, person)
 
     def answer(self) -> Response:
         return json_answer(self.screen())
@@ -359,6 +361,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         OrdersPage(desk.orders, more).rules(),
         AwardsPage(desk.awarding, desk.staff, desk.page, more).rules(),
         PricesPage(desk.prices, more).rules(),
+        LookUpPage(CardLookUp(desk.store, desk.clock, desk.staff), desk.page, more).rules(),
         ReportPage(desk.store, desk.clock, desk.page, more).rules(),
         LastRunRoutes(desk.last_run, desk.till, desk.page, routes.answer).rules(),
     ):

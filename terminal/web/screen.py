@@ -49,6 +49,7 @@ class Screen(TillView, frozen=True, kw_only=True):
     """
 
     boot: str
+    person_text: str
     catalogue_version: str
     notice_text: str
     notice_next: str
@@ -131,9 +132,15 @@ def catalogue_screen(
 
 
 def screen_of(
-    view: TillView, catalogue: Catalogue | None, boot: str, own_revision: int = 0
+    view: TillView,
+    catalogue: Catalogue | None,
+    boot: str,
+    own_revision: int = 0,
+    person: str | None = None,
 ) -> Screen:
-    """Put the view into words. ``boot`` names this run of the program."""
+    """Put the view into words. ``boot`` names this run of the program, ``person`` who is signed
+    in at the till.
+    """
     unit = unit_of(view)
     names = {item.item_id: _item_name(item) for item in catalogue.items} if catalogue else {}
     notice = notice_words(view.notice, view, names) if view.notice else Words("", "")
@@ -146,6 +153,7 @@ def screen_of(
     return Screen(
         **asdict(view),
         boot=boot,
+        person_text=say(later("{person} · 换人"), {"person": person}) if person else "",
         catalogue_version=goods_version(catalogue, own_revision),
         notice_text=notice.text,
         notice_next=notice.next,

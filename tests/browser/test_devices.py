@@ -118,9 +118,9 @@ def test_what_the_scanner_sends_is_shown_and_how_it_is_set_is_kept(
 ) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.goto(url)
-    before = shop.page.view()
     page.locator("#listen").click()
     expect(page.locator("#listen-says")).to_contain_text("请扫码，还有")
+    before = shop.page.view()  # with the record that somebody listens
     scanner.scan("]E06901234567892")
     first = page.locator("#scans li").first
     expect(first).to_contain_text("6901234567892")
@@ -162,15 +162,15 @@ def test_the_drawer_opens_with_a_pin_and_a_record(
     page: Page, url: str, shop: Shop, simulated: SimulatedPrinter
 ) -> None:
     page.goto(url)
-    page.locator('#drawer input[name="pin"]').fill("4719")
+    page.locator("#drawer #pin").fill("4719")
     page.locator("#drawer button").click()
     expect(page.locator("#drawer-says")).to_contain_text("店主")  # there is none yet
     assert simulated.drawer_pulses() == 0
     shop.staff.add("店主", Role.OWNER, "4719", None)
-    page.locator('#drawer input[name="pin"]').fill("4719")
+    page.locator("#drawer #pin").fill("4719")
     page.locator("#drawer button").click()
     expect(page.locator("#drawer-says")).to_contain_text("已叫钱箱打开")
-    expect(page.locator('#drawer input[name="pin"]')).to_have_value("")
+    expect(page.locator("#drawer #pin")).to_have_value("")
     assert simulated.drawer_pulses() == 1
     assert shop.shifts.now().figures.drawer_openings == 1
 

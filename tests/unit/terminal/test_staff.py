@@ -208,20 +208,22 @@ def test_a_test_of_the_drawer_needs_leave_and_is_a_record_that_the_shift_counts(
     staffed: Shop,
 ) -> None:
     staffed.staff.add("老张", Role.TECHNICIAN, "3690", OWNER)
-    assert staffed.staff.drawer_test("9999") == Notice(NoticeCode.PIN_WRONG, NoticeLevel.REFUSED)
-    assert staffed.staff.drawer_test(CASHIER) is not None  # whoever stands there may not
+    assert staffed.staff.drawer_test("9999", "试钱箱") == Notice(
+        NoticeCode.PIN_WRONG, NoticeLevel.REFUSED
+    )
+    assert staffed.staff.drawer_test(CASHIER, "试钱箱") is not None  # whoever stands there may not
     assert Act.DRAWER_TESTED not in acts(staffed)
-    assert staffed.staff.drawer_test("3690") is None
-    assert staffed.staff.drawer_test(OWNER) is None
+    assert staffed.staff.drawer_test("3690", "试钱箱") is None
+    assert staffed.staff.drawer_test(OWNER, "试钱箱") is None
     tested = [x for x in happenings(staffed) if isinstance(x, PersonActed)][-2:]
-    assert [(x.act, x.approved_by) for x in tested] == [
-        (Act.DRAWER_TESTED, "老张"),
-        (Act.DRAWER_TESTED, "店主"),
+    assert [(x.act, x.approved_by, x.reason) for x in tested] == [
+        (Act.DRAWER_TESTED, "老张", "试钱箱"),
+        (Act.DRAWER_TESTED, "店主", "试钱箱"),
     ]
     assert staffed.shifts.now().figures.drawer_openings == 2
 
 
 def test_without_an_owner_nobody_tests_the_drawer(shop: Shop) -> None:
-    refused = shop.staff.drawer_test("4719")
+    refused = shop.staff.drawer_test("4719", "试钱箱")
     assert refused is not None
     assert refused.code is NoticeCode.OWNER_PIN_UNSET

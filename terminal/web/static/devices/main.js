@@ -5,15 +5,25 @@ import { TroubleError, get, post } from "../till/api.js";
 const byId = (id) => document.getElementById(id);
 const buttons = document.querySelectorAll("button");
 
+// Whose leave, and why: asked for once on the page. A PIN that was left there is nobody's leave.
+const PIN_STAYS_MS = 120_000;
+let forgetting = 0;
+
+function leave() {
+  clearTimeout(forgetting);
+  forgetting = setTimeout(() => { byId("pin").value = ""; }, PIN_STAYS_MS);
+  return { pin: byId("pin").value, reason: byId("reason")?.value ?? "" };
+}
+
 async function step(name, body) {
   const says = byId(`${name}-says`);
   says.textContent = "…";
   for (const button of buttons) button.disabled = true;
   try {
-    const answer = await post(`/devices/${name}`, body);
+    const answer = await post(`/devices/${name}`, { ...body, ...leave() });
     says.textContent = answer.says;
     says.dataset.good = String(answer.good);
-    byId(name === "scanner" ? "scanner-url" : "url").textContent = answer.url;
+    if (answer.good) byId(name === "scanner" ? "scanner-url" : "url").textContent = answer.url;
   } catch (error) {
     if (!(error instanceof TroubleError)) throw error;
     says.textContent = error.says || "终端没有回答 · no answer";
@@ -36,11 +46,10 @@ byId("choice").addEventListener("submit", (event) => {
   });
 });
 
-byId("drawer").addEventListener("submit", (event) => {
+byId("drawer").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const pin = new FormData(event.target).get("pin");
-  event.target.reset();
-  step("drawer", { pin });
+  await step("drawer", {});
+  byId("pin").value = ""; // there is money in it
 });
 
 byId("scanner")?.addEventListener("submit", (event) => {
@@ -90,7 +99,13 @@ async function poll() {
 async function listen(on) {
   clearTimeout(polling);
   try {
-    show(await post("/devices/listen", { on }));
+    const answer = await post("/devices/listen", { on, ...leave() });
+    byId("listen-says").dataset.good = String(!answer.says);
+    if (answer.says) {
+      byId("listen-says").textContent = answer.says; // whoever stands here may not
+      return;
+    }
+    show(answer);
     if (on) poll();
   } catch (error) {
     if (!(error instanceof TroubleError)) throw error;

@@ -14,6 +14,8 @@ export const basket = { selected: null };
 export function draw(screen, before) {
   document.body.dataset.state = screen.state;
   put("shop", screen.shop_name);
+  put("who", screen.person_text);
+  byId("who").hidden = !screen.person_text;
   drawStatuses(screen);
   drawNotice(screen);
   drawLines(screen);
