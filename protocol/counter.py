@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from protocol.evidence import Evidence
+from protocol.proxy import ProxyRules
 
 
 class CounterRule(Struct, frozen=True, kw_only=True):
@@ -43,13 +44,17 @@ class CounterWorker(Struct, frozen=True, kw_only=True):
 
 
 class CounterAwards(Struct, frozen=True, kw_only=True):
-    """Where points may be registered, by which rules, and by whom. ``shops`` may do it."""
+    """Where points may be registered, by which rules, and by whom. ``shops`` may do it.
+
+    ``proxy``: how far these workers redeem for others; None: not at all.
+    """
 
     version: int
     made_at: datetime
     shops: tuple[str, ...] = ()
     rules: tuple[CounterRule, ...] = ()
     workers: tuple[CounterWorker, ...] = ()
+    proxy: ProxyRules | None = None
 
 
 class CounterAwarded(Struct, frozen=True, kw_only=True, tag="counter_awarded"):

@@ -13,6 +13,7 @@ from protocol.discounts import Discount
 from protocol.drawer import DrawerOpened
 from protocol.evidence import Evidence, ProofGrade
 from protocol.prices import PriceChanged, PricesImported
+from protocol.proxy import Proxy, ProxyDelivered
 from protocol.shifts import ShiftClosed, ShiftOpened
 
 
@@ -90,7 +91,8 @@ class SaleCaptured(Struct, frozen=True, kw_only=True, tag="sale_captured"):
     ``account`` is the resident's pseudonym (16 hex digits), None for a sale without a
     resident. ``answered_by`` says whether the server held the points or the terminal
     stood in within its limits. ``discounts`` are what the shop took off, in the order in which it
-    was taken; not there where there are none.
+    was taken; not there where there are none. ``proxy`` where a worker redeemed for the resident;
+    then ``presented_by`` is his id, and ``beneficiary`` whose goods they are, if not the payer's.
     """
 
     sale_id: UUID
@@ -108,6 +110,7 @@ class SaleCaptured(Struct, frozen=True, kw_only=True, tag="sale_captured"):
     cashier: str | None = None
     practice: bool = False
     discounts: tuple[Discount, ...] | UnsetType = UNSET
+    proxy: Proxy | UnsetType = UNSET
 
 
 class ReversalReason(StrEnum):
@@ -210,4 +213,5 @@ Happening = (
     | CardPinWrong
     | PricesImported
     | PriceChanged
+    | ProxyDelivered
 )

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 from sqlalchemy import Connection, insert, select, update
 
 from protocol.counter import CounterAwards, CounterRule, CounterWorker
+from protocol.proxy import ProxyRules
 from server.awards.commands import Awarder, AwarderRole
-from server.awards.counter_tables import awarder_pin, counter_shop
+from server.awards.counter_tables import awarder_pin, counter_shop, proxy_rules
 from server.awards.people import awarder_of
 from server.awards.rules import linked_rules, rule_on, rules_on
 from server.awards.tables import award_rule_terms, awarder
@@ -40,6 +41,14 @@ class SetAwarderPin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     pin_hash: Annotated[str, Meta(pattern=r"^\$argon2id\$", max_length=255)]
 
 
+class SetProxyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far workers redeem for others from now on; for 0 residents a day: not at all."""
+
+    residents_a_day: Annotated[int, Meta(ge=0, le=1_000)]
+    points_a_day: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    deliver_within_days: Annotated[int, Meta(ge=0, le=60)] = 2
+
+
 @dataclass(frozen=True, slots=True)
 class _Segment:
     first_day: date
@@ -51,6 +60,7 @@ def register(desk: FactDesk) -> None:
     """Makes the desk apply what the office says of counters."""
     desk.register("allow_counter_awards", AllowCounterAwards, allow_counter_awards)
     desk.register("set_awarder_pin", SetAwarderPin, set_awarder_pin)
+    desk.register("set_proxy_rules", SetProxyRules, set_proxy_rules)
 
 
 def allow_counter_awards(
@@ -95,6 +105,29 @@ def set_awarder_pin(tx: Connection, stamp: FactStamp, command: SetAwarderPin) ->
     else:
         tx.execute(update(awarder_pin).where(*own).values(pin_hash=command.pin_hash))
     return Noted(command.awarder)
+
+
+def set_proxy_rules(tx: Connection, stamp: FactStamp, command: SetProxyRules) -> Noted:
+    """Let workers redeem for others so far, or no longer."""
+    values = structs.asdict(command)
+    before = proxy_rules_of(tx, stamp.pool)
+    if tx.execute(select(proxy_rules.c.pool).where(proxy_rules.c.pool == stamp.pool)).first():
+        tx.execute(update(proxy_rules).where(proxy_rules.c.pool == stamp.pool).values(**values))
+    else:
+        tx.execute(insert(proxy_rules).values(pool=stamp.pool, **values))
+    return Noted("proxy", again=before == proxy_rules_of(tx, stamp.pool))
+
+
+def proxy_rules_of(tx: Connection, pool: str) -> ProxyRules | None:
+    """How far workers redeem for others; None where they may not."""
+    row = tx.execute(select(proxy_rules).where(proxy_rules.c.pool == pool)).one_or_none()
+    if row is None or row.residents_a_day == 0:
+        return None
+    return ProxyRules(
+        residents_a_day=row.residents_a_day,
+        points_a_day=row.points_a_day,
+        deliver_within_days=row.deliver_within_days,
+    )
 
 
 def may_register_at(tx: Connection, pool: str, shop: str) -> bool:
@@ -148,6 +181,7 @@ def build_counter_awards(tx: Connection, pool: str, day: date) -> CounterAwards:
             )
             for each in workers
         ),
+        proxy=proxy_rules_of(tx, pool),
     )
 
 

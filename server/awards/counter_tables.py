@@ -76,3 +76,16 @@ counter_award = Table(
     Index("counter_awards_by_event", "pool", "event"),
 )
 never_changes(counter_award, "what a terminal told stays as it was told")
+
+# How far workers redeem for others. No row: not at all; `residents_a_day` 0: no longer.
+proxy_rules = Table(
+    "proxy_rules",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("residents_a_day", Integer, nullable=False),
+    Column("points_a_day", BigInteger, nullable=True),
+    Column("deliver_within_days", Integer, nullable=False),
+    PrimaryKeyConstraint("pool", name="a_pool_has_one_set_of_proxy_rules"),
+    ForeignKeyConstraint(["pool"], ["pool.pool"], name="proxy_rules_are_a_pools"),
+)
+updated(proxy_rules, "residents_a_day", "points_a_day", "deliver_within_days")

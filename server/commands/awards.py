@@ -15,6 +15,7 @@ from server.commands.award_rules import (
 from server.commands.awarding import award, claw_back
 from server.commands.counter_awards import counter
 from server.commands.opening_corrections import correct_opening
+from server.commands.proxies import proxies
 from server.commands.record_card import record_card
 from server.commands.tasks import task
 
@@ -38,5 +39,6 @@ def register(group: click.Group) -> None:
         awarder,
         partner,
         counter,
+        proxies,
     ):
         group.add_command(command)

@@ -7,7 +7,7 @@ import click
 from argon2 import PasswordHasher, Type
 
 from protocol.messages import OutcomeKind
-from server.awards.counter import AllowCounterAwards, SetAwarderPin
+from server.awards.counter import AllowCounterAwards, SetAwarderPin, SetProxyRules
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import submit
 from server.db import reading
@@ -56,6 +56,30 @@ def counter_pin(context: CommandContext, awarder: str, *, pin_stdin: bool) -> No
         click.echo(f"{awarder} 的 PIN 码已设 / set")
     else:
         click.echo(f"{awarder} 的 PIN 码，只显示这一次 / shown only this once: {pin}")
+
+
+@counter.command("proxy-rules")
+@click.option("--residents-a-day", type=int, required=True, help="每人每天代几位，0 停止 / 0: none")
+@click.option("--points-a-day", type=int, help="每人每天最多多少积分 / points a day, a worker")
+@click.option("--deliver-within-days", type=int, default=2, show_default=True, help="几天内送到")
+@pass_context
+def counter_proxy_rules(
+    context: CommandContext,
+    *,
+    residents_a_day: int,
+    points_a_day: int | None,
+    deliver_within_days: int,
+) -> None:
+    """工作人员代兑换的上限和送达期限 / How far workers redeem for others, and by when."""
+    submit(
+        context,
+        SetProxyRules(
+            residents_a_day=residents_a_day,
+            points_a_day=points_a_day,
+            deliver_within_days=deliver_within_days,
+        ),
+    )
+    click.echo("代兑换规则已设 / set" if residents_a_day else "代兑换已停止 / stopped")
 
 
 @counter.command("list")

@@ -26,6 +26,7 @@ from server.redemption.intake import (
 from server.redemption.order_days import expire_orders, set_voucher_days
 from server.redemption.order_values import CancelOrder, ExpireOrders, FulfilOrder, SetVoucherDays
 from server.redemption.parked import BookParked, LeaveParked, book_parked, leave_parked
+from server.redemption.proxies import ConfirmDelivery, confirm_delivery
 from server.redemption.queries import ChainHead, Refund, Sale, chain_head, refunds_of, sale_of
 from server.redemption.reading_ahead import read_ahead
 from server.redemption.recovering import (
@@ -44,6 +45,7 @@ __all__ = [
     "BookParked",
     "CancelOrder",
     "ChainHead",
+    "ConfirmDelivery",
     "CountStock",
     "DifferenceKnown",
     "EpochDiffers",
@@ -91,6 +93,7 @@ def register(desk: FactDesk) -> None:
     desk.register("open_epoch", OpenEpoch, open_epoch)
     desk.register("reopen_terminal", ReopenTerminal, reopen_terminal)
     desk.register("book_parked", BookParked, book_parked)
+    desk.register("confirm_delivery", ConfirmDelivery, confirm_delivery)
     desk.register("leave_parked", LeaveParked, leave_parked)
     desk.register("recover_record", RecoverRecord, recover_record)
     desk.register("note_recovery", NoteRecovery, note_recovery)

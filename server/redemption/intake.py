@@ -28,6 +28,7 @@ from protocol.journal import (
 )
 from protocol.messages import OutcomeKind, RecordOutcome
 from protocol.prices import PriceChanged, PricesImported
+from protocol.proxy import ProxyDelivered
 from protocol.sales import (
     OrderFulfilled,
     SaleCaptured,
@@ -42,13 +43,14 @@ from server.directory import Terminal, TerminalState, pool_terms, terminal_of
 from server.directory.card_pins import note_wrong_pin
 from server.facts import FactStamp, Refusal
 from server.redemption.booked import Booked, Booking, Parked
-from server.redemption.capture import Told, book_sale
+from server.redemption.capture import Told
 from server.redemption.counter_awards import book_counter_award
 from server.redemption.declared import book_declared
 from server.redemption.evidence import card_proof_holds
 from server.redemption.fulfilled import book_fulfilled
 from server.redemption.gaps import first_missing, is_noted_gap
 from server.redemption.opening import opened
+from server.redemption.proxies import book_delivered, book_sold
 from server.redemption.queries import CHAIN, ChainHead, chain_head, chain_link
 from server.redemption.refunding import book_refund
 from server.redemption.reversal import book_reversal
@@ -265,12 +267,13 @@ def _count_wrong_pin(tx: Connection, told: Told, tried: CardPinWrong) -> Booking
 
 
 _BOOKS: dict[type[object], Callable[[Connection, Told, Any], Booking]] = {
-    SaleCaptured: book_sale,
+    SaleCaptured: book_sold,
     SaleReversed: book_reversal,
     SaleRefunded: book_refund,
     TakingsDeclared: book_declared,
     OrderFulfilled: book_fulfilled,
     CounterAwarded: book_counter_award,
+    ProxyDelivered: book_delivered,
     CardPinWrong: _count_wrong_pin,
     ShiftClosed: book_shift,
 }
