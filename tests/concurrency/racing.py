@@ -39,11 +39,11 @@ def make_meet(patch: pytest.MonkeyPatch, owner: object, name: str, *, wait_s: fl
     patch.setattr(owner, name, read_and_meet)
 
 
-def take_the_lock_off(patch: pytest.MonkeyPatch) -> None:
+def take_the_lock_off(patch: pytest.MonkeyPatch, *, first: int = _FACTS_BEFORE) -> None:
     """Facts of one pool no longer wait for each other: each gets a number without anybody's
-    lock, and nobody writes the log's head. The ledger's own locks stay.
+    lock, from ``first`` on, and nobody writes the log's head. The ledger's own locks stay.
     """
-    numbers = count(_FACTS_BEFORE)
+    numbers = count(first)
     replace = WorkingSet.replace
 
     def counted(_tx: Connection, pool: str, **_: object) -> Row:

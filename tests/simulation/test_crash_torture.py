@@ -23,9 +23,7 @@ import urllib3
 
 from bench.processes import free_port, run_module
 from demo.world import Resident, World, guanghui
-from protocol.codes import make_slot, to_digits
-from protocol.money import Points
-from server.directory.keys import load_keys
+from tests.support.real_pool import Codes
 from tests.support.zygote import Forked, Zygote
 
 DEEDS = 40
@@ -129,28 +127,6 @@ class Till:
         while self.ask("GET", "/api/view")["untold"]:
             assert time.monotonic() < deadline_s, "the server never heard of it all"
             time.sleep(0.1)
-
-
-class Codes:
-    """Residents' phone codes, made with the pool's keys."""
-
-    def __init__(self, keys_folder: Path) -> None:
-        self._keys = load_keys(keys_folder)
-
-    def text(self, resident: Resident) -> str:
-        return to_digits(
-            make_slot(
-                self._keys.slot_issuer,
-                self._keys.tag,
-                kid=self._keys.slot_kid,
-                account=bytes.fromhex(resident.account),
-                starts_at=datetime.now(UTC),
-                minutes=30,
-                cap=Points(400),
-                batch=0,
-                index=0,
-            )
-        )
 
 
 @dataclass

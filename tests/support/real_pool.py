@@ -14,7 +14,10 @@ from typing import Any
 import urllib3
 
 from bench.processes import free_port, run_module
-from demo.world import guanghui
+from demo.world import Resident, guanghui
+from protocol.codes import make_slot, to_digits
+from protocol.money import Points
+from server.directory.keys import load_keys
 from tests.support.running_till import HEADERS
 from tests.support.zygote import Forked, Zygote
 
@@ -24,29 +27,73 @@ Sales = dict[str, tuple[int, int]]
 """Receipt number: points and fen."""
 
 
-class Pool:
-    """A server with two merchants, one shop each."""
+class Codes:
+    """Residents' phone codes, made with the pool's keys."""
 
-    def __init__(self, folder: Path, zygote: Zygote) -> None:
+    def __init__(self, keys_folder: Path) -> None:
+        self._keys = load_keys(keys_folder)
+
+    def text(self, resident: Resident) -> str:
+        return to_digits(
+            make_slot(
+                self._keys.slot_issuer,
+                self._keys.tag,
+                kid=self._keys.slot_kid,
+                account=bytes.fromhex(resident.account),
+                starts_at=datetime.now(UTC),
+                minutes=30,
+                cap=Points(400),
+                batch=0,
+                index=0,
+            )
+        )
+
+
+class Pool:
+    """A server with two merchants, one shop each, on SQLite or where ``database_url`` says."""
+
+    def __init__(
+        self, folder: Path, zygote: Zygote, *, database_url: str = "", program: str = "server"
+    ) -> None:
         self.folder, self.zygote = folder, zygote
+        self._database = f'database_url = "{database_url}"\n' if database_url else ""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.config = folder / "server.toml"
-        self.config.write_text(f'data_dir = "server"\nlisten_port = {port}\n')
+        self.config.write_text(f'data_dir = "server"\nlisten_port = {port}\n{self._database}')
         self.command("init", "--pool", "guanghui")
         world = guanghui(2026)
         self.shops = [each.shop for each in world.merchants]
+        self.residents = {each.key: each for each in world.residents}
         rows = world.commands(datetime.now(UTC).date())
         lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
         self.command("import", "-", given=lines)
-        self.program = Forked(zygote, "server", self.config, f"{self.url}/v1/health")
+        self.program = Forked(zygote, program, self.config, f"{self.url}/v1/health")
         self.program.start()
+
+    def second_server(self, program: str = "server") -> tuple[str, Forked]:
+        """Another process on the same database, started; its address first."""
+        port = free_port()
+        config = self.folder / f"server-{port}.toml"
+        config.write_text(f'data_dir = "server"\nlisten_port = {port}\n{self._database}')
+        url = f"http://127.0.0.1:{port}"
+        started = Forked(self.zygote, program, config, f"{url}/v1/health")
+        started.start()
+        return url, started
 
     def command(self, *arguments: str, given: str = "") -> str:
         return run_module("server", "--config", str(self.config), *arguments, standard_input=given)
 
-    def terminal(self, name: str, shop: int = 0, stick: Path | None = None) -> "Terminal":
-        return Terminal(self, name, self.shops[shop], stick)
+    def terminal(
+        self,
+        name: str,
+        shop: int = 0,
+        stick: Path | None = None,
+        *,
+        url: str = "",
+        program: str = "terminal",
+    ) -> "Terminal":
+        return Terminal(self, name, self.shops[shop], stick, url=url or self.url, program=program)
 
     def sales_of(self, terminal: str) -> Sales:
         path = self.folder / "server" / "huidian.sqlite3"
@@ -91,20 +138,22 @@ class Pool:
 class Terminal:
     """One real terminal, and what its page has acknowledged."""
 
-    def __init__(self, pool: Pool, name: str, shop: str, stick: Path | None) -> None:
+    def __init__(
+        self, pool: Pool, name: str, shop: str, stick: Path | None, *, url: str, program: str
+    ) -> None:
         self.pool, self.name = pool, name
         self.data = pool.folder / name
         self.config = pool.folder / f"{name}.toml"
         self.port = free_port()
         medium = "" if stick is None else f'second_medium = "{stick}"\n'
         self.config.write_text(
-            f'data_dir = "{name}"\nlisten_port = {self.port}\nserver_url = "{pool.url}"\n{medium}'
+            f'data_dir = "{name}"\nlisten_port = {self.port}\nserver_url = "{url}"\n{medium}'
         )
         asked = ("--shop", shop, "--terminal", name, "--json")
         code = json.loads(pool.command("invite-terminal", *asked))["code"]
         run_module("terminal", "--config", str(self.config), "enrol", "--code", code)
         health = f"http://127.0.0.1:{self.port}/health"
-        self.program = Forked(pool.zygote, "terminal", self.config, health)
+        self.program = Forked(pool.zygote, program, self.config, health)
         self.shown: Sales = {}
 
     def ask(self, method: str, path: str, **body: object) -> dict[str, Any]:

@@ -17,9 +17,16 @@ import urllib3
 
 from server.bootstrap.main import main as server_main
 from terminal.bootstrap import main as terminal_main
+from tests.support import unlocked
 
 ROOT = Path(__file__).resolve().parents[2]
-MAINS = {"terminal": terminal_main, "server": server_main}
+MAINS = {
+    "terminal": terminal_main,
+    "server": server_main,
+    "terminal-without-lock": unlocked.terminal_without_lock,
+    "server-with-pause": unlocked.server_with_pause,
+    "server-without-lock": unlocked.server_without_lock,
+}
 UP_WITHIN_S = 60.0
 GONE_WITHIN_S = 30.0
 
