@@ -3,29 +3,11 @@ Z report, the journal and the books say the same.
 """
 
 import random
-from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
-import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from protocol.codes import to_digits
-from protocol.evidence import SlotEvidence
-from protocol.journal import Envelope, SignedRecord, decode_happening
-from protocol.keys import public_key_text
-from protocol.messages import (
-    Approved,
-    AuthoriseRequest,
-    DocumentsAnswer,
-    DocumentsRequest,
-    EnrolAnswer,
-    JournalAnswer,
-    Problem,
-)
-from protocol.reasons import Declined
 from protocol.sales import SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftClosed
 from server.bootstrap.desk import make_desk
@@ -33,114 +15,17 @@ from server.commands.audit import run_audit
 from server.db import reading
 from server.redemption import tables as t
 from terminal.domain.discounts import DiscountRules
-from terminal.domain.ports import TerminalIdentity, Unreachable, UnreachableReason
-from terminal.pool.link import PoolLink
 from terminal.shifts.shifts import Counted
-from terminal.store.tables import journal
-from terminal.workers.sync import SyncRound
-from tests.support.shop import TERMINAL_KEY, PoolAnswers, Shop
-from tests.unit.server.world import ZHANG, Till, World
+from tests.support.pool_till import PoolTill, pass_time, till_of
+from tests.unit.server.world import ZHANG, World
 
 CHOICES = 60
-
-
-class ServedPool(PoolAnswers):
-    """The pool of :class:`World`, asked over its real application; or not reached at all."""
-
-    def __init__(self, till: Till) -> None:
-        super().__init__()
-        self.till = till
-        self.reachable = True
-
-    def authorise(self, request: AuthoriseRequest) -> Approved | Declined | Unreachable:
-        if not self.reachable:
-            return Unreachable(UnreachableReason.NO_CONNECTION)
-        answer = self.till.authorise(
-            request.sale_id,
-            request.evidence,
-            required=request.required_points,
-            optional=request.optional_points,
-        )
-        assert not isinstance(answer, Problem), answer
-        return answer
-
-
-class Link:
-    """What the sync worker asks, answered by the real application."""
-
-    def __init__(self, till: Till) -> None:
-        self.till = till
-
-    def tell(self, records: tuple[SignedRecord, ...]) -> JournalAnswer:
-        answer = self.till.send_records(*records)
-        assert isinstance(answer, JournalAnswer), answer
-        return answer
-
-    def fetch_documents(self, asked: DocumentsRequest) -> DocumentsAnswer:
-        answer = self.till.ask("documents", asked, DocumentsAnswer)
-        assert isinstance(answer, DocumentsAnswer), answer
-        return answer
-
-
-class PoolShop(Shop):
-    """The till of a shop of this pool, enrolled there."""
-
-    def __init__(self, path: Path, world: World) -> None:
-        self.world = world
-        assert world.keys.root is not None
-        self.world_root = world.keys.root.public_key()
-        self.link = Till(world, "t-1")
-        self.link.key = TERMINAL_KEY
-        assert isinstance(self.link.enrol(world.invite("shop-a", "t-1")), EnrolAnswer)
-        super().__init__(path, rules=DiscountRules(rounding_step_fen=10), terminal="t-1")
-
-    def __post_init__(self) -> None:
-        self.served = self.pool = ServedPool(self.link)
-        self.wall.at = self.world.clock()
-        super().__post_init__()
-
-    def open(self) -> None:
-        self.identity = TerminalIdentity(
-            terminal="t-1",
-            epoch=1,
-            pool=self.world.pool,
-            root_key=public_key_text(self.world_root),
-            shop="shop-a",
-            shop_name="门店",
-            merchant_name="商户",
-        )
-        super().open()
-
-    def sync(self) -> None:
-        SyncRound(
-            store=self.store,
-            outbox=self.outbox,
-            link=cast("PoolLink", Link(self.link)),
-            clock=self.clock,
-            changes=self.changes,
-            root_key=self.world_root,
-            tag=self.world.keys.tag,
-            stop_selling=lambda _says: self.till.stop_selling(),
-            pool=self.world.pool,
-        )()
-
-    def show_slot(self) -> None:
-        slot = self.world.slot(ZHANG)
-        assert isinstance(slot, SlotEvidence)
-        self.till.scan(to_digits(bytes.fromhex(slot.payload_hex)))
-
-    def records(self) -> Sequence[object]:
-        """Everything that the terminal wrote down, oldest first."""
-        with self.store.reading() as connection:
-            bodies = connection.execute(select(journal.c.body).order_by(journal.c.seq)).scalars()
-            envelopes = [msgspec.json.decode(body, type=Envelope) for body in bodies]
-        return [decode_happening(each.happening) for each in envelopes]
 
 
 class Cashier:
     """Presses something, as chance has it."""
 
-    def __init__(self, shop: PoolShop, chance: random.Random) -> None:
+    def __init__(self, shop: PoolTill, chance: random.Random) -> None:
         self.shop = shop
         self.chance = chance
 
@@ -157,8 +42,7 @@ class Cashier:
             self.lose_network,
         )
         self.chance.choice(presses)()
-        self.shop.world.clock.move(seconds=7)
-        self.shop.wall.at += timedelta(seconds=7)
+        pass_time(self.shop.world, self.shop, seconds=7)
 
     def add(self) -> None:
         self.shop.till.add_amount(self.yuan(30), "菜")
@@ -201,7 +85,7 @@ class Cashier:
         self.shop.power_cut()
 
     def lose_network(self) -> None:
-        self.shop.served.reachable = not self.shop.served.reachable
+        self.shop.line.reachable = not self.shop.line.reachable
 
     def yuan(self, most: int) -> str:
         return f"{self.chance.randint(0, most)}.{self.chance.randint(1, 99):02d}"
@@ -214,13 +98,13 @@ class Cashier:
         self.shop.returns.refund(receipt_no, "坏了", {line.line_no: milli})
 
 
-def sold_and_back(shop: PoolShop) -> tuple[list[SaleCaptured], list[SaleRefunded]]:
+def sold_and_back(shop: PoolTill) -> tuple[list[SaleCaptured], list[SaleRefunded]]:
     records = shop.records()
     sales = [x for x in records if isinstance(x, SaleCaptured)]
     return sales, [x for x in records if isinstance(x, SaleRefunded)]
 
 
-def no_line_is_below_zero_or_above_its_sale(shop: PoolShop) -> None:
+def no_line_is_below_zero_or_above_its_sale(shop: PoolTill) -> None:
     sales, refunds = sold_and_back(shop)
     for sale in sales:
         back = [x for x in refunds if x.sale_id == sale.sale_id]
@@ -237,16 +121,18 @@ def no_line_is_below_zero_or_above_its_sale(shop: PoolShop) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_z_report_journal_and_books_say_the_same(world: World, tmp_path: Path, seed: int) -> None:
     world.award(ZHANG, *["river-patrol"] * 20)
-    (tmp_path / "till").mkdir()
-    shop = PoolShop(tmp_path / "till", world)
-    shop.till.start("test")
-    shop.sync()
-    assert shop.store.documents().directory is not None
-    cashier = Cashier(shop, random.Random(seed))
+    with till_of(world, tmp_path, rules=DiscountRules(rounding_step_fen=10)) as shop:
+        whatever_is_pressed_all_say_the_same(world, shop, random.Random(seed))
+
+
+def whatever_is_pressed_all_say_the_same(
+    world: World, shop: PoolTill, chance: random.Random
+) -> None:
+    cashier = Cashier(shop, chance)
     for _ in range(CHOICES):
         cashier.press()
     shop.till.clear()
-    shop.served.reachable = True
+    shop.line.reachable = True
     shop.shifts.close(shop.shifts.next_z_no(), Counted(None, {}))
     shop.sync()
     assert shop.store.untold() == 0
@@ -273,4 +159,3 @@ def test_z_report_journal_and_books_say_the_same(world: World, tmp_path: Path, s
     with reading(world.engine) as tx:
         found = run_audit(tx, world.pool, make_desk)
     assert {x.invariant: x.violations for x in found if x.violations} == {}
-    shop.store.close()
