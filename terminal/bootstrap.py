@@ -164,6 +164,7 @@ class Terminal:
             staff=self._staff,
             orders=desks.orders,
             awarding=desks.awarding,
+            proxies=desks.proxies,
             prices=desks.prices,
             store=self.store,
             changes=self.changes,
@@ -236,9 +237,11 @@ class Terminal:
             wake_workers=self._wake,
             is_stopped=self.till.is_stopped,
             changes=self.changes,
+            sale_desk=self.till.desk,
         )
         desks = make_desks(around, self.link)
         self.till.code_taker = desks.takes
+        self.till.proxy_problem = desks.proxies.problem
         return desks
 
     def _make_staff(self, settings: TerminalSettings, identity: TerminalIdentity) -> Staff:

@@ -7,6 +7,8 @@ from protocol.codes import ResidentCode, ShowCode
 from terminal.checkout.asking import Asking
 from terminal.checkout.awarding import Awarding
 from terminal.checkout.orders import Orders
+from terminal.checkout.proxies import Proxies
+from terminal.checkout.sale_desk import SaleDesk
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.ports import Clock, Ids, OrderDesk, Papers, Store, TerminalIdentity
 from terminal.domain.stand_in import ImageTrust
@@ -30,6 +32,7 @@ class Around:
     wake_workers: Callable[[], None]
     is_stopped: Callable[[], bool]
     changes: Changes
+    sale_desk: SaleDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Desks:
     shifts: Shifts
     awarding: Awarding
     prices: PriceDesk
+    proxies: Proxies
 
     def takes(self, code: ResidentCode | ShowCode) -> bool:
         """A code from the scanner: whether a page behind 更多 took it."""
@@ -87,4 +91,14 @@ def make_desks(around: Around, order_desk: OrderDesk) -> Desks:
         wake_workers=around.wake_workers,
         changed=around.changes.note,
     )
-    return Desks(orders, shifts, awarding, prices)
+    proxies = Proxies(
+        desk=around.sale_desk,
+        identity=around.identity,
+        store=around.store,
+        asking=asking,
+        clock=around.clock,
+        ids=around.ids,
+        at_till=around.staff,
+        wake_workers=around.wake_workers,
+    )
+    return Desks(orders, shifts, awarding, prices, proxies)

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from protocol.documents import Policy
-from terminal.checkout.current import receipt_facts
+from terminal.checkout.current import proxy_name, receipt_facts
 from terminal.domain.notice import NoticeCode
 from terminal.domain.ports import (
     ReceiptFacts,
@@ -72,6 +73,8 @@ class AfterSale:
                 summary, sale, sold_at = found
                 balance = summary.row.balance_points
                 facts = self._facts(policy, sold_at, balance, copy_no, record)
+                named = proxy_name(sale, self._store.documents().awards)
+                facts = replace(facts, proxy_name=named)
                 document = self._receipts.sale(sale, facts)
                 work.queue_print(JobKind.SALE, receipt_no, document, copy_no)
         self._wake_workers()

@@ -357,6 +357,14 @@ class Asking:
             return Declined(DeclineReason.RESIDENT_UNKNOWN)
         return account
 
+    def holder(self, code: PresentedCode) -> tuple[str | None, bool]:
+        """Whose code it says that it is, as far as the directory knows, and whether it is a
+        denominated card, which is nobody's. Nothing of the code is checked.
+        """
+        account = _account(code, self._store.documents())
+        card = code.card if isinstance(code, CardWithPin) else code
+        return account, isinstance(card, CardCode) and card.card_id.hex() == account
+
     def evidence(self, sale_id: UUID, code: PresentedCode, points: int) -> Evidence:
         """What the sale keeps of the code: never a card's secret."""
         if isinstance(code, CardWithPin):

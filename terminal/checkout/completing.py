@@ -81,7 +81,11 @@ class Completing:
                 work.remove_parked(sale.taken_up)
             self._drawer.open_for(work, moment, captured)
             facts = receipt_facts(
-                self._identity, policy, occurred_at=moment.at, balance_before_points=before
+                self._identity,
+                policy,
+                occurred_at=moment.at,
+                balance_before_points=before,
+                proxy_name=sale.acting.name if sale.acting else "",
             )
             document = self._receipts.sale(captured, facts)
             work.queue_print(JobKind.SALE, captured.receipt_no, document, 0)

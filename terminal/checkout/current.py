@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from msgspec import UNSET
+
+from protocol.counter import CounterAwards
 from protocol.documents import Policy
 from protocol.evidence import Evidence, proof_grade
 from protocol.messages import Approved
@@ -16,6 +19,7 @@ from terminal.domain.card_pin import PinAsking
 from terminal.domain.papers import ServiceOrder
 from terminal.domain.ports import ReceiptFacts, SaleRow, TerminalIdentity
 from terminal.domain.presented import Confirming, PresentedCode
+from terminal.domain.proxy import Acting
 from terminal.domain.sale import SaleState
 
 
@@ -23,7 +27,8 @@ from terminal.domain.sale import SaleState
 class CurrentSale:
     """The sale on the page. ``code`` lives in memory only, and only until the sale ends.
 
-    ``taken_up`` is the number of the parked basket (取单) that it was.
+    ``taken_up`` is the number of the parked basket (取单) that it was; ``acting`` who redeems it
+    for somebody at home.
     """
 
     sale_id: UUID
@@ -39,6 +44,7 @@ class CurrentSale:
     points_chosen: int = 0
     captured: SaleCaptured | None = None
     taken_up: int | None = None
+    acting: Acting | None = None
 
 
 def is_shown_again(sale: CurrentSale, code: PresentedCode) -> bool:
@@ -100,6 +106,9 @@ def completed_sale(
         proof_grade=proof_grade(evidence) if evidence else None,
         cashier=cashier,
         discounts=sale.basket.frozen_discounts(),
+        presented_by=sale.acting.proxy.worker if sale.acting else None,
+        beneficiary=sale.acting.beneficiary if sale.acting else None,
+        proxy=sale.acting.proxy if sale.acting else UNSET,
     )
 
 
@@ -121,6 +130,16 @@ def orders_of(sale: SaleCaptured) -> tuple[ServiceOrder, ...]:
     )
 
 
+def proxy_name(sale: SaleCaptured, awards: CounterAwards | None) -> str:
+    """Who redeemed a sale for somebody at home, as people call him; his id where the terminal
+    knows him no more, empty for an ordinary sale.
+    """
+    if sale.proxy is UNSET:
+        return ""
+    worker, workers = sale.proxy.worker, awards.workers if awards is not None else ()
+    return next((each.name for each in workers if each.worker == worker), worker)
+
+
 def receipt_facts(
     identity: TerminalIdentity,
     policy: Policy,
@@ -129,6 +148,7 @@ def receipt_facts(
     balance_before_points: int | None,
     copy_no: int = 0,
     record: bytes = b"",
+    proxy_name: str = "",
 ) -> ReceiptFacts:
     """What a receipt says beside the sale."""
     return ReceiptFacts(
@@ -141,6 +161,7 @@ def receipt_facts(
         balance_before_points=balance_before_points,
         copy_no=copy_no,
         record=record,
+        proxy_name=proxy_name,
     )
 
 

@@ -22,6 +22,7 @@ from terminal.checkout.asking import terms_of
 from terminal.checkout.current import CurrentSale, tender_of
 from terminal.checkout.till import Till
 from terminal.checkout.view import (
+    ActingView,
     CompletedView,
     ConfirmingView,
     DiscountView,
@@ -115,6 +116,7 @@ class Page:
             disk_days=around.disk_days,
             offline_left_points=self._offline_left(policy),
             discounts=tuple(_discount(each) for each in sale.basket.discounts()),
+            acting=_acting(sale),
             rounding_step_fen=self._rules.rounding_step_fen,
             parked=tuple(_parked(each, moment.at) for each in self._till.parking.waiting()),
             rounds=any(x.kind is DiscountKind.ROUNDING for x in sale.basket.wishes),
@@ -270,3 +272,9 @@ def _notice(notice: Notice | None) -> NoticeView | None:
         figures=notice.figures,
         decline=notice.decline,
     )
+
+
+def _acting(sale: CurrentSale) -> ActingView | None:
+    if sale.acting is None or sale.state is SaleState.CAPTURED:
+        return None
+    return ActingView(name=sale.acting.name, place=sale.acting.proxy.place)

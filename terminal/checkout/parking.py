@@ -68,6 +68,9 @@ class Parking:
             if sale.state is SaleState.CAPTURED or not sale.basket.lines:
                 self._refuse(NoticeCode.PARK_EMPTY)
                 return
+            if sale.acting is not None:
+                self._refuse(NoticeCode.PROXY_NOT_PARKED)  # who, for whom, where would be lost
+                return
             taken = self._store.parked_numbers()
             number = sale.taken_up or next(x for x in range(1, MAX_PARKED + 2) if x not in taken)
             if number > MAX_PARKED:
@@ -101,7 +104,7 @@ class Parking:
             elif self._write(lambda work: work.turn_parked(number, is_up=True)):
                 self._waiting = None
                 sale = self._desk.new_sale(fresh.basket)
-                self._desk.sale = replace(sale, taken_up=number)
+                self._desk.sale = replace(sale, taken_up=number, acting=self._desk.sale.acting)
                 self._tell(number, fresh)
 
     def _on_sale(self, kept: KeptBasket) -> list[Item]:

@@ -116,7 +116,7 @@ class SaleDesk:
     def start_anew(self) -> None:
         """The same basket as a sale that has not asked yet."""
         sale = self.new_sale(self.sale.basket)
-        self.sale = replace(sale, taken_up=self.sale.taken_up)
+        self.sale = replace(sale, taken_up=self.sale.taken_up, acting=self.sale.acting)
 
     def new_sale(self, basket: Basket) -> CurrentSale:
         moment, step = self._clock.moment(), self._rules.rounding_step_fen

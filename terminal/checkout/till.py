@@ -28,7 +28,7 @@ from terminal.checkout.allowed import (
 from terminal.checkout.asking import Asking, at_most, code_cap, is_answer_to, terms_of
 from terminal.checkout.card_pins import CardPins
 from terminal.checkout.completing import Completing
-from terminal.checkout.current import is_shown_again, is_too_old, sale_row, tender_of
+from terminal.checkout.current import CurrentSale, is_shown_again, is_too_old, sale_row, tender_of
 from terminal.checkout.drawer import NO_DRAWER, CashDrawer
 from terminal.checkout.editing import Editing
 from terminal.checkout.parking import Parking
@@ -59,6 +59,8 @@ from terminal.domain.scan import (
     classify,
 )
 from terminal.domain.stand_in import ImageTrust
+
+ProxyProblem = Callable[[CurrentSale, PresentedCode | None, int], Notice | None]
 
 
 class Till:
@@ -107,6 +109,8 @@ class Till:
         self.parking = Parking(self.desk, store, clock, at_till, wake_workers)
         # Another page may be waiting for a code.
         self.code_taker: Callable[[ResidentCode | ShowCode], bool] = lambda _code: False
+        # Whoever redeems for somebody at home has limits of his own.
+        self.proxy_problem: ProxyProblem = lambda _sale, _code, _points: None
         self.snapshot = self.desk.snapshot
         self.say = self.desk.say
         self.add_item = self.editing.add_item
@@ -271,7 +275,13 @@ class Till:
                 self.desk.show(replace(sale, confirming=kept))
             return None  # the phone may be answering the question that stands there
         wanted = self._wanted(policy)
-        if policy is None or wanted is None or not self.desk.allows(asking_notice(sale, wanted)):
+        if (
+            policy is None
+            or wanted is None
+            or not self.desk.allows(
+                asking_notice(sale, wanted) or self.proxy_problem(sale, code, 0)
+            )
+        ):
             return None
         items = sale.basket.limited_items()
         try:
@@ -398,7 +408,7 @@ class Till:
                 cash_shown_fen not in {None, payment.cash_fen}
             ):
                 self.say(NoticeCode.OTHER_SALE, NoticeLevel.REFUSED)
-            else:
+            elif self.desk.show_refusal(self.proxy_problem(sale, None, payment.points)):
                 self._capture(policy, payment)
 
     def _capture(self, policy: Policy, payment: Tender) -> None:

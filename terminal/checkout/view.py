@@ -117,6 +117,13 @@ class PinView(Struct, frozen=True, kw_only=True):
     tries_left: int
 
 
+class ActingView(Struct, frozen=True, kw_only=True):
+    """Who redeems this sale for somebody at home, and to which door it goes."""
+
+    name: str
+    place: str
+
+
 class TillView(Struct, frozen=True, kw_only=True):
     """Everything on the cashier's page.
 
@@ -164,3 +171,4 @@ class TillView(Struct, frozen=True, kw_only=True):
     rounding_step_fen: int | None = None
     rounds: bool = False
     parked: tuple[ParkedView, ...] = ()
+    acting: ActingView | None = None

@@ -324,6 +324,11 @@ class Store(OwnGoodsStore, Protocol):
     ) -> Sequence[tuple[Happening, datetime]]:
         """Sales and refunds that happened in this time, in the journal's order."""
 
+    def proxy_records(self, since: datetime) -> Sequence[tuple[Happening, datetime]]:
+        """Sales since then that somebody redeemed for another, with their refunds and deliveries,
+        in the journal's order.
+        """
+
     def untold_value(self) -> tuple[int, int, int]:
         """Sales that the server was not told yet: how many, their points, their fen of money."""
 
@@ -399,6 +404,7 @@ class ReceiptFacts:
     ``receipt_code`` is the text of the QR code at its end, ``receipt_check`` the digits that are
     typed instead; none is printed where it is empty. ``record`` is what happened as it stands in
     the journal, its JSON; empty where it was journalled just now as this program writes it.
+    ``proxy_name`` is who redeemed for the resident, empty where nobody did.
     """
 
     occurred_at: datetime
@@ -412,6 +418,7 @@ class ReceiptFacts:
     receipt_code: str = ""
     receipt_check: str = ""
     record: bytes = b""
+    proxy_name: str = ""
 
 
 class Papers(Protocol):

@@ -1,9 +1,12 @@
 """Lays receipts out for people of seventy: what was bought, what points paid, what is to pay."""
 
+from msgspec import UNSET
+
 from drivers.document import Align, Columns, Document, Element, Rule, Size, Text
 from protocol.discounts import Discount, DiscountKind
 from protocol.messages import SaleFound
 from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan, price_of
+from protocol.proxy import Proxy
 from protocol.sales import AnsweredBy, Payment, RefundLine, SaleCaptured, SaleLine, SaleRefunded
 from terminal.domain.papers import Paper
 from terminal.domain.ports import ReceiptFacts
@@ -46,6 +49,8 @@ class ReceiptComposer:
         body.extend(blocks.important(words.to_pay.format(format_yuan(sale.payment.cash_fen))))
         if sale.payment.points > 0:
             body.extend(self._points(sale, facts))
+        if sale.proxy is not UNSET:
+            body.extend(self._proxy(sale, sale.proxy, facts))
         return Document((*body, *self._foot(facts)))
 
     def refund(
@@ -185,6 +190,20 @@ class ReceiptComposer:
             rows.append(Columns(words.proof, sale.proof_grade.value))
         if sale.answered_by is AnsweredBy.STAND_IN:
             rows.append(Text(words.offline))
+        return rows
+
+    def _proxy(self, sale: SaleCaptured, proxy: Proxy, facts: ReceiptFacts) -> list[Element]:
+        """For the resident at home: who redeemed, on whose word, where it goes and by when."""
+        words = self._words
+        rows: list[Element] = [
+            Rule(),
+            Columns(words.proxy, facts.proxy_name or proxy.worker, bold=True),
+            Columns(words.consent, words.consents[proxy.consent.value]),
+            Columns(words.door, proxy.place, bold=True),
+            Columns(words.deliver_by, proxy.deliver_by.isoformat()),
+        ]
+        if sale.beneficiary is not None:
+            rows.append(Columns(words.beneficiary, blocks.masked(sale.beneficiary)))
         return rows
 
     def _foot(self, facts: ReceiptFacts) -> list[Element]:

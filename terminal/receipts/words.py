@@ -1,5 +1,6 @@
 """The words of receipts: Chinese, English, both. Points carry the pool's own unit name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -34,6 +35,12 @@ class Words:
     after_sync: str
     offline: str
     proof: str
+    proxy: str
+    consent: str
+    door: str
+    deliver_by: str
+    beneficiary: str
+    consents: Mapping[str, str]
     free: str
     money_only: str
     farewell: str
@@ -70,6 +77,12 @@ CHINESE = Words(
     after_sync="联网后更新",
     offline="离线办理，余额以联网后为准",
     proof="凭证等级",
+    proxy="代办人",
+    consent="居民同意",
+    door="送到",
+    deliver_by="送达期限",
+    beneficiary="受益人尾号",
+    consents={"in_person": "当面", "phone": "电话", "note": "字条", "family": "家属"},
     free="免费",
     money_only="*只收现金",
     farewell="谢谢惠顾  请保留小票备查",
@@ -106,6 +119,17 @@ ENGLISH = Words(
     after_sync="after sync",
     offline="Offline: balance after sync",
     proof="Proof grade",
+    proxy="Redeemed by",
+    consent="Resident agreed",
+    door="To the door",
+    deliver_by="Deliver by",
+    beneficiary="Goods for, last digits",
+    consents={
+        "in_person": "in person",
+        "phone": "by phone",
+        "note": "in writing",
+        "family": "by family",
+    },
     free="free",
     money_only="*Money only",
     farewell="Thank you  Keep this receipt",
@@ -142,6 +166,17 @@ BOTH = Words(
     after_sync="联网后更新",
     offline="离线办理，余额以联网后为准\nOffline: balance after sync",
     proof="凭证等级 Proof grade",
+    proxy="代办人 Redeemed by",
+    consent="居民同意 Agreed",
+    door="送到 To the door",
+    deliver_by="送达期限 Deliver by",
+    beneficiary="受益人尾号 Goods for",
+    consents={
+        "in_person": "当面 in person",
+        "phone": "电话 by phone",
+        "note": "字条 in writing",
+        "family": "家属 by family",
+    },
     free="免费 free",
     money_only="*只收现金 Money only",
     farewell="谢谢惠顾  请保留小票备查\nThank you  Keep this receipt",

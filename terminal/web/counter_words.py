@@ -22,6 +22,58 @@ COUNTER_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
         later("有几张卡的号码后几位一样。"),
         later("请多填几位。"),
     ),
+    NoticeCode.PROXY_NOT_OFFERED: (
+        later("本店没有开通代兑换。"),
+        later("需要时请联系{pool}的工作人员开通。"),
+    ),
+    NoticeCode.PROXY_WORKER_NEEDED: (
+        later("代兑换要由社区工作人员来做。"),
+        later("请工作人员选自己的名字，输入 PIN 码。"),
+    ),
+    NoticeCode.PROXY_PLACE_NEEDED: (
+        later("没有写清送到哪里。"),
+        later("请填楼号门牌或房号，如“3号楼2单元501”，不要写姓名。"),
+    ),
+    NoticeCode.PROXY_CONSENT_NEEDED: (
+        later("没有选居民怎么同意的。"),
+        later("居民没有同意不能代兑换；同意了请选一项。"),
+    ),
+    NoticeCode.PROXY_OWN: (
+        later("不能给自己代兑换。"),
+        later("请换一位工作人员，或退出代兑换再收银。"),
+    ),
+    NoticeCode.PROXY_BEGUN: (
+        later("代兑换，送到 {place}。"),
+        later("请加商品，再扫居民的码。"),
+    ),
+    NoticeCode.PROXY_STOPPED: (later("不代兑换了。"), later("这一单是普通收银。")),
+    NoticeCode.PROXY_HELD: (
+        later("{unit}正在占用，现在不能改。"),
+        later("请先在收银台按“返回修改”。"),
+    ),
+    NoticeCode.PROXY_REVOKED: (
+        later("{pool}已收回这位工作人员的代兑换。"),
+        later("请按“返回修改”或清空；不要给商品。"),
+    ),
+    NoticeCode.PROXY_NEEDS_RESIDENT: (
+        later("代兑换要扫居民本人的码。"),
+        later("请扫委托的居民的码，不记名的卡不行。"),
+    ),
+    NoticeCode.PROXY_RESIDENTS_FULL: (
+        later("这位工作人员今天已代 {most} 位居民。"),
+        later("请换一位工作人员，或明天再办。"),
+    ),
+    NoticeCode.PROXY_POINTS_FULL: (
+        later("今天代兑换最多 {most} {unit}，还剩 {left} {unit}。"),
+        later("请减少商品，或换一位工作人员。"),
+    ),
+    NoticeCode.PROXY_NOT_PARKED: (
+        later("代兑换的单不能挂。"),
+        later("请收完这一单，或先退出代兑换。"),
+    ),
+    NoticeCode.PROXY_HOW_NEEDED: (later("没有选谁收到的。"), later("请选一项再按。")),
+    NoticeCode.PROXY_KNOWN: (later("早已登记送达。"), later("不用再登记。")),
+    NoticeCode.PROXY_DELIVERED: (later("已登记送达：{place}。"), later("可以做下一单。")),
     NoticeCode.AWARD_NOT_OFFERED: (
         later("本店没有开通登记{unit}。"),
         later("需要时请联系{pool}的工作人员开通。"),
@@ -32,7 +84,7 @@ COUNTER_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
     ),
     NoticeCode.WORKER_SIGNED_IN: (
         later("“{person}”已登录。"),
-        later("在“登记{unit}”里选事项；离开时请退出。"),
+        later("请选要办的事；离开时请退出。"),
     ),
     NoticeCode.WORKER_FROM_POOL: (
         later("社区工作人员的 PIN 码由{pool}发，本店不能设。"),

@@ -30,6 +30,7 @@ class Entry:
 MENU: Final = (
     Entry("/more/orders", later("券和上门单"), later("用兑换券、完成上门服务")),
     Entry("/more/awards", later("登记{unit}"), later("工作人员登记居民做的事、活动签到")),
+    Entry("/more/proxies", later("代兑换"), later("工作人员替居民兑换，送到家，登记送达")),
     Entry("/more/report", later("报表"), later("按小时、类别、积分看一天，存成表格")),
     Entry("/more/prices", later("价目"), later("从文件换价目、改价、存成文件，要店主 PIN 码")),
     Entry("/more/shift", later("班次"), later("开班、X 报表、数钱交班、Z 报表")),

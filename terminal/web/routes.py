@@ -42,6 +42,7 @@ from terminal.checkout.goods import Goods
 from terminal.checkout.last_run import LastRunDesk
 from terminal.checkout.orders import Orders
 from terminal.checkout.page import Page
+from terminal.checkout.proxies import Proxies
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
@@ -75,6 +76,7 @@ from terminal.web.more import MorePages
 from terminal.web.orders_page import OrdersPage
 from terminal.web.parked import ParkedRoutes
 from terminal.web.prices_page import PricesPage
+from terminal.web.proxies_page import ProxiesPage
 from terminal.web.qr import qr_svg
 from terminal.web.report_page import ReportPage
 from terminal.web.returning import ReturnRoutes
@@ -112,6 +114,7 @@ class WebDesk:
     staff: Staff
     orders: Orders
     awarding: Awarding
+    proxies: Proxies
     prices: PriceDesk
     store: Store
     changes: Changes
@@ -360,6 +363,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         staff_page.rules(),
         OrdersPage(desk.orders, more).rules(),
         AwardsPage(desk.awarding, desk.staff, desk.page, more).rules(),
+        ProxiesPage(desk.proxies, desk.staff, desk.page, more).rules(),
         PricesPage(desk.prices, more).rules(),
         LookUpPage(CardLookUp(desk.store, desk.clock, desk.staff), desk.page, more).rules(),
         ReportPage(desk.store, desk.clock, desk.page, more).rules(),

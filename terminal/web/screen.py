@@ -50,6 +50,7 @@ class Screen(TillView, frozen=True, kw_only=True):
 
     boot: str
     person_text: str
+    proxy_text: str
     catalogue_version: str
     notice_text: str
     notice_next: str
@@ -154,6 +155,7 @@ def screen_of(
         **asdict(view),
         boot=boot,
         person_text=say(later("{person} · 换人"), {"person": person}) if person else "",
+        proxy_text=_proxy(view),
         catalogue_version=goods_version(catalogue, own_revision),
         notice_text=notice.text,
         notice_next=notice.next,
@@ -315,3 +317,10 @@ def _figures(paid: PaymentView | CompletedView | None) -> tuple[FigureView, ...]
         FigureView(label=say(later("使用后")), text=unknown if after is None else str(after)),
         to_pay,
     )
+
+
+def _proxy(view: TillView) -> str:
+    if view.acting is None:
+        return ""
+    figures: dict[str, str | int] = {"person": view.acting.name, "place": view.acting.place}
+    return say(later("代兑换 · {person} · 送到 {place}"), figures)

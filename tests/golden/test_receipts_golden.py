@@ -17,6 +17,7 @@ from drivers.escpos.encode import encode_document
 from drivers.escpos.profile import PrinterProfile, usual_dots
 from drivers.fonts import find_cjk_font
 from protocol.documents import Catalogue
+from protocol.proxy import Consent
 from protocol.redemption import FenRemainder
 from terminal.domain.discounts import DiscountRules
 from terminal.domain.print_job import JobEvent
@@ -37,6 +38,8 @@ from tests.support.shop import (
     policy,
     slot_text,
 )
+from tests.unit.terminal.test_awarding import PIN
+from tests.unit.terminal.test_proxies import proxied_awards
 
 PAPERS = pytest.mark.parametrize("columns", [32, 48])
 LONGEST = "中牟大蒜礼盒（精选特级紫皮独头蒜5斤装，附保鲜袋、说明书和产地证明各一份，请放阴凉处）"
@@ -170,6 +173,14 @@ def discounted_back(shop: Shop) -> None:
     shop.returns.refund("T0001-000001", "不新鲜", {1: 2000, 2: 1300})
 
 
+def proxied(shop: Shop) -> None:
+    """The worker redeems for 王 at home, goods for 张."""
+    shop.take(proxied_awards())
+    shop.staff.sign_in("worker:w-1", PIN)
+    shop.proxies.begin("3号楼2单元501", Consent.PHONE, slot_text())
+    c2_points_only(shop)
+
+
 CASES: dict[str, Callable[[Shop], None]] = {
     "a1": a1,
     "a1b_waived": a1b_waived,
@@ -189,6 +200,9 @@ CASES: dict[str, Callable[[Shop], None]] = {
     "offline_both": in_words_of(PaperLanguage.BOTH, offline),
     "discounted": discounted,
     "discounted_back": discounted_back,
+    "proxied": proxied,
+    "proxied_english": in_words_of(PaperLanguage.ENGLISH, proxied),
+    "proxied_both": in_words_of(PaperLanguage.BOTH, proxied),
 }
 RECEIPTS = pytest.mark.parametrize("case", CASES)
 

@@ -345,9 +345,12 @@ class Shop:
             wake_workers=self._wake,
             is_stopped=self.till.is_stopped,
             changes=self.changes,
+            sale_desk=self.till.desk,
         )
         desks = make_desks(around, self.pool)
         self.till.code_taker = desks.takes
+        self.till.proxy_problem = desks.proxies.problem
+        self.proxies = desks.proxies
         self.orders, self.shifts, self.awarding = desks.orders, desks.shifts, desks.awarding
         self.prices = desks.prices
 

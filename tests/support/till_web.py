@@ -23,6 +23,7 @@ def desk_of(shop: Shop, language: str = "zh", streams: Streams | None = None) ->
         staff=shop.staff,
         orders=shop.orders,
         awarding=shop.awarding,
+        proxies=shop.proxies,
         prices=shop.prices,
         store=shop.store,
         changes=shop.changes,

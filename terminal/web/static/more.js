@@ -36,7 +36,7 @@ async function send(form) {
     const answer = await post(form.dataset.post, bodyOf(form));
     const go = answer.go && (form.dataset.go || answer.go);
     if (go) {
-      if (answer.text) sessionStorage.setItem(SAID, JSON.stringify(answer));
+      if (answer.text && go !== "/") sessionStorage.setItem(SAID, JSON.stringify(answer));
       location.assign(go);
       return;
     }

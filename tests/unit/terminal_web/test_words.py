@@ -43,6 +43,7 @@ CHINESE = re.compile(r"[\u3400-\u9fff]")
 NEVER = re.compile(r"(?<!积)分(?!成|钟)|授权|冻结|扣减|¥|线下")
 FIGURES: dict[str, str | int] = {
     "left": 2,
+    "place": "3-2-501",
     "receipt_no": "store-1-000007",
     "brand": "wechat",
     "copy": "missing",

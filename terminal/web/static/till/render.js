@@ -16,6 +16,8 @@ export function draw(screen, before) {
   put("shop", screen.shop_name);
   put("who", screen.person_text);
   byId("who").hidden = !screen.person_text;
+  put("proxy", screen.proxy_text);
+  byId("proxy").hidden = !screen.proxy_text;
   drawStatuses(screen);
   drawNotice(screen);
   drawLines(screen);
