@@ -18,12 +18,11 @@ from protocol.documents import SignedDocument, open_document, sign_document
 from protocol.issuers import IssuerRole, KeyList, ListedKey, certify, list_problem
 from protocol.keys import KeyTextError, pool_tag, public_key_text, read_public_key
 from server.directory.issuers import key_list, signed_key_list
-from server.directory.keys import PoolKeys
+from server.directory.keys import KIDS, PoolKeys, first_kid
 
 Kind = TypeVar("Kind")
 
 MAX_FILE_BYTES = 256 * 1024
-_KIDS = 256
 
 
 class KeyRequest(Struct, frozen=True, kw_only=True):
@@ -60,7 +59,9 @@ def with_key(
 ) -> KeyList:
     """With one more key of a role; those there are end when the overlap is over, or before."""
     used = {each.kid for each in listed.keys}
-    kid = next(each for each in range(1, _KIDS) if each not in used)
+    first = first_kid(key)
+    tried = ((first + step) % KIDS for step in range(KIDS))
+    kid = next(each for each in tried if each not in used)
     ended = [
         replace(each, ends_at=min(each.ends_at or others_end_at, others_end_at))
         if each.role is role and each.revoked_at is None

@@ -35,7 +35,7 @@ _SECRET_FILES = ("card-master.secret", "session.secret")
 _SECRET_FILE_BYTES = 32
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
-_KIDS = 256
+KIDS = 256
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -103,13 +103,13 @@ class PoolKeys:
     @property
     def card_kid(self) -> int:
         """The number by which cards name their issuer key."""
-        return _kid(self.card_issuer.public_key())
+        return first_kid(self.card_issuer.public_key())
 
     @property
     def slot_kid(self) -> int:
         """The number by which slots name theirs; the next one where both would be the same."""
-        kid = _kid(self.slot_issuer.public_key())
-        return (kid + 1) % _KIDS if kid == self.card_kid else kid
+        kid = first_kid(self.slot_issuer.public_key())
+        return (kid + 1) % KIDS if kid == self.card_kid else kid
 
     def issuer_keys(self) -> tuple[IssuerKey, ...]:
         """The public halves, as the pool is adopted with."""
@@ -124,7 +124,10 @@ class PoolKeys:
         return hmac.digest(self.card_master, message, "sha256")[:SECRET_BYTES]
 
 
-def _kid(key: Ed25519PublicKey) -> int:
+def first_kid(key: Ed25519PublicKey) -> int:
+    """The number that a key takes where nothing has it yet. It follows from the key, so that two
+    pools seldom number alike and a code of the other one is told from a forged one.
+    """
     return hashlib.sha256(key.public_bytes_raw()).digest()[0]
 
 

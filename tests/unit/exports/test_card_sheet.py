@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pypdfium2
 import pytest
@@ -9,9 +10,11 @@ from protocol.codes import CardCode, read_code, to_digits
 from server.exports.card_sheet import CARD_MM, CARDS_A_PAGE, CODE_MM, PrintedCard, card_sheet_pdf
 from server.exports.fonts import PageFont
 from tests.support.code_examples import card
+from tests.support.decoders import by_zbar, by_zxing
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DPI = 200
+PRINTER_DPI = 300
 MM = DPI / 25.4
 
 
@@ -26,9 +29,9 @@ def printed(number: int, **more: str) -> PrintedCard:
     )
 
 
-def pages(pdf: bytes) -> list[Image.Image]:
+def pages(pdf: bytes, dpi: float = DPI) -> list[Image.Image]:
     document = pypdfium2.PdfDocument(pdf)
-    return [page.render(scale=DPI / 72).to_pil().convert("L") for page in document]
+    return [page.render(scale=dpi / 72).to_pil().convert("L") for page in document]
 
 
 def test_each_card_is_read_from_the_rendered_page_and_its_code_is_wide_enough(
@@ -47,6 +50,20 @@ def test_each_card_is_read_from_the_rendered_page_and_its_code_is_wide_enough(
         assert width_px / MM == pytest.approx(CODE_MM, abs=1)
         code = read_code(each.text)
         assert isinstance(code, CardCode)
+
+
+@pytest.mark.parametrize("code_mm", [25, CODE_MM])
+def test_zbar_and_zxing_both_read_every_card_also_when_its_code_is_25_mm_wide(
+    font: PageFont, zbarimg: Path, tmp_path: Path, code_mm: float
+) -> None:
+    """A page that the printer shrinks ("fit to page") has smaller codes than ours."""
+    cards = [printed(number) for number in range(1, CARDS_A_PAGE + 1)]
+    (page,) = pages(card_sheet_pdf(cards, font, AT), PRINTER_DPI * code_mm / CODE_MM)
+    picture = tmp_path / "sheet.png"
+    page.save(picture)
+    digits = sorted(each.digits for each in cards)
+    assert sorted(by_zxing(picture)) == digits
+    assert sorted(by_zbar(zbarimg, picture)) == digits
 
 
 def test_marks_stand_outside_the_cards_and_a_card_is_as_large_as_a_wallets(
