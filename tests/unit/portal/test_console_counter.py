@@ -1,6 +1,7 @@
 """The console's page of the counter: what terminals registered, and what came back twice."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -9,9 +10,14 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from protocol.business_day import business_date
 from protocol.counter import CounterAwarded
+from protocol.messages import OutcomeKind
+from protocol.proxy import Consent, Proxy
 from protocol.sales import Payment, RefundLine
 from server.awards import AwarderRole, RegisterAwarder
-from server.awards.counter import AllowCounterAwards, SetAwarderPin
+from server.awards.counter import AllowCounterAwards, SetAwarderPin, SetProxyRules
+from server.db import reading
+from server.redemption import ConfirmDelivery
+from server.redemption.proxies import proxy_sales
 from tests.support.serving import listening
 from tests.unit.audit.pool_world import PASSWORD, RESIDENT
 from tests.unit.portal.portal_world import MERCHANT, OPERATOR, PortalWorld, text_of
@@ -65,13 +71,56 @@ def test_it_shows_awards_and_what_came_back_twice_with_its_sale(counter: PortalW
     assert "More came back than was sold" in english
 
 
+@pytest.fixture
+def redeemed(counter: PortalWorld) -> PortalWorld:
+    """小周 redeemed buns for a resident at home, due there today."""
+    pool = counter.pool
+    pool.tell(SetProxyRules(residents_a_day=5, deliver_within_days=0))
+    sale = pool.sell(MERCHANT, pool.line("bun", 2_000), points=5)
+    door = Proxy(
+        worker="w-1", consent=Consent.PHONE, place="3号楼2单元501", deliver_by=sale.business_date
+    )
+    changes = {"sale_id": pool.new_id(), "receipt_no": "t-xiaodian-0099", "proxy": door}
+    told = msgspec.structs.replace(sale, presented_by="w-1", **changes)
+    outcome = pool.record(MERCHANT, told)
+    assert outcome.outcome is not OutcomeKind.PARKED, outcome
+    return counter
+
+
+def test_what_is_late_at_the_door_stands_out_until_somebody_knows(redeemed: PortalWorld) -> None:
+    pool = redeemed.pool
+    on_time = text_of(redeemed.officer(OPERATOR).get("/console/counter").text)
+    assert "社区小周 → 3号楼2单元501" in on_time
+    assert "同意：打过电话" in on_time
+    assert "超期" not in on_time
+    pool.now += timedelta(days=2)
+    late = text_of(redeemed.officer(OPERATOR).get("/console/counter").text)
+    assert "超期没有送达：1 单" in late
+    english = text_of(redeemed.officer(OPERATOR).get("/console/counter?lang=en").text)
+    assert "Late: 1 not delivered" in english
+    with reading(pool.engine) as tx:
+        (one,) = proxy_sales(tx, pool.preset.id, business_date(pool.now, 3))
+    pool.tell(
+        ConfirmDelivery(
+            sale_id=one.sale_id,
+            delivered_on=business_date(pool.now, 3),
+            said_by="办公室",
+            how="电话问过本人",
+        )
+    )
+    known = text_of(redeemed.officer(OPERATOR).get("/console/counter").text)
+    assert "超期" not in known
+    assert "电话问过本人" in known
+
+
 def test_a_merchant_does_not_see_it(portal: PortalWorld) -> None:
     assert portal.signed_in().get("/console/counter").status_code != 200
 
 
 @pytest.fixture
-def address(counter: PortalWorld) -> Iterator[str]:
-    with listening(counter.app) as url:
+def address(redeemed: PortalWorld) -> Iterator[str]:
+    redeemed.pool.now += timedelta(days=2)
+    with listening(redeemed.app) as url:
         yield url
 
 
