@@ -60,10 +60,11 @@ class PhoneSlot(Struct, frozen=True, kw_only=True):
 
 
 class PhoneHistoryLine(Struct, frozen=True, kw_only=True):
-    """One thing that happened; points below 0 went."""
+    """One thing that happened, in Chinese and in English; points below 0 went."""
 
     at: int
     what: str
+    what_en: str
     points: int
 
 

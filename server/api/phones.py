@@ -212,7 +212,10 @@ def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datet
         balance_points=max(0, spendable(tx, pool, resident_account(phone.account), now)),
         history=tuple(
             PhoneHistoryLine(
-                at=int(each.registered_at.timestamp()), what=each.what, points=each.points
+                at=int(each.registered_at.timestamp()),
+                what=each.what,
+                what_en=each.what_en,
+                points=each.points,
             )
             for each in reversed(lines)
         ),

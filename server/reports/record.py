@@ -14,25 +14,27 @@ _PAGE = 1_000
 _AWARDS_PAGE = 500
 
 _WORDS = {
-    "award": "登记",
-    "clawback": "撤回",
-    "opening": "期初转入",
-    "opening_correction": "期初更正",
-    "card_paid_in": "面值卡转入",
-    "sale": "兑换",
-    "refund": "退还",
-    "expiry": "到期",
-    "write_off": "核销",
+    "award": ("登记", "awarded"),
+    "clawback": ("撤回", "taken back"),
+    "opening": ("期初转入", "brought forward"),
+    "opening_correction": ("期初更正", "opening corrected"),
+    "card_paid_in": ("面值卡转入", "paid in from a card"),
+    "sale": ("兑换", "redeemed"),
+    "refund": ("退还", "given back"),
+    "expiry": ("到期", "expired"),
+    "write_off": ("核销", "written off"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLine:
-    """One thing that happened: what, when it was registered, and the points, below 0 where they
-    went. What cleared something that was owed is in the line of what was credited.
+    """One thing that happened: what, in Chinese and in English (names as the pool wrote them),
+    when it was registered, and the points, below 0 where they went. What cleared something that
+    was owed is in the line of what was credited.
     """
 
     what: str
+    what_en: str
     registered_at: datetime
     points: int
 
@@ -53,7 +55,7 @@ def record_lines(tx: Connection, pool: str, account: str) -> list[RecordLine]:
         points = sum(_sign(each, own) * each.amount for each in moved)
         found.append((transfers[0], points))
     names = _award_names(tx, pool, [first.key for first, _ in found])
-    return [RecordLine(_what(first, names), first.recorded_at, points) for first, points in found]
+    return [RecordLine(*_what(first, names), first.recorded_at, points) for first, points in found]
 
 
 def _all_transfers(tx: Connection, pool: str, account: str) -> Iterator[TransferRecord]:
@@ -84,9 +86,11 @@ def _award_names(tx: Connection, pool: str, keys: list[str]) -> dict[str, str]:
     return names
 
 
-def _what(each: TransferRecord, names: dict[str, str]) -> str:
+def _what(each: TransferRecord, names: dict[str, str]) -> tuple[str, str]:
+    """In both languages."""
     named = names.get(each.key.partition(":")[2])
     if each.kind == "award" and named is not None:
-        return named
-    word = _WORDS.get(each.kind, each.kind)
-    return f"{word} {named or each.memo}".strip()
+        return named, named
+    chinese, english = _WORDS.get(each.kind, (each.kind, each.kind))
+    about = named or each.memo
+    return f"{chinese} {about}".strip(), f"{english} {about}".strip()

@@ -3,11 +3,12 @@
 import { NoDecoder, watch } from "./camera.js";
 import { confirmDigits, fromHex, joined, makeKey, number, publicKeyHex, readChallenge, showDigits, sign, toHex } from "./codes.js";
 import { draw } from "./qr.js";
-import { forget, forgetSlots, load, nextCounter, save, saveSlots, slotNow } from "./store.js";
-import { language, say, speak, turnLanguage } from "./words.js";
+import { forget, forgetSlots, hadSlots, load, nextCounter, save, saveSlots, slotNow } from "./store.js";
+import { half, language, say, speak, turnLanguage } from "./words.js";
 
 const RENEW_S = 30;
 const REFRESH_MS = 60_000;
+const LEVEL = { code: "L", "answer-code": "M" }; // how much of each code may be damaged
 
 const byId = (id) => document.getElementById(id);
 const nowSeconds = () => Math.floor(Date.now() / 1000);
@@ -18,6 +19,8 @@ let tab = "show";
 let stopCamera = null;
 let challenge = null;
 let renewing = false;
+let online = true; // whether the server answered last
+let notice = null; // what is said above: { name } of words.js, or { says } of the server in both languages
 
 // —— words ——
 
@@ -31,11 +34,17 @@ function words() {
   document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
   document.title = say("title");
   for (const place of document.querySelectorAll("[data-say]")) place.textContent = say(place.dataset.say, { unit: unit() });
+  showNotice();
 }
 
-function tell(text) {
-  byId("notice").textContent = text;
-  byId("notice").hidden = text === "";
+function showNotice() {
+  byId("notice").hidden = notice === null;
+  byId("notice").textContent = notice === null ? "" : notice.says ? half(notice.says) : say(notice.name);
+}
+
+function tell(name) {
+  notice = name === "" ? null : { name };
+  showNotice();
 }
 
 // —— the server ——
@@ -69,7 +78,7 @@ async function keep(key, told) {
 }
 
 async function enrol(code) {
-  tell(say("enrolling"));
+  tell("enrolling");
   // The same key again, should an answer have been lost: the code is good for it twice.
   const key = (await load("new-key")) ?? (await makeKey());
   await save("new-key", key);
@@ -80,10 +89,10 @@ async function enrol(code) {
     if (navigator.storage?.persist) navigator.storage.persist();
     await renew();
     view();
-    tell(say("enrolled"));
+    tell("enrolled");
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    tell(say(error.message));
+    tell(error.message);
   }
 }
 
@@ -96,15 +105,12 @@ async function refresh() {
     const told = await ask("/v1/phones/refresh", { account: phone.account, seq: phone.seq, at, signature });
     if (told.state !== undefined) return await ended(told.says);
     await keep(phone.key, told);
-    document.body.dataset.online = "yes";
-    if (byId("notice").dataset.of === "server") tell("");
+    online = true;
+    if (notice?.name === "clockOff") tell("");
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    document.body.dataset.online = "no";
-    if (error.message === "clockOff") {
-      tell(say("clockOff"));
-      byId("notice").dataset.of = "server";
-    }
+    online = error.message !== "noNetwork";
+    if (error.message === "clockOff") tell("clockOff");
   }
   view();
 }
@@ -114,8 +120,8 @@ async function ended(says) {
   shown = null;
   await forget("phone");
   forgetSlots();
+  notice = { says };
   view();
-  tell(says);
 }
 
 // The key has made all the codes that it can number: the slots serve until the phone is registered again.
@@ -125,7 +131,7 @@ async function usedUp() {
   tab = "show";
   await forget("phone");
   view();
-  tell(say("countersOut"));
+  tell("countersOut");
 }
 
 // —— the code ——
@@ -151,7 +157,7 @@ function drawCode() {
   byId("code").hidden = digits === undefined;
   if (digits === undefined || byId("code").dataset.digits === digits) return;
   byId("code").dataset.digits = digits;
-  draw(byId("code"), digits, "L");
+  draw(byId("code"), digits, LEVEL.code);
 }
 
 async function tick() {
@@ -178,7 +184,7 @@ async function startCamera() {
       const read = await readChallenge(text, phone);
       if (challenge !== null || tab !== "confirm") return;
       if (read === null) {
-        tell(say("notChallenge"));
+        tell("notChallenge");
         return;
       }
       challenge = read;
@@ -189,7 +195,7 @@ async function startCamera() {
     if (tab !== "confirm") endCamera();
   } catch (error) {
     part("none"); // no black picture and no "point at it" beside the reason why not
-    tell(say(error instanceof NoDecoder ? "decoderNone" : "cameraNone"));
+    tell(error instanceof NoDecoder ? "decoderNone" : "cameraNone");
   }
 }
 
@@ -211,7 +217,7 @@ async function agree() {
   const digits = await confirmDigits(phone, counter, challenge.payload);
   part("answer");
   byId("answer-code").dataset.digits = digits;
-  draw(byId("answer-code"), digits, "M");
+  draw(byId("answer-code"), digits, LEVEL["answer-code"]);
   speak(say("answerText"));
 }
 
@@ -226,7 +232,7 @@ function record() {
   const rows = (told?.history ?? []).map((line) => {
     const row = document.createElement("li");
     const [what, at, points] = ["span", "time", "b"].map((name) => row.appendChild(document.createElement(name)));
-    what.textContent = line.what;
+    what.textContent = language === "zh" ? line.what : (line.what_en ?? line.what);
     at.textContent = when(line.at);
     points.textContent = line.points > 0 ? `+${line.points}` : String(line.points);
     points.className = line.points > 0 ? "in" : "out";
@@ -234,11 +240,14 @@ function record() {
   });
   byId("lines").replaceChildren(...rows);
   byId("no-lines").hidden = rows.length > 0;
+  byId("old-lines").hidden = online || !told;
+  byId("old-lines").textContent = told ? say("offlineRecord", { when: when(told.server_time) }) : "";
 }
 
 function view() {
-  words();
   const slot = phone === null ? slotNow(nowSeconds()) : null;
+  if (phone === null && slot === null && notice === null && hadSlots()) notice = { name: "slotNone" };
+  words();
   const usable = phone !== null || slot !== null;
   byId("enrol").hidden = phone !== null;
   byId("tabs").hidden = phone === null;
@@ -292,6 +301,9 @@ async function start() {
   byId("speak").addEventListener("click", () => {
     const points = phone?.told?.balance_points ?? 0;
     speak(challenge && tab === "confirm" ? say("speakConfirm", { ...challenge, unit: unit() }) : say("speakShow", { points, unit: unit() }));
+  });
+  window.addEventListener("resize", () => {
+    for (const code of [byId("code"), byId("answer-code")]) if (code.clientWidth && code.dataset.digits) draw(code, code.dataset.digits, LEVEL[code.id]);
   });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) endCamera();

@@ -1,7 +1,7 @@
 // Checks a receipt: from the address that its code opened, by the camera, or typed off the paper.
 
 import { NoDecoder, watch } from "./camera.js";
-import { language, say, turnLanguage } from "./words.js";
+import { half, language, say, turnLanguage } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -15,9 +15,6 @@ const when = (seconds) =>
   new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", {
     year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false, timeZone: "Asia/Shanghai",
   }).format(new Date(seconds * 1000));
-
-// The server says everything in both languages, one after the other.
-const half = (says) => says.split(" / ")[language === "zh" ? 0 : 1] ?? says;
 
 function row(place, name, children) {
   const made = document.createElement(name);

@@ -70,4 +70,7 @@ export function slotNow(atSeconds) {
   }
 }
 
+// Whether this was a registered phone: its slots outlive its key, also when all their times are over.
+export const hadSlots = () => localStorage.getItem(SLOTS) !== null;
+
 export const forgetSlots = () => localStorage.removeItem(SLOTS);

@@ -155,6 +155,9 @@ export function say(name, figures = {}) {
   return text.replace(/\{(\w+)\}/g, (_, key) => String(figures[key] ?? ""));
 }
 
+// The server says a thing in both languages, one after the other.
+export const half = (says) => says.split(" / ")[language === "zh" ? 0 : 1] ?? says;
+
 export function speak(text) {
   if (!("speechSynthesis" in window)) return;
   const spoken = new SpeechSynthesisUtterance(text);
