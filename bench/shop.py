@@ -18,13 +18,13 @@ from config.pool import PoolPreset, load_pool
 from protocol.codes import make_slot, to_digits
 from protocol.documents import (
     Catalogue,
-    Directory,
     DirectoryEntry,
     IssuerKey,
     Item,
     Policy,
     StandInLimits,
     sign_document,
+    whole_directory,
 )
 from protocol.keys import pool_tag, public_key_text
 from protocol.messages import Approved, AuthoriseRequest
@@ -99,13 +99,15 @@ class SellingShop:
         sealer = Sealer(identity=identity, key=self.key, boot_id="bench")
         self.store = SqliteStore(self.file, sealer)
         preset = load_pool(POOL)
-        documents: tuple[Policy | Catalogue | Directory, ...] = (
+        documents: tuple[Policy | Catalogue, ...] = (
             _policy(preset, issuer, now),
             _catalogue(preset, now),
-            _directory(now),
         )
         for document in documents:
             self.store.save_document(sign_document(document, root, tag), document)
+        self.store.take_page(
+            whole_directory(_residents(), version=1, made_at=now, key=root, tag=tag)
+        )
         clock = ShopClock(system_wall, lambda: time.monotonic_ns() // 1_000_000)
         clock.note_server_time(now)
         account = _account(1)
@@ -222,9 +224,8 @@ def _catalogue(preset: PoolPreset, now: datetime) -> Catalogue:
     return Catalogue(version=1, made_at=now, items=items)
 
 
-def _directory(now: datetime) -> Directory:
-    entries = tuple(
+def _residents() -> tuple[DirectoryEntry, ...]:
+    return tuple(
         DirectoryEntry(account=_account(number), allowance_points=100)
         for number in range(1, RESIDENTS + 1)
     )
-    return Directory(version=1, made_at=now, entries=entries)

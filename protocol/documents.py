@@ -2,9 +2,11 @@
 
 Each document has its own version, counts up by one, and is signed with the pool's root
 key, which a terminal learns at enrolment. The directory holds pseudonyms, allowances
-rounded down to buckets (so that they are no balances), statuses and cards; no names.
+rounded down to buckets (so that they are no balances), statuses and cards; no names. It comes
+in pages: the changes since the one that a terminal has, or the whole in parts.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Struct
 
 from protocol.counter import CounterAwards
+from protocol.directory_digest import EMPTY_DIGEST, moved_digest
 from protocol.issuers import KeyList
 from protocol.keys import sign, signature_holds
 from protocol.redemption import NO_LIMITS, FenRemainder, LimitPeriod, Limits
@@ -22,7 +25,7 @@ DOCUMENT_PURPOSE = "document"
 
 
 class DocumentKind(StrEnum):
-    """The documents, each with versions of its own."""
+    """The documents, each with versions of its own; of the directory, pages and a head."""
 
     POLICY = "policy"
     CATALOGUE = "catalogue"
@@ -31,6 +34,15 @@ class DocumentKind(StrEnum):
     """By what rules and by whom points are registered at counters (:mod:`protocol.counter`)."""
     KEYS = "keys"
     """The pool's issuer keys, which the root key alone signs (:mod:`protocol.issuers`)."""
+    DIRECTORY_HEAD = "directory_head"
+
+
+class SignedDocument(Struct, frozen=True, kw_only=True):
+    """A document on the wire and on disk: exact bytes and the signature of one of the pool's keys."""
+
+    kind: DocumentKind
+    body: bytes
+    signature: bytes
 
 
 class StandInMode(StrEnum):
@@ -182,31 +194,79 @@ class DirectoryEntry(Struct, frozen=True, kw_only=True):
     phone_seq: int = 0
 
 
-class Directory(Struct, frozen=True, kw_only=True):
-    """Everybody who may redeem; whoever is absent may not."""
+class DirectoryHead(Struct, frozen=True, kw_only=True):
+    """Which directory: its number, when it was made, and the digest of all its entries."""
 
     version: int
     made_at: datetime
-    entries: tuple[DirectoryEntry, ...]
+    digest: str
 
 
-Document = Policy | Catalogue | Directory | CounterAwards | KeyList
+class DirectoryPlace(Struct, frozen=True, kw_only=True):
+    """How far somebody has read a whole directory: up to this account, as of this number."""
+
+    version: int
+    account: str
+
+
+class DirectoryBase(Struct, frozen=True, kw_only=True):
+    """The directory that changes are told of."""
+
+    version: int
+    digest: str
+
+
+class DirectoryPage(Struct, frozen=True, kw_only=True):
+    """What makes the directory named by ``head``: changes, or a part of the whole of it.
+
+    With a ``base`` the page is all that changed since, and fits nothing but exactly that base.
+    Without one it is part of the whole: it goes on ``after`` where the page before it ended
+    (None: it is the first) and ends at ``upto`` (None: it is the last). Whatever changes while
+    somebody reads moves to the end, so that the last page makes the whole of its head, however
+    many numbers the parts before had.
+
+    ``entries`` are the exact bytes of a :class:`DirectoryEntry` each, which the digest is of
+    (:mod:`protocol.directory_digest`); ``gone`` are accounts that are not there any more.
+    Everybody who may redeem is there; whoever is absent may not.
+    """
+
+    head: SignedDocument
+    entries: tuple[msgspec.Raw, ...]
+    gone: tuple[str, ...] = ()
+    base: DirectoryBase | None = None
+    after: DirectoryPlace | None = None
+    upto: DirectoryPlace | None = None
+
+    def opened_head(self) -> DirectoryHead:
+        """The head. It is as good as the page that brings it: the page's signature is over it.
+
+        Raises:
+            msgspec.DecodeError: it is none.
+        """
+        return msgspec.json.decode(self.head.body, type=DirectoryHead)
+
+    def residents(self) -> tuple[DirectoryEntry, ...]:
+        """The entries, read.
+
+        Raises:
+            msgspec.DecodeError: one of them is none.
+        """
+        return tuple(msgspec.json.decode(each, type=DirectoryEntry) for each in self.entries)
+
+
+NumberedDocument = Policy | Catalogue | CounterAwards | KeyList
+"""Those that come whole, under the next number."""
+
+Document = NumberedDocument | DirectoryPage | DirectoryHead
 
 _TYPES: dict[DocumentKind, type[Document]] = {
     DocumentKind.POLICY: Policy,
     DocumentKind.CATALOGUE: Catalogue,
-    DocumentKind.DIRECTORY: Directory,
+    DocumentKind.DIRECTORY: DirectoryPage,
+    DocumentKind.DIRECTORY_HEAD: DirectoryHead,
     DocumentKind.AWARDS: CounterAwards,
     DocumentKind.KEYS: KeyList,
 }
-
-
-class SignedDocument(Struct, frozen=True, kw_only=True):
-    """A document on the wire and on disk: exact bytes and the pool root key's signature."""
-
-    kind: DocumentKind
-    body: bytes
-    signature: bytes
 
 
 class DocumentProblem(StrEnum):
@@ -238,6 +298,23 @@ def is_signed_by(signed: SignedDocument, key: Ed25519PublicKey, tag: bytes) -> b
     """Whether this key signed the document for the pool with this tag."""
     message = _message(signed.kind, tag, signed.body)
     return signature_holds(key, DOCUMENT_PURPOSE, message, signed.signature)
+
+
+def whole_directory(
+    residents: Sequence[DirectoryEntry],
+    *,
+    version: int,
+    made_at: datetime,
+    key: Ed25519PrivateKey,
+    tag: bytes,
+) -> DirectoryPage:
+    """A directory that is one page, for few residents."""
+    entries = [msgspec.json.encode(each, order="deterministic") for each in residents]
+    digest = moved_digest(EMPTY_DIGEST, into=entries)
+    head = DirectoryHead(version=version, made_at=made_at, digest=digest)
+    return DirectoryPage(
+        head=sign_document(head, key, tag), entries=tuple(msgspec.Raw(each) for each in entries)
+    )
 
 
 def open_document(

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from protocol.documents import SignedDocument
+from protocol.documents import DirectoryPlace, DocumentKind, SignedDocument
 from protocol.evidence import Evidence
 from protocol.journal import SignedRecord
 from protocol.money import Points
@@ -205,6 +205,11 @@ class DocumentsRequest(Struct, frozen=True, kw_only=True):
     """The versions that the terminal has; 0 for none.
 
     A terminal that does not know of ``awards`` or ``keys`` leaves it out, and is given none.
+
+    Attributes:
+        directory_digest: of the directory that it has.
+        directory_after: it has read a whole directory up to here, and wants the next part.
+        shown: what it has of a kind of which the last answer said that it is ``unknown``.
     """
 
     policy: int = 0
@@ -212,6 +217,9 @@ class DocumentsRequest(Struct, frozen=True, kw_only=True):
     directory: int = 0
     awards: int | UnsetType = UNSET
     keys: int | UnsetType = UNSET
+    directory_digest: str = ""
+    directory_after: DirectoryPlace | None = None
+    shown: tuple[SignedDocument, ...] = ()
 
 
 class SaleRequest(Struct, frozen=True, kw_only=True):
@@ -340,9 +348,12 @@ class DocumentsAnswer(Struct, frozen=True, kw_only=True):
     ``certificate``: by which a phone knows the terminal (:mod:`protocol.codes.challenge`);
     ``certificates``: the same by every live issuer key, for phones that know only an older one.
     The list of keys, where there is a newer one, comes first of all documents.
+    ``unknown``: of these the terminal has what this server never gave, as after a backup was
+    restored. The terminal shows what it has, and gets what is newer by its number.
     """
 
     documents: tuple[SignedDocument, ...]
     server_time: datetime
     certificate: bytes | None = None
     certificates: tuple[bytes, ...] = ()
+    unknown: tuple[DocumentKind, ...] = ()

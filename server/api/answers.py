@@ -7,12 +7,9 @@ from datetime import datetime
 from enum import Enum, auto
 
 import msgspec
-from msgspec import UNSET
 from sqlalchemy import Connection
 
-from protocol.documents import DocumentKind
 from protocol.evidence import CardEvidence
-from protocol.issuers import IssuerRole
 from protocol.journal import (
     MAX_RECORDS_A_BATCH,
     Envelope,
@@ -24,8 +21,6 @@ from protocol.messages import (
     AuthoriseRequest,
     BootAnswer,
     BootRequest,
-    DocumentsAnswer,
-    DocumentsRequest,
     EnrolAnswer,
     EnrolRequest,
     JournalAnswer,
@@ -35,7 +30,6 @@ from protocol.messages import (
     RecordOutcome,
 )
 from protocol.reasons import Declined
-from server.api.certifying import terminal_certificate
 from server.api.replies import NotDealt
 from server.api.services import ApiServices
 from server.api.signed import Signature
@@ -50,9 +44,7 @@ from server.directory import (
     shop_of,
 )
 from server.directory.commands import EnrolTerminal
-from server.directory.documents import newer_than
 from server.directory.enrolment import code_hash, code_name, read_code
-from server.directory.issuers import issuers_of, newer_key_list
 from server.facts import Outcome, Submission
 from server.facts.refused import Refused
 from server.redemption import (
@@ -345,38 +337,6 @@ def orders_job(services: ApiServices, asker: Asker, message: OrdersRequest) -> J
         )
 
     return asker.job(answer)
-
-
-def answer_documents(
-    services: ApiServices,
-    tx: Connection,
-    terminal: Terminal,
-    message: DocumentsRequest,
-    now: datetime,
-) -> DocumentsAnswer:
-    """The published documents that are newer than the terminal's, and its certificate."""
-    has = {
-        DocumentKind.POLICY: message.policy,
-        DocumentKind.CATALOGUE: message.catalogue,
-        DocumentKind.DIRECTORY: message.directory,
-    }
-    if message.awards is not UNSET:
-        has[DocumentKind.AWARDS] = message.awards
-    found = [newer_than(tx, services.pool, kind, version) for kind, version in has.items()]
-    if message.keys is not UNSET:
-        found.insert(0, newer_key_list(tx, services.pool, message.keys))
-    shop = shop_of(tx, services.pool, terminal.shop)
-    assert shop is not None
-    issuers = issuers_of(tx, services.pool, services.keys, IssuerRole.PHONE, now)
-    certificates = [
-        terminal_certificate(each, services.keys.tag, terminal, shop.name, now) for each in issuers
-    ]
-    return DocumentsAnswer(
-        documents=tuple(each for each in found if each),
-        server_time=now,
-        certificate=certificates[0],
-        certificates=tuple(each for each in certificates if each is not None),
-    )
 
 
 class _Link(Enum):

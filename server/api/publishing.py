@@ -1,12 +1,25 @@
-"""Keeping the published documents up to date, at most once a second however many ask."""
+"""Keeping the published documents up to date, at most once a second however many ask.
+
+In a town of 100,000 a look takes more than a second of work: then it is taken less often.
+"""
 
 import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Connection
 
 from protocol.business_day import business_date
-from protocol.documents import Document, DocumentKind
+from protocol.documents import (
+    DirectoryHead,
+    Document,
+    DocumentKind,
+    NumberedDocument,
+    SignedDocument,
+    open_document,
+)
+from protocol.issuers import KeyList
 from server.api.services import ApiServices
 from server.awards.counter import build_counter_awards
 from server.db import reading, run_writing
@@ -15,23 +28,37 @@ from server.directory.documents import (
     build_catalogue,
     build_directory,
     build_policy,
+    newest_version,
     publish,
     says_something_new,
 )
-from server.directory.issuers import document_signer
+from server.directory.issuers import document_signer, listed_signers, signers_in
+from server.directory.keys import DocumentSigner
+from server.directory.listing import compare, newest_listing, publish_listing, unchanged
 from server.redemption.allowances import spendable_points
 from server.redemption.stock import stock_units
 
 _LOOK_AGAIN_AFTER = timedelta(seconds=1)
+_MUCH_WORK = timedelta(seconds=1)
+_REST_PER_WORK = 5
+"""A look that is much work takes at most a sixth of a processor."""
 _FIRST_WAIT_S = 5.0
 PUBLISH_DEADLINE_S = 5.0
+MAX_SHOWN = 5
+"""One of each kind."""
+HIGHEST_SHOWN = 10**12
+"""Numbers that a pool reaches in no lifetime: nobody drives them up to where they end."""
 
 
 class DocumentPublisher:
     """Publishes what changed. Thread-safe; other processes do the same without harm."""
 
-    def __init__(self, services: ApiServices) -> None:
+    def __init__(
+        self, services: ApiServices, worked_s: Callable[[], float] = time.thread_time
+    ) -> None:
         self._services = services
+        self._worked_s = worked_s
+        self._rest = _LOOK_AGAIN_AFTER
         self._lock = threading.Lock()
         self._looked_at: datetime | None = None
 
@@ -49,40 +76,99 @@ class DocumentPublisher:
             return
         try:
             last = self._looked_at
-            if last is None or abs(at - last) >= _LOOK_AGAIN_AFTER:
-                self._publish_changed(at)
+            if last is None or abs(at - last) >= self._rest:
+                began_s = self._worked_s()
+                self._publish_changed(at, {})
+                worked = timedelta(seconds=self._worked_s() - began_s)
+                much = worked >= _MUCH_WORK
+                self._rest = worked * _REST_PER_WORK if much else _LOOK_AGAIN_AFTER
                 self._looked_at = at
         finally:
             self._lock.release()
 
-    def _publish_changed(self, at: datetime) -> None:
+    def publish_above(self, shown: Sequence[SignedDocument], at: datetime) -> None:
+        """A terminal shows what it has of numbers that this server, restored from a backup, does
+        not know: publish above them, so that what is newer is taken for newer.
+
+        Only what this pool's keys signed counts: nobody else can drive the numbers up. Keys that
+        were taken back since count as well: a terminal that believed one of them must get away
+        from what it was given.
+
+        Raises:
+            TryAgain: the database is away or busy.
+        """
+        above = self._numbers_of(shown[:MAX_SHOWN])
+        if above and self._lock.acquire(timeout=_FIRST_WAIT_S):
+            try:
+                self._publish_changed(at, above)
+            finally:
+                self._lock.release()
+
+    def _numbers_of(self, shown: Sequence[SignedDocument]) -> dict[DocumentKind, int]:
         pool, keys = self._services.pool, self._services.keys
         with reading(self._services.engine) as tx:
-            key = document_signer(tx, pool, keys, at).key
-        changed = self._changed(at, key.public_key())
-        if not changed:
-            return
-        run_writing(
-            self._services.engine,
-            lambda tx: [
-                publish(tx, pool, kind, document, key=key, tag=keys.tag, at=at)
-                for kind, document in changed.items()
-            ],
-            deadline_s=PUBLISH_DEADLINE_S,
-        )
+            signers = [keys.root_public, *listed_signers(tx, pool)]
+        for signed in shown:  # the backup may be older than the key that signed
+            opened = open_document(signed, keys.root_public, keys.tag)
+            if isinstance(opened, KeyList) and opened.pool == pool:
+                signers += signers_in(opened)
+        return {
+            signed.kind: opened.version
+            for signed in shown
+            for signer in signers
+            for opened in [open_document(signed, signer, keys.tag)]
+            if isinstance(opened, NumberedDocument | DirectoryHead)
+            and 0 < opened.version <= HIGHEST_SHOWN
+        }
 
-    def _changed(self, at: datetime, signer: Ed25519PublicKey) -> dict[DocumentKind, Document]:
-        pool, tag = self._services.pool, self._services.keys.tag
+    def _publish_changed(self, at: datetime, above: Mapping[DocumentKind, int]) -> None:
+        pool, keys = self._services.pool, self._services.keys
         with reading(self._services.engine) as tx:
-            today = business_date(at, cut_off_hour(tx, pool))
-            built: dict[DocumentKind, Document] = {
-                DocumentKind.POLICY: build_policy(tx, pool, today),
-                DocumentKind.CATALOGUE: build_catalogue(tx, pool, today, stock_units(tx, pool)),
-                DocumentKind.DIRECTORY: build_directory(tx, pool, spendable_points(tx, pool, at)),
-                DocumentKind.AWARDS: build_counter_awards(tx, pool, today),
-            }
-            return {
-                kind: document
-                for kind, document in built.items()
-                if says_something_new(tx, pool, document, at, signer=signer, tag=tag)
-            }
+            signer = document_signer(tx, pool, keys, at)
+            changed = self._changed(tx, at, signer, above)
+            entries = build_directory(tx, pool, spendable_points(tx, pool, at))
+            listing = compare(tx, pool, entries, at)
+            newest = newest_listing(tx, pool)
+        seen = above.get(DocumentKind.DIRECTORY_HEAD, 0)
+        if listing is None and newest is not None and 0 < newest.version <= seen:
+            listing = unchanged(newest)
+
+        def write(tx: Connection) -> None:
+            for kind, document in changed.items():
+                publish(
+                    tx,
+                    pool,
+                    kind,
+                    document,
+                    key=signer.key,
+                    tag=keys.tag,
+                    at=at,
+                    above=above.get(kind, 0),
+                )
+            if listing is not None:
+                publish_listing(tx, pool, listing, at=at, above=seen)
+
+        if changed or listing is not None:
+            run_writing(self._services.engine, write, deadline_s=PUBLISH_DEADLINE_S)
+
+    def _changed(
+        self,
+        tx: Connection,
+        at: datetime,
+        signer: DocumentSigner,
+        above: Mapping[DocumentKind, int],
+    ) -> dict[DocumentKind, Document]:
+        pool, tag = self._services.pool, self._services.keys.tag
+        key = signer.key.public_key()
+        today = business_date(at, cut_off_hour(tx, pool))
+        built: dict[DocumentKind, Document] = {
+            DocumentKind.POLICY: build_policy(tx, pool, today),
+            DocumentKind.CATALOGUE: build_catalogue(tx, pool, today, stock_units(tx, pool)),
+            DocumentKind.AWARDS: build_counter_awards(tx, pool, today),
+        }
+        return {
+            kind: document
+            for kind, document in built.items()
+            if says_something_new(tx, pool, document, signer=key, tag=tag)
+            or newest_version(tx, pool, kind) <= above.get(kind, -1)
+        }

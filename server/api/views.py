@@ -24,7 +24,6 @@ from protocol.recovery import RecoverRequest
 from server.api.answers import (
     WRONG_CODE,
     Asker,
-    answer_documents,
     answer_enrol,
     authorise_job,
     boot_job,
@@ -32,6 +31,7 @@ from server.api.answers import (
     journal_job,
     orders_job,
 )
+from server.api.documents import answer_documents, documents_asked
 from server.api.known_terminals import KnownTerminal
 from server.api.publishing import DocumentPublisher
 from server.api.recovering import recover_job
@@ -82,9 +82,10 @@ def create_blueprint(services: ApiServices) -> Blueprint:
         def job(_services: ApiServices, asker: Asker, message: DocumentsRequest) -> Job:
             now = asker.signature.seen_at
             publisher.refresh(now)
-            return asker.job(
-                lambda tx, _: answer_documents(services, tx, asker.terminal, message, now)
-            )
+            if message.shown:
+                publisher.publish_above(message.shown, now)
+            asked = documents_asked(services, message, now)
+            return asker.job(lambda tx, _: answer_documents(services, tx, asker.terminal, asked))
 
         return response(_deal(services, terminal, what_was_asked(), DocumentsRequest, job))
 

@@ -30,6 +30,8 @@ LEFT_OUT = {
     "rollup": "worked out from the transfers, checked with I2",
     "day_sum_head": "how far entries are summed, which is nobody's fact",
     "published_document": "an announcement, made when terminals ask",
+    "directory_entry": "what was announced of the residents, made when terminals ask",
+    "directory_version": "the numbers of those announcements",
     "used_nonce": "the memory of one server, a few minutes long",
 }
 """Tables that a replay does not make again, and why. Every other table is compared."""

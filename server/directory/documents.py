@@ -1,15 +1,15 @@
 """What terminals are given: policy, catalogue and directory, built, numbered and signed.
 
 A document gets the next version only when its content changed; the newest version of each kind
-stands in the database, as the exact bytes that were signed. The directory is made anew after some
-hours all the same: a terminal in a quiet pool must not take it for an old one.
+stands in the database, as the exact bytes that were signed. The directory is numbered and told
+in another way, by what changed (:mod:`server.directory.listing`).
 """
 
 import hashlib
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Row, select
 
 from protocol.documents import (
     Catalogue,
-    Directory,
     DirectoryCard,
     DirectoryEntry,
     Document,
@@ -39,7 +38,6 @@ from server.directory.phones import lowest_live_seqs
 from server.directory.queries import cards, pool_terms, residents
 from server.directory.tables import published_document
 
-DIRECTORY_RENEWED_AFTER = timedelta(hours=6)
 _STOCK_STEP = 20
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,8 +96,10 @@ def _published(stock_units: int | None) -> int | None:
     return -(-stock_units // _STOCK_STEP) * _STOCK_STEP
 
 
-def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, int]) -> Directory:
-    """Everybody who may redeem, without a version yet. ``spendable_points`` by pseudonym.
+def build_directory(
+    tx: Connection, pool: str, spendable_points: Mapping[str, int]
+) -> tuple[DirectoryEntry, ...]:
+    """Everybody who may redeem. ``spendable_points`` by pseudonym.
 
     A denominated card is an entry of its own; used up, it stays there with nothing allowed, and
     blocked it is not there any more.
@@ -137,7 +137,7 @@ def build_directory(tx: Connection, pool: str, spendable_points: Mapping[str, in
         for each in bearer_cards(tx, pool)
         if each.card_id not in stopped
     )
-    return Directory(version=0, made_at=_NO_TIME, entries=entries + bearers)
+    return entries + bearers
 
 
 def publish(
@@ -149,20 +149,27 @@ def publish(
     key: Ed25519PrivateKey,
     tag: bytes | None = None,
     at: datetime,
+    above: int = 0,
 ) -> int:
     """Sign and keep the document if it says anything new; returns the newest version.
 
     ``tag``: the pool's; None where ``key`` is the root key itself.
 
     Two who publish at once make one version: the second sees that its number is taken.
+    ``above``: a terminal has this number from before a backup was restored; the newest is above.
     """
     content_hash = _content_hash(document)
     newest = _newest(tx, pool, kind)
     tag = pool_tag(key.public_key()) if tag is None else tag
     signer = key.public_key()
-    if newest is not None and _still_good(newest, kind, content_hash, at, signer, tag):
-        return int(newest.version)
-    version = int(newest.version) + 1 if newest is not None else 1
+    number = int(newest.version) if newest is not None else 0
+    if (
+        newest is not None
+        and number > above
+        and _still_good(newest, kind, content_hash, signer, tag)
+    ):
+        return number
+    version = max(number, above) + 1
     numbered = msgspec.structs.replace(document, version=version, made_at=at)
     signed = sign_document(numbered, key, tag)
     insert_or_ignore(
@@ -182,13 +189,7 @@ def publish(
 
 
 def says_something_new(
-    tx: Connection,
-    pool: str,
-    document: Document,
-    at: datetime,
-    *,
-    signer: Ed25519PublicKey,
-    tag: bytes,
+    tx: Connection, pool: str, document: Document, *, signer: Ed25519PublicKey, tag: bytes
 ) -> bool:
     """Whether a document, without a version yet, is to be published beside the newest one: it says
     something new, or the newest was signed by a key that has made room for another.
@@ -196,22 +197,24 @@ def says_something_new(
     kind = kind_of(document)
     newest = _newest(tx, pool, kind)
     content_hash = _content_hash(document)
-    return newest is None or not _still_good(newest, kind, content_hash, at, signer, tag)
+    return newest is None or not _still_good(newest, kind, content_hash, signer, tag)
 
 
-def _still_good(  # noqa: PLR0917 - two documents, and who signs
+def _still_good(
     newest: Row[tuple[object, ...]],
     kind: DocumentKind,
     content_hash: str,
-    at: datetime,
     signer: Ed25519PublicKey,
     tag: bytes,
 ) -> bool:
     signed = SignedDocument(kind=kind, body=bytes(newest.body), signature=bytes(newest.signature))
-    if newest.content_hash != content_hash or not is_signed_by(signed, signer, tag):
-        return False
-    young = kind is not DocumentKind.DIRECTORY or at - newest.made_at < DIRECTORY_RENEWED_AFTER
-    return bool(newest.content_hash == content_hash and young)
+    return bool(newest.content_hash == content_hash) and is_signed_by(signed, signer, tag)
+
+
+def newest_version(tx: Connection, pool: str, kind: DocumentKind) -> int:
+    """The number of the newest document of a kind; 0 before the first."""
+    newest = _newest(tx, pool, kind)
+    return int(newest.version) if newest is not None else 0
 
 
 def newer_than(

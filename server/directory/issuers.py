@@ -202,6 +202,21 @@ def issuers_of(
     return found
 
 
+def listed_signers(tx: Connection, pool: str) -> list[Ed25519PublicKey]:
+    """Every key that the pool's documents were ever signed with, beside the root key: those that
+    have ended or were taken back among them.
+    """
+    listed = key_list(tx, pool)
+    return signers_in(listed) if listed is not None else []
+
+
+def signers_in(listed: KeyList) -> list[Ed25519PublicKey]:
+    """The keys of a list that sign documents, whether they are live or not."""
+    return [
+        read_public_key(each.public_key) for each in listed.keys if each.role is IssuerRole.DOCUMENT
+    ]
+
+
 def document_signer(tx: Connection, pool: str, keys: PoolKeys, now: datetime) -> DocumentSigner:
     """What documents and exports are signed with: a listed key that has begun, else the root key,
     which terminals always believe.

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 from sqlalchemy import Connection, and_, func, select
 
-from protocol.documents import AccountStatus, Directory, DocumentKind
+from protocol.documents import AccountStatus
 from server.directory import pool_terms
-from server.directory.documents import newer_than
+from server.directory.listing import listed_entries, newest_listing
 from server.directory.tables import shop, terminal
 from server.facts.tables import fact
 from server.redemption.tables import journal_record
@@ -48,11 +47,9 @@ class Exposure:
 def exposure(tx: Connection, pool: str) -> Exposure:
     """The bound that is in force with the newest list of residents that was published."""
     terms = pool_terms(tx, pool)
-    signed = newer_than(tx, pool, DocumentKind.DIRECTORY, 0)
-    listed = msgspec.json.decode(signed.body, type=Directory) if signed else None
+    listed = newest_listing(tx, pool)
     limits = terms.stand_in
-    entries = listed.entries if listed else ()
-    may_spend = [each for each in entries if each.status is AccountStatus.ACTIVE]
+    may_spend = [each for each in listed_entries(tx, pool) if each.status is AccountStatus.ACTIVE]
     together = sum(min(limits.per_resident_points, each.allowance_points) for each in may_spend)
     each_at_most = min(limits.per_terminal_hard_points, together)
     terminals = [

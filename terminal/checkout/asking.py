@@ -263,9 +263,7 @@ class Asking:
 
     def _is_ended(self, account: str, seq: int) -> bool:
         """Whether the directory speaks against an account's phone of this number."""
-        directory = self._store.documents().directory
-        entries = directory.entries if directory else ()
-        entry = next((each for each in entries if each.account == account), None)
+        entry = self._store.resident(account)
         return entry is not None and seq < entry.phone_seq
 
     def _phone_problem(self, code: PhoneCode) -> Declined | None:
@@ -306,9 +304,10 @@ class Asking:
         """
         if documents.policy is None:
             return Declined(DeclineReason.OFFLINE_STOPPED)
-        account = _account(code, documents)
+        account = self._account(code)
         if account is None:
             return Declined(DeclineReason.CODE_REVOKED)
+        made_at = documents.directory.made_at if documents.directory else None
         moment = self._clock.moment()
         now = moment.at
         hour = documents.policy.cut_off_hour
@@ -321,11 +320,10 @@ class Asking:
             PointsWanted(Points(request.required_points), Points(request.optional_points)),
             account=account,
             code_cap=min(code.cap, code_cap(code, documents.policy)),
-            directory=documents.directory,
+            made_at=made_at,
+            entry=self._store.resident(account),
             policy=documents.policy,
-            exposure=self._store.exposure(
-                account, documents.directory.made_at if documents.directory else None
-            ),
+            exposure=self._store.exposure(account, made_at),
             now=now,
             used=used_on(day, sales),
             goods_alone=bool(request.limited_items),
@@ -350,10 +348,10 @@ class Asking:
         declined = self._code_problem(use_id, code, documents.policy) or time_problem(code, now)
         if declined is not None:
             return declined
-        account = _account(code, documents)
+        account = self._account(code)
         if account is None:
             return Declined(DeclineReason.CODE_REVOKED)
-        if not any(each.account == account for each in documents.directory.entries):
+        if self._store.resident(account) is None:
             return Declined(DeclineReason.RESIDENT_UNKNOWN)
         return account
 
@@ -361,9 +359,18 @@ class Asking:
         """Whose code it says that it is, as far as the directory knows, and whether it is a
         denominated card, which is nobody's. Nothing of the code is checked.
         """
-        account = _account(code, self._store.documents())
+        account = self._account(code)
         card = code.card if isinstance(code, CardWithPin) else code
         return account, isinstance(card, CardCode) and card.card_id.hex() == account
+
+    def _account(self, code: PresentedCode) -> str | None:
+        """Whose code it is, as far as the directory knows; None for a card that is not in it."""
+        if isinstance(code, CardWithPin):
+            code = code.card
+        if not isinstance(code, CardCode):
+            return code.account.hex()
+        holder = self._store.holder_of_card(code.card_id.hex(), code.seq)
+        return holder.account if holder is not None else None
 
     def evidence(self, sale_id: UUID, code: PresentedCode, points: int) -> Evidence:
         """What the sale keeps of the code: never a card's secret."""
@@ -396,18 +403,3 @@ def at_most(wanted: PointsWanted, cap: int) -> PointsWanted:
 def _too_much(code: PresentedCode) -> DeclineReason:
     phone = isinstance(code, ShowCode)
     return DeclineReason.CONFIRM_NEEDED if phone else DeclineReason.CODE_CAP_EXCEEDED
-
-
-def _account(code: PresentedCode, documents: PoolDocuments) -> str | None:
-    """Whose code it is, as far as the directory knows; None for a card that is not in it."""
-    if isinstance(code, CardWithPin):
-        code = code.card
-    if not isinstance(code, CardCode):
-        return code.account.hex()
-    card_id = code.card_id.hex()
-    entries = documents.directory.entries if documents.directory else ()
-    for entry in entries:
-        for card in entry.cards:
-            if card.card_id == card_id and card.seq == code.seq:
-                return entry.account
-    return None

@@ -59,7 +59,7 @@ class CardLookUp:
         self._leave.note(Act.CARD_LOOKED_UP, number.upper(), owner, reason)
         found = [
             (entry, card)
-            for entry in documents.directory.entries
+            for entry in self._store.holders_of_cards(number)
             for card in entry.cards
             if card.card_id.endswith(number)
         ]

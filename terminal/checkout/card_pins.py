@@ -151,19 +151,16 @@ class CardPins:
         return (PinState.READY if left else PinState.TRIED_OUT), left
 
     def _rule(self, card: CardCode) -> PinRule | None:
-        directory, card_id = self._store.documents().directory, card.card_id.hex()
-        for entry in directory.entries if directory else ():
-            for each in entry.cards:
-                if (each.card_id, each.seq) == (card_id, card.seq) and each.pin_verifier:
-                    return read_verifier(each.pin_verifier)
+        card_id = card.card_id.hex()
+        entry = self._store.holder_of_card(card_id, card.seq)
+        for each in entry.cards if entry is not None else ():
+            if (each.card_id, each.seq) == (card_id, card.seq) and each.pin_verifier:
+                return read_verifier(each.pin_verifier)
         return None
 
     def _account(self, card: CardCode) -> str | None:
-        directory, card_id = self._store.documents().directory, card.card_id.hex()
-        for entry in directory.entries if directory else ():
-            if any((x.card_id, x.seq) == (card_id, card.seq) for x in entry.cards):
-                return entry.account
-        return None
+        entry = self._store.holder_of_card(card.card_id.hex(), card.seq)
+        return entry.account if entry is not None else None
 
     def _today(self, policy: Policy) -> date | None:
         moment = self._clock.moment()

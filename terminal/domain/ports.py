@@ -10,8 +10,14 @@ from uuid import UUID
 
 from drivers.document import Document
 from protocol.counter import CounterAwards
-from protocol.documents import Catalogue, Directory, DocumentKind, Policy
-from protocol.documents import Document as PoolDocument
+from protocol.documents import (
+    Catalogue,
+    DirectoryEntry,
+    DirectoryHead,
+    DocumentKind,
+    NumberedDocument,
+    Policy,
+)
 from protocol.issuers import KeyList
 from protocol.journal import ClockState
 from protocol.messages import (
@@ -127,22 +133,24 @@ class ToldRecord:
 
 @dataclass(frozen=True, slots=True)
 class PoolDocuments:
-    """The newest verified documents; None where none has come yet."""
+    """The newest verified documents; None where none has come yet. Of the directory the head:
+    its entries are asked for one by one.
+    """
 
     policy: Policy | None
     catalogue: Catalogue | None
-    directory: Directory | None
+    directory: DirectoryHead | None
     awards: CounterAwards | None = None
     keys: KeyList | None = None
 
-    def of_kind(self, kind: DocumentKind) -> PoolDocument | None:
+    def of_kind(self, kind: DocumentKind) -> NumberedDocument | DirectoryHead | None:
         """The document of this kind."""
         match kind:
             case DocumentKind.POLICY:
                 return self.policy
             case DocumentKind.CATALOGUE:
                 return self.catalogue
-            case DocumentKind.DIRECTORY:
+            case DocumentKind.DIRECTORY | DocumentKind.DIRECTORY_HEAD:
                 return self.directory
             case DocumentKind.AWARDS:
                 return self.awards
@@ -273,6 +281,21 @@ class Store(OwnGoodsStore, Protocol):
 
     def documents(self) -> PoolDocuments:
         """The documents in use."""
+
+    def resident(self, account: str) -> DirectoryEntry | None:
+        """What the directory says of an account; None where it is not in it.
+
+        The directory is at least as new as :meth:`documents` told before: an allowance that is
+        newer than the head that one counts from is only smaller than it might be.
+        """
+
+    def holder_of_card(self, card_id: str, seq: int) -> DirectoryEntry | None:
+        """Whose card this is; None for one that is not, or not any more, in the directory."""
+
+    def holders_of_cards(self, ending: str) -> Sequence[DirectoryEntry]:
+        """Who has a live card whose number ends so; ``ending`` are hex digits. Two at most tell
+        that there are several.
+        """
 
     def exposure(self, account: str, since: datetime | None) -> Exposure:
         """What a directory made at ``since`` cannot know of yet; all there is without one."""

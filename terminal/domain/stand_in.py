@@ -9,7 +9,6 @@ from msgspec import UNSET
 from protocol.business_day import business_date
 from protocol.documents import (
     AccountStatus,
-    Directory,
     DirectoryEntry,
     Policy,
     StandInLimits,
@@ -61,7 +60,8 @@ def stand_in(
     *,
     account: str,
     code_cap: int,
-    directory: Directory | None,
+    made_at: datetime | None,
+    entry: DirectoryEntry | None,
     policy: Policy,
     exposure: Exposure,
     now: datetime,
@@ -70,7 +70,8 @@ def stand_in(
     by_card: bool = False,
     trusted: bool = True,
 ) -> Approved | Declined:
-    """Answer for the server.
+    """Answer for the server by what the directory ``made_at`` then says: ``entry`` of this
+    account, None for somebody who is not in it; ``made_at`` None where there is no directory.
 
     What may be given is the least of: the limit a sale, the code's cap, what is left of
     the limit a resident and of the terminal's, what is left of the resident's allowance,
@@ -81,9 +82,8 @@ def stand_in(
     sale may take is halved.
     """
     limits = policy.stand_in
-    if directory is None or _is_stopped(limits, now - directory.made_at, by_card=by_card):
+    if made_at is None or _is_stopped(limits, now - made_at, by_card=by_card):
         return Declined(DeclineReason.OFFLINE_STOPPED)
-    entry = next((e for e in directory.entries if e.account == account), None)
     refused = _refusal(entry, now, policy.cut_off_hour)
     if refused is not None or entry is None:
         return refused or Declined(DeclineReason.RESIDENT_UNKNOWN)
@@ -91,7 +91,7 @@ def stand_in(
     none_left = refusal(allowed)
     if none_left is not None and (allowed.refused_by is not None or not goods_alone):
         return none_left
-    careful = not trusted or _is_careful(limits, now - directory.made_at, exposure)
+    careful = not trusted or _is_careful(limits, now - made_at, exposure)
     limit = _limit(limits, entry, exposure, code_cap, by_card=by_card, careful=careful)
     points = wanted.required + min(allowed.optional, max(0, limit - wanted.required))
     if goods_alone and not wanted.required and not is_enough(points, policy.limits):

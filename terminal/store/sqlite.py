@@ -12,10 +12,12 @@ from sqlalchemy import Connection, Row, and_, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from drivers.document import Document, document_to_json
-from protocol.counter import CounterAwards
-from protocol.documents import Catalogue, Directory, DocumentKind, Policy, SignedDocument
-from protocol.documents import Document as PoolDocument
-from protocol.issuers import KeyList
+from protocol.documents import (
+    DirectoryPage,
+    DocumentKind,
+    NumberedDocument,
+    SignedDocument,
+)
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
 from protocol.sales import Happening, SaleCaptured
 from terminal.domain.card_pin import CardTries
@@ -34,6 +36,7 @@ from terminal.store.about import about
 from terminal.store.card_tries import read_card_tries
 from terminal.store.counter_work import CounterWork
 from terminal.store.disk import open_engine
+from terminal.store.documents import keep_document, kept_documents, read_documents
 from terminal.store.events import EventReads
 from terminal.store.exposure import ExposureReads
 from terminal.store.faults import commit_faults, disk_faults
@@ -42,12 +45,12 @@ from terminal.store.parked import ParkedReads
 from terminal.store.people import PeopleReads
 from terminal.store.phone_counters import phone_counter
 from terminal.store.refunds import RefundReads
+from terminal.store.residents import DirectoryAsked, DirectoryShelf, ResidentsReads, Taken
 from terminal.store.sealer import ChainHead, Sealer
 from terminal.store.shifts import ShiftReads
 from terminal.store.tables import (
     chain_mark,
     counter,
-    document,
     journal,
     outbox,
     print_job,
@@ -213,7 +216,14 @@ def chain_head(connection: Connection) -> ChainHead | None:
 
 
 class SqliteStore(
-    ExposureReads, RefundReads, ShiftReads, PeopleReads, EventReads, ParkedReads, OwnGoodsLists
+    ExposureReads,
+    RefundReads,
+    ShiftReads,
+    PeopleReads,
+    EventReads,
+    ParkedReads,
+    OwnGoodsLists,
+    ResidentsReads,
 ):
     """The till's side of the disk; :mod:`terminal.store.spool` and ``outbox`` are the workers'.
 
@@ -230,6 +240,7 @@ class SqliteStore(
         self._writer: Connection | None = None
         self._second_copy: SecondCopy = NoSecondCopy()
         self._documents = self._load_documents()
+        self._shelf = DirectoryShelf(self.writing, lambda: self._documents.directory)
         with self.reading() as connection:
             given = connection.execute(
                 select(counter.c.value).where(counter.c.name == EPOCH_COUNTER)
@@ -297,23 +308,30 @@ class SqliteStore(
     def documents(self) -> PoolDocuments:
         return self._documents
 
-    def save_document(self, signed: SignedDocument, opened: PoolDocument) -> None:
+    def save_document(self, signed: SignedDocument, opened: NumberedDocument) -> None:
         """Keep a verified document, if it is newer than the one in use."""
         old = self._documents.of_kind(signed.kind)
         if old is not None and old.version >= opened.version:
             return
-        values = {
-            "kind": signed.kind.value,
-            "version": opened.version,
-            "body": signed.body,
-            "signature": signed.signature,
-        }
         with self.writing() as connection:
-            statement = upsert(document).values(**values)
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=[document.c.kind], set_=values)
-            )
+            keep_document(connection, signed, opened.version)
         self._documents = self._load_documents()
+
+    def take_page(self, page: DirectoryPage) -> Taken:
+        """Take a verified page of the directory; see :meth:`DirectoryShelf.take`."""
+        taken = self._shelf.take(page)
+        if taken is Taken.IN_FORCE:
+            self._documents = self._load_documents()
+        return taken
+
+    def directory_asked(self) -> DirectoryAsked:
+        """What the directory needs next."""
+        return self._shelf.asked()
+
+    def signed_documents(self, kinds: Sequence[DocumentKind]) -> tuple[SignedDocument, ...]:
+        """The documents in use as they came, to be shown to a server that does not know them."""
+        with self.reading() as connection:
+            return kept_documents(connection, kinds)
 
     def last_time(self) -> datetime | None:
         """When the newest record happened, by the terminal's own clock."""
@@ -394,19 +412,7 @@ class SqliteStore(
 
     def _load_documents(self) -> PoolDocuments:
         with self.reading() as connection:
-            bodies = {row.kind: row.body for row in connection.execute(select(document))}
-        policy = bodies.get(DocumentKind.POLICY.value)
-        catalogue = bodies.get(DocumentKind.CATALOGUE.value)
-        directory = bodies.get(DocumentKind.DIRECTORY.value)
-        awards = bodies.get(DocumentKind.AWARDS.value)
-        keys = bodies.get(DocumentKind.KEYS.value)
-        return PoolDocuments(
-            policy=msgspec.json.decode(policy, type=Policy) if policy else None,
-            catalogue=msgspec.json.decode(catalogue, type=Catalogue) if catalogue else None,
-            directory=msgspec.json.decode(directory, type=Directory) if directory else None,
-            awards=msgspec.json.decode(awards, type=CounterAwards) if awards else None,
-            keys=msgspec.json.decode(keys, type=KeyList) if keys else None,
-        )
+            return read_documents(connection)
 
 
 def move_job(connection: Connection, job_no: int, event: JobEvent, trouble: str) -> None:

@@ -227,6 +227,27 @@ document = Table(
     Column("signature", LargeBinary, nullable=False),
 )
 
+# Entries of the directory in force, and of one that is being read: the counter tells which.
+directory_entry = Table(
+    "directory_entry",
+    metadata,
+    Column("generation", Integer, nullable=False),
+    Column("account", String(16), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("generation", "account", name="an_account_has_one_entry"),
+    sqlite_with_rowid=False,
+)
+
+directory_card = Table(
+    "directory_card",
+    metadata,
+    Column("generation", Integer, nullable=False),
+    Column("card_id", String(16), nullable=False),
+    Column("account", String(16), nullable=False),
+    PrimaryKeyConstraint("generation", "card_id", "account", name="a_card_is_found_by_its_id"),
+    sqlite_with_rowid=False,
+)
+
 chain_mark = Table(
     "chain_mark",
     metadata,

@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Callable, Sequence
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from protocol.documents import (
+    DirectoryPage,
     Document,
     DocumentKind,
     DocumentProblem,
+    NumberedDocument,
     SignedDocument,
     open_document,
 )
@@ -28,6 +31,7 @@ from terminal.domain.stand_in import ImageTrust
 from terminal.pool.link import PoolLink, ServerProblem
 from terminal.store.epochs import enter_epoch, head_in, raise_numbers
 from terminal.store.outbox import Outbox, UntoldRecord
+from terminal.store.residents import Taken
 from terminal.store.sealer import ChainHead
 from terminal.store.sqlite import SqliteStore
 
@@ -36,6 +40,10 @@ LOG = logging.getLogger(__name__)
 IDLE_S = 5.0
 FIRST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 60.0
+MAX_PAGES_A_ROUND = 500
+"""Of a whole directory: more than a town of a million has."""
+
+_KEPT_AS = {DocumentKind.DIRECTORY: DocumentKind.DIRECTORY_HEAD}
 
 
 class SyncRound:
@@ -167,41 +175,70 @@ class SyncRound:
         self._stop_selling(says)
 
     def _fetch(self) -> bool:
-        documents = self._store.documents()
-        answer = self._link.fetch_documents(
-            DocumentsRequest(
-                policy=documents.policy.version if documents.policy else 0,
-                catalogue=documents.catalogue.version if documents.catalogue else 0,
-                directory=documents.directory.version if documents.directory else 0,
-                awards=documents.awards.version if documents.awards else 0,
-                keys=documents.keys.version if documents.keys else 0,
-            )
-        )
-        if not isinstance(answer, DocumentsAnswer):
-            if isinstance(answer, ServerProblem) and answer.problem.server_time is not None:
-                self._clock.note_server_time(answer.problem.server_time)
-            return False
-        self._clock.note_server_time(answer.server_time)
-        certificates = answer.certificates
-        if (
-            not certificates and answer.certificate is not None
-        ):  # a server of before there were more
-            certificates = (answer.certificate,)
-        if certificates:
-            self._keep_certificates(certificates)
-        for signed in answer.documents:
-            self._take(signed)
-        if answer.documents:
-            self._changes.note()
+        """Ask for what is newer, page after page; whether the server answered it all."""
+        shown: tuple[SignedDocument, ...] = ()
+        for _ in range(MAX_PAGES_A_ROUND):
+            answer = self._link.fetch_documents(self._versions(shown))
+            if not isinstance(answer, DocumentsAnswer):
+                if isinstance(answer, ServerProblem) and answer.problem.server_time is not None:
+                    self._clock.note_server_time(answer.problem.server_time)
+                return False
+            self._clock.note_server_time(answer.server_time)
+            self._take_certificates(answer)
+            taken = [self._take(signed) for signed in answer.documents]
+            if answer.documents:
+                self._changes.note()
+            if answer.unknown and not shown:
+                LOG.warning("the server does not know what it gave: %s", answer.unknown)
+                shown = self._store.signed_documents([_KEPT_AS.get(k, k) for k in answer.unknown])
+            elif not any(taken):
+                return True
         return True
 
-    def _take(self, signed: SignedDocument) -> None:
+    def _take_certificates(self, answer: DocumentsAnswer) -> None:
+        certificates = answer.certificates
+        if not certificates and answer.certificate is not None:
+            certificates = (answer.certificate,)  # a server from before there were more
+        if certificates:
+            self._keep_certificates(certificates)
+
+    def _versions(self, shown: tuple[SignedDocument, ...]) -> DocumentsRequest:
+        documents = self._store.documents()
+        asked = self._store.directory_asked()
+        return DocumentsRequest(
+            policy=documents.policy.version if documents.policy else 0,
+            catalogue=documents.catalogue.version if documents.catalogue else 0,
+            awards=documents.awards.version if documents.awards else 0,
+            keys=documents.keys.version if documents.keys else 0,
+            directory=asked.version,
+            directory_digest=asked.digest,
+            directory_after=asked.after,
+            shown=shown,
+        )
+
+    def _take(self, signed: SignedDocument) -> bool:
+        """Keep a document if it is genuine; whether more is to be asked for at once."""
         opened = self._opened(signed)
         if isinstance(opened, str):
             LOG.error("a %s from the server is refused: %s", signed.kind, opened)
-            return
-        self._clock.not_before(opened.made_at)
-        self._store.save_document(signed, opened)
+        elif isinstance(opened, DirectoryPage):
+            return self._take_page(opened)
+        elif isinstance(opened, NumberedDocument):
+            self._clock.not_before(opened.made_at)
+            self._store.save_document(signed, opened)
+        return False
+
+    def _take_page(self, page: DirectoryPage) -> bool:
+        try:
+            taken = self._store.take_page(page)
+        except msgspec.DecodeError:
+            LOG.exception("a page of the directory cannot be read")
+            return False
+        if taken is Taken.IN_FORCE:
+            self._clock.not_before(page.opened_head().made_at)
+        elif taken is not Taken.MORE:
+            LOG.warning("a page of the directory is not taken: %s", taken.name)
+        return taken is Taken.MORE
 
     def _opened(self, signed: SignedDocument) -> Document | str:
         """The document, or why it is not taken. The list of keys is believed by the root key

@@ -60,8 +60,7 @@ def test_an_event_from_signing_in_to_its_list(
 ) -> None:
     accounts = [f"{0xE000 + number:016x}" for number in range(34)]
     listed = tuple(DirectoryEntry(account=each, allowance_points=0) for each in accounts)
-    everybody = directory(version=2)
-    shop.take(awards(), type(everybody)(version=2, made_at=everybody.made_at, entries=listed))
+    shop.take(awards(), directory(version=2, residents=listed))
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(f"{till_url}/more/awards")
     sign_in(page)

@@ -12,6 +12,7 @@ from protocol.documents import DirectoryCard
 from protocol.redemption import Limits
 from tests.support.shop import (
     CHEAP_PINS,
+    RESIDENTS,
     SECRET,
     WANG,
     WANGS_CARD,
@@ -30,13 +31,15 @@ PIN = "580231"
 def give_pin(shop: Shop, *, locked: bool = False) -> None:
     verifier = CHEAP_PINS.make(PIN, SECRET, bytes.fromhex(WANGS_CARD)).verifier
     text = verifier_text(1, None if locked else verifier)
-    base = directory(version=3 if locked else 2)
     card = DirectoryCard(card_id=WANGS_CARD, seq=1, pin_verifier=text)
-    entries = tuple(
-        replace(each, cards=(card,)) if each.account == WANG else each for each in base.entries
-    )
+    residents = [
+        replace(each, cards=(card,)) if each.account == WANG else each for each in RESIDENTS
+    ]
     limits = Limits(card_no_pin_day_points=10)
-    shop.take(replace(policy(version=2), limits=limits), replace(base, entries=entries))
+    shop.take(
+        replace(policy(version=2), limits=limits),
+        directory(version=3 if locked else 2, residents=residents),
+    )
 
 
 def everything_fits(page: Page) -> bool:

@@ -12,13 +12,13 @@ from typing import Any
 
 import urllib3
 
-from protocol.documents import Catalogue, sign_document
+from protocol.documents import Catalogue
 from protocol.keys import public_key_text
 from terminal.domain.ports import TerminalIdentity
 from terminal.store.identity import save_identity, save_key
 from terminal.store.sealer import Sealer
 from terminal.store.sqlite import SqliteStore
-from tests.support.shop import ITEMS, ROOT, TAG, TERMINAL_KEY, directory, policy
+from tests.support.shop import ITEMS, ROOT, TERMINAL_KEY, directory, policy, take_documents
 
 STARTS_WITHIN_S = 30.0
 STOPS_WITHIN_S = 15.0
@@ -72,12 +72,14 @@ class RunningTill:
         save_identity(self.data_dir, IDENTITY)
         now = datetime.now(UTC)
         store = open_store(self.data_dir)
-        for document in (
-            policy(),
-            Catalogue(version=1, made_at=now - timedelta(hours=1), items=ITEMS),
-            directory(made_at=now - timedelta(minutes=10)),
-        ):
-            store.save_document(sign_document(document, ROOT, TAG), document)
+        take_documents(
+            store,
+            (
+                policy(),
+                Catalogue(version=1, made_at=now - timedelta(hours=1), items=ITEMS),
+                directory(made_at=now - timedelta(minutes=10)),
+            ),
+        )
         store.close()
 
     def command(self, *arguments: str) -> list[str]:

@@ -1,6 +1,6 @@
 """A till on a real SQLite file; only the pool's answers, the clocks and the ids are made up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,18 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from protocol.card_pin_hash import ArgonPinMaker
 from protocol.codes import make_card, make_slot, to_digits
-from protocol.counter import CounterAwards
 from protocol.documents import (
     AccountStatus,
-    Catalogue,
-    Directory,
     DirectoryCard,
     DirectoryEntry,
+    DirectoryPage,
     IssuerKey,
     Item,
+    NumberedDocument,
     Policy,
     StandInLimits,
     sign_document,
+    whole_directory,
 )
 from protocol.ids import uuid7
 from protocol.keys import pool_tag, public_key_text
@@ -185,21 +185,23 @@ def policy(fen_remainder: FenRemainder = FenRemainder.WAIVE, version: int = 1) -
     )
 
 
-def directory(version: int = 1, made_at: datetime = NOON - timedelta(minutes=10)) -> Directory:
-    return Directory(
-        version=version,
-        made_at=made_at,
-        entries=(
-            DirectoryEntry(account=ZHANG, allowance_points=100),
-            DirectoryEntry(
-                account=WANG,
-                allowance_points=50,
-                cards=(DirectoryCard(card_id=WANGS_CARD, seq=1),),
-            ),
-            DirectoryEntry(account=BANNED, allowance_points=100, banned_until=date(2026, 12, 31)),
-            DirectoryEntry(account=BLOCKED, allowance_points=100, status=AccountStatus.BLOCKED),
-        ),
-    )
+RESIDENTS = (
+    DirectoryEntry(account=ZHANG, allowance_points=100),
+    DirectoryEntry(
+        account=WANG, allowance_points=50, cards=(DirectoryCard(card_id=WANGS_CARD, seq=1),)
+    ),
+    DirectoryEntry(account=BANNED, allowance_points=100, banned_until=date(2026, 12, 31)),
+    DirectoryEntry(account=BLOCKED, allowance_points=100, status=AccountStatus.BLOCKED),
+)
+
+
+def directory(
+    version: int = 1,
+    made_at: datetime = NOON - timedelta(minutes=10),
+    residents: Sequence[DirectoryEntry] = RESIDENTS,
+) -> DirectoryPage:
+    """A whole directory in one page."""
+    return whole_directory(residents, version=version, made_at=made_at, key=ROOT, tag=TAG)
 
 
 def slot_text(
@@ -239,6 +241,17 @@ def card_text(card_id: str = WANGS_CARD, seq: int = 1, cap: int = 50) -> str:
             cap=Points(cap),
         )
     )
+
+
+def take_documents(
+    store: SqliteStore, documents: Iterable[NumberedDocument | DirectoryPage]
+) -> None:
+    """Keep documents as the sync worker does that fetched them."""
+    for document in documents:
+        if isinstance(document, DirectoryPage):
+            store.take_page(document)
+        else:
+            store.save_document(sign_document(document, ROOT, TAG), document)
 
 
 @dataclass
@@ -360,9 +373,8 @@ class Shop:
         self.open()
         self.till.start("test")
 
-    def take(self, *documents: Policy | Catalogue | Directory | CounterAwards) -> None:
-        for document in documents:
-            self.store.save_document(sign_document(document, ROOT, TAG), document)
+    def take(self, *documents: NumberedDocument | DirectoryPage) -> None:
+        take_documents(self.store, documents)
 
     def _wake(self) -> None:
         self.woken += 1

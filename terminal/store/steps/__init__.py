@@ -21,6 +21,7 @@ from terminal.store.steps import (
     s0008_card_tries,
     s0009_parked_baskets,
     s0010_own_goods,
+    s0011_directory,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -34,6 +35,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     s0008_card_tries.take,
     s0009_parked_baskets.take,
     s0010_own_goods.take,
+    s0011_directory.take,
 )
 
 SCHEMA_VERSION = len(STEPS)

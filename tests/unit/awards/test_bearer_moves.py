@@ -9,7 +9,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from protocol.documents import Directory, open_document
+from protocol.documents import DirectoryPage, open_document
 from protocol.evidence import CardEvidence
 from protocol.messages import Approved, DocumentsAnswer, DocumentsRequest, OutcomeKind
 from protocol.reasons import Declined, DeclineReason
@@ -154,8 +154,8 @@ def test_a_blocked_card_is_taken_nowhere_and_its_points_wait(counter: World) -> 
     opened = [
         open_document(each, counter.keys.root_public, counter.keys.tag) for each in told.documents
     ]
-    (directory,) = [each for each in opened if isinstance(each, Directory)]
-    assert CARD not in {each.account for each in directory.entries}
+    (directory,) = [each for each in opened if isinstance(each, DirectoryPage)]
+    assert CARD not in {each.account for each in directory.residents()}
     assert_audit_is_clean(counter)
 
 

@@ -110,7 +110,7 @@ def test_the_next_household_has_the_points_and_the_old_code_is_dead(block: World
     assert ask(block, till, OLD, 10)[1] == Declined(DeclineReason.CODE_REVOKED)
     assert isinstance(ask(block, till, NEW, 100)[1], Approved)
     directory = block.read(lambda tx: build_directory(tx, block.pool, {}))
-    cards = {each.account: [card.card_id for card in each.cards] for each in directory.entries}
+    cards = {each.account: [card.card_id for card in each.cards] for each in directory}
     assert (cards[OLD], cards[NEW]) == ([], [CARDS[NEW]])
     card = block.read(lambda tx: temporary_card_of(tx, block.pool, OLD))
     assert card is not None

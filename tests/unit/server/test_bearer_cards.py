@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from config.server import ServerSettings
 from protocol.codes import CardCode, parse_code, verify_code
-from protocol.documents import Directory, DirectoryCard, open_document
+from protocol.documents import DirectoryCard, DirectoryPage, open_document
 from protocol.evidence import CardEvidence
 from protocol.messages import Approved, DocumentsAnswer, DocumentsRequest, OutcomeKind
 from protocol.money import Points
@@ -257,8 +257,8 @@ def test_terminals_know_a_card_by_its_own_entry_and_reports_by_its_place(counter
     opened = [
         open_document(each, counter.keys.root_public, counter.keys.tag) for each in answer.documents
     ]
-    (directory,) = [each for each in opened if isinstance(each, Directory)]
-    entries = {each.account: each for each in directory.entries}
+    (directory,) = [each for each in opened if isinstance(each, DirectoryPage)]
+    entries = {each.account: each for each in directory.residents()}
     assert entries[CARD].cards == (DirectoryCard(card_id=CARD, seq=1),)
     assert (entries[CARD].allowance_points, entries[OTHER].allowance_points) == (10, 15)
     rows = counter.read(lambda tx: by_place(tx, counter.pool, Period()))

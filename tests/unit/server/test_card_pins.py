@@ -251,7 +251,7 @@ def test_ten_wrong_pins_at_all_tills_together_lock_it_and_the_office_unlocks_it(
 def told_of(world: World, *, seq: int = 1) -> PinRule | None:
     """What a terminal is told of the card's PIN."""
     directory = world.read(lambda tx: build_directory(tx, world.pool, {}))
-    card = next(card for entry in directory.entries for card in entry.cards)
+    card = next(card for entry in directory for card in entry.cards)
     assert (card.card_id, card.seq) == (CARD_ID, seq)
     return read_verifier(card.pin_verifier) if card.pin_verifier is not None else None
 

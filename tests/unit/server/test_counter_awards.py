@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Engine
 
 from protocol.counter import CounterAwarded, CounterAwards, EventEntered
@@ -241,8 +242,8 @@ def test_signing_in_at_an_event_is_kept_and_awards_nothing(town: World) -> None:
     assert town.points(f"resident:{ZHANG}") == 0
 
 
-def document(town: World, till: Till, **has: int) -> CounterAwards | None:
-    answer = till.ask("documents", DocumentsRequest(**has), DocumentsAnswer)
+def document(town: World, till: Till, awards: int | UnsetType = UNSET) -> CounterAwards | None:
+    answer = till.ask("documents", DocumentsRequest(awards=awards), DocumentsAnswer)
     assert isinstance(answer, DocumentsAnswer), answer
     signed = next((x for x in answer.documents if x.kind is DocumentKind.AWARDS), None)
     if signed is None:

@@ -11,8 +11,8 @@ import pytest
 from protocol.documents import (
     AccountStatus,
     Catalogue,
-    Directory,
     DirectoryCard,
+    DirectoryPage,
     DocumentKind,
     Policy,
     open_document,
@@ -25,6 +25,7 @@ from server.directory import commands as c
 from server.directory.adoption import adoption_of
 from server.directory.documents import allowance
 from server.directory.keys import KeysRefused, PoolKeys, load_keys, make_keys
+from server.directory.listing import newest_listing
 from server.facts import Outcome
 from server.facts.refused import Refused
 from tests.unit.server.world import LIU, TODAY, ZHANG, Till, World, money_line, sold
@@ -177,10 +178,19 @@ def test_an_allowance_is_the_largest_bucket_that_is_covered(points: int, expecte
     assert allowance(points, (0, 5, 10)) == expected
 
 
-def documents(world: World, till: Till, **has: int) -> dict[DocumentKind, msgspec.Struct]:
+def documents(
+    world: World, till: Till, policy: int = 0, catalogue: int = 0, directory: int = 0
+) -> dict[DocumentKind, msgspec.Struct]:
     """What the terminal gets, opened with the pool's public key alone."""
     world.clock.move(seconds=1)
-    answer = till.ask("documents", DocumentsRequest(**has), DocumentsAnswer)
+    newest = world.read(lambda tx: newest_listing(tx, world.pool))
+    request = DocumentsRequest(
+        policy=policy,
+        catalogue=catalogue,
+        directory=directory,
+        directory_digest=newest.digest if newest else "",
+    )
+    answer = till.ask("documents", request, DocumentsAnswer)
     assert isinstance(answer, DocumentsAnswer), answer
     root = read_public_key(world.keys.root_key_text)
     opened: dict[DocumentKind, msgspec.Struct] = {}
@@ -206,8 +216,8 @@ def test_a_new_terminal_gets_policy_catalogue_and_directory(world: World, till: 
         each.id for each in world.preset.catalogue
     ]
     directory = got[DocumentKind.DIRECTORY]
-    assert isinstance(directory, Directory)
-    zhang, liu = directory.entries
+    assert isinstance(directory, DirectoryPage)
+    zhang, liu = directory.residents()
     assert (zhang.account, zhang.allowance_points) == (ZHANG, 100)
     assert zhang.cards == (DirectoryCard(card_id="00000000000000c1", seq=1),)
     assert (liu.allowance_points, liu.status) == (0, AccountStatus.BLOCKED)
@@ -233,20 +243,21 @@ def test_a_quiet_pools_directory_is_made_anew_before_terminals_take_it_for_old(
     world.clock.move(hours=2)
     got = documents(world, till, policy=1, catalogue=1, directory=1)
     directory = got[DocumentKind.DIRECTORY]
-    assert isinstance(directory, Directory)
-    assert (directory.version, directory.made_at) == (2, world.clock())
+    assert isinstance(directory, DirectoryPage)
+    head = directory.opened_head()
+    assert (head.version, head.made_at, directory.entries) == (2, world.clock(), ())
 
 
 def test_an_allowance_is_never_above_what_is_spendable(world: World, till: Till) -> None:
     world.award(ZHANG, "river-patrol")
     till.authorise(world.sale_id(), optional=1)
     directory = documents(world, till)[DocumentKind.DIRECTORY]
-    assert isinstance(directory, Directory)
-    assert directory.entries[0].allowance_points == 50
+    assert isinstance(directory, DirectoryPage)
+    assert directory.residents()[0].allowance_points == 50
     till.tell(sold(world, money_line("套餐", 900), points=90))
     directory = documents(world, till)[DocumentKind.DIRECTORY]
-    assert isinstance(directory, Directory)
-    assert directory.entries[0].allowance_points == 0
+    assert isinstance(directory, DirectoryPage)
+    assert directory.residents()[0].allowance_points == 0
 
 
 def test_polls_within_a_second_see_the_same_documents(world: World, till: Till) -> None:

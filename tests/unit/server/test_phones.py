@@ -63,8 +63,8 @@ def state_of(world: World, account: str = ZHANG, seq: int = 1) -> PhoneState:
 
 
 def phone_seq(world: World, account: str = ZHANG) -> int:
-    directory = world.read(lambda tx: build_directory(tx, world.pool, {}))
-    return next(each.phone_seq for each in directory.entries if each.account == account)
+    entries = world.read(lambda tx: build_directory(tx, world.pool, {}))
+    return next(each.phone_seq for each in entries if each.account == account)
 
 
 @pytest.fixture

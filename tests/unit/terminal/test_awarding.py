@@ -19,7 +19,7 @@ from terminal.domain.staff import Role
 from terminal.shifts.staff import WORKER_STAYS
 from terminal.store.people import ArgonPins
 from terminal.store.sqlite import SqliteWork
-from tests.support.shop import NOON, WANG, ZHANG, Shop, card_text, directory, slot_text
+from tests.support.shop import NOON, RESIDENTS, WANG, ZHANG, Shop, card_text, directory, slot_text
 
 PIN, OWNER = "482913", "4719"
 WORKER_ACCOUNT = "00000000000000b9"
@@ -147,13 +147,13 @@ def test_a_worker_who_does_nothing_for_half_an_hour_signs_in_again(counter: Shop
 def test_nobody_registers_for_himself_nor_on_a_card_without_a_name(counter: Shop) -> None:
     bearer = "00000000000000d7"
     entries = (
-        *directory().entries,
+        *RESIDENTS,
         DirectoryEntry(account=WORKER_ACCOUNT, allowance_points=0),
         DirectoryEntry(
             account=bearer, allowance_points=15, cards=(DirectoryCard(card_id=bearer, seq=1),)
         ),
     )
-    counter.take(msgspec.structs.replace(directory(version=2), entries=entries))
+    counter.take(directory(version=2, residents=entries))
     counter.awarding.choose("patrol", "")
     own = counter.awarding.show_text(slot_text(WORKER_ACCOUNT))
     assert own.code is NoticeCode.AWARD_OWN
@@ -182,7 +182,7 @@ def test_rules_of_other_days_and_other_roles_are_not_offered(counter: Shop) -> N
 def test_an_event_registers_forty_people_one_after_another_and_each_once(counter: Shop) -> None:
     accounts = [f"{0xE000 + number:016x}" for number in range(40)]
     entries = tuple(DirectoryEntry(account=each, allowance_points=0) for each in accounts)
-    counter.take(msgspec.structs.replace(directory(version=2), entries=entries))
+    counter.take(directory(version=2, residents=entries))
     opened = counter.awarding.open_event("周六 大扫除", "clean-up", with_exit=True)
     assert opened.code is NoticeCode.EVENT_OPENED
     assert counter.awarding.open_event("别的", "patrol", with_exit=False).code is (

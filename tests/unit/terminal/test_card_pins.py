@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from protocol.card_pins import TRIES_A_DAY, PinBusyError, PinMade, pin_proof, verifier_text
 from protocol.card_tries import CardPinWrong
-from protocol.documents import Directory, DirectoryCard, sign_document
+from protocol.documents import DirectoryCard, DirectoryPage, sign_document
 from protocol.evidence import CardEvidence
 from protocol.issuers import IssuerRole, KeyList, ListedKey, certify
 from protocol.keys import public_key_text
@@ -28,6 +28,7 @@ from tests.support.shop import (
     CARD_ISSUER,
     CHEAP_PINS,
     NOON,
+    RESIDENTS,
     ROOT,
     SECRET,
     TAG,
@@ -47,14 +48,15 @@ def pin_made(pin: str = PIN) -> PinMade:
     return CHEAP_PINS.make(pin, SECRET, bytes.fromhex(WANGS_CARD))
 
 
-def told(verifier: str | None, *, version: int = 2, seq: int = 1) -> Directory:
+def told(verifier: str | None, *, version: int = 2, seq: int = 1) -> DirectoryPage:
     """The directory in which Wang's card has this PIN."""
-    base = directory(version=version)
     card = DirectoryCard(card_id=WANGS_CARD, seq=seq, pin_verifier=verifier)
-    entries = tuple(
-        replace(each, cards=(card,)) if each.account == WANG else each for each in base.entries
+    return directory(
+        version=version,
+        residents=[
+            replace(each, cards=(card,)) if each.account == WANG else each for each in RESIDENTS
+        ],
     )
-    return replace(base, entries=entries)
 
 
 @pytest.fixture
@@ -307,12 +309,11 @@ def test_the_server_may_know_that_other_tills_gave_what_goes_without(pinned: Sho
 def test_a_denominated_card_and_a_pool_without_the_limit_ask_for_no_pin(shop: Shop) -> None:
     ring_up(shop, 40)
     assert pad(shop) is None
-    base = directory(version=2)
-    bearer = replace(base.entries[1], account=WANGS_CARD)
+    bearer = replace(RESIDENTS[1], account=WANGS_CARD)
     limits = Limits(card_no_pin_day_points=1)
     shop.take(
         replace(policy(version=2), limits=limits),
-        replace(base, entries=(base.entries[0], bearer)),
+        directory(version=2, residents=(RESIDENTS[0], bearer)),
     )
     ring_up(shop, 40)
     assert pad(shop) is None

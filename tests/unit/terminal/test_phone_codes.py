@@ -16,7 +16,17 @@ from protocol.reasons import DeclineReason
 from terminal.checkout.view import ConfirmingView
 from terminal.domain.presented import PresentedCode
 from terminal.domain.sale import SaleState
-from tests.support.shop import NOON, SLOT_ISSUER, TAG, ZHANG, Shop, directory, policy, slot_text
+from tests.support.shop import (
+    NOON,
+    RESIDENTS,
+    SLOT_ISSUER,
+    TAG,
+    ZHANG,
+    Shop,
+    directory,
+    policy,
+    slot_text,
+)
 from tests.support.shop_phone import ShopPhone, certify
 
 
@@ -117,12 +127,11 @@ def test_a_sale_that_came_to_nothing_uses_no_code_up(shop: Shop, phone: ShopPhon
 def test_a_phone_that_the_directory_knows_as_ended_is_refused_by_exact_number(
     shop: Shop, phone: ShopPhone
 ) -> None:
-    listed = directory(version=2)
-    entries = tuple(
+    residents = tuple(
         msgspec.structs.replace(each, phone_seq=2) if each.account == ZHANG else each
-        for each in listed.entries
+        for each in RESIDENTS
     )
-    shop.take(msgspec.structs.replace(listed, entries=entries))
+    shop.take(directory(version=2, residents=residents))
     shop.till.add_amount("3.00", "其他商品")
     shop.till.scan(phone.show())
     assert reason(shop) is DeclineReason.PHONE_REVOKED
@@ -136,12 +145,11 @@ def test_a_phone_that_the_directory_knows_as_ended_is_refused_by_exact_number(
 
 
 def test_the_slots_of_a_phone_end_with_it(shop: Shop) -> None:
-    listed = directory(version=2)
-    entries = tuple(
+    residents = tuple(
         msgspec.structs.replace(each, phone_seq=2) if each.account == ZHANG else each
-        for each in listed.entries
+        for each in RESIDENTS
     )
-    shop.take(msgspec.structs.replace(listed, entries=entries))
+    shop.take(directory(version=2, residents=residents))
     shop.till.add_amount("3.00", "其他商品")
     shop.till.scan(slot_text(batch=1))
     assert reason(shop) is DeclineReason.PHONE_REVOKED

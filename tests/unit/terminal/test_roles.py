@@ -17,7 +17,7 @@ from terminal.checkout.card_look_up import CardLookedUp, CardLookUp
 from terminal.diagnostics.desk import PrinterDesk
 from terminal.domain.notice import Notice, NoticeCode
 from terminal.domain.staff import Role
-from tests.support.shop import NOON, WANG, WANGS_CARD, Shop, directory
+from tests.support.shop import NOON, RESIDENTS, WANG, WANGS_CARD, Shop, directory
 from tests.support.till_web import desk_of
 
 OWNER, CASHIER, TECHNICIAN = "4719", "2580", "936614"
@@ -162,8 +162,8 @@ def test_a_blocked_residents_card_and_cards_that_end_alike_are_told(staffed: Sho
         status=AccountStatus.BLOCKED,
         cards=(DirectoryCard(card_id="11110000000000c2", seq=2),),
     )
-    entries = (*directory().entries, alike)
-    staffed.take(msgspec.structs.replace(directory(version=2), entries=entries))
+    residents = (*RESIDENTS, alike)
+    staffed.take(directory(version=2, residents=residents))
     cards = CardLookUp(staffed.store, staffed.clock, staffed.staff)
     found = cards.look("00c2", "扫不出", OWNER)
     assert isinstance(found, Notice)

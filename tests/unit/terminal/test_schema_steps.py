@@ -1,8 +1,10 @@
 """A file of an earlier program is brought up to date with everything in it, or left as it was."""
 
+import json
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
@@ -12,7 +14,17 @@ from terminal.store import steps
 from terminal.store.disk import open_engine
 from terminal.store.steps import SCHEMA_VERSION, s0001_first_sale
 from terminal.store.tables import metadata
-from tests.support.shop import ITEMS, NOON, Shop, directory, policy
+from tests.support.shop import (
+    ITEMS,
+    NOON,
+    RESIDENTS,
+    WANG,
+    WANGS_CARD,
+    ZHANG,
+    Shop,
+    directory,
+    policy,
+)
 
 
 def shape(path: Path) -> dict[str, object]:
@@ -118,3 +130,36 @@ def test_a_file_of_a_newer_program_is_refused_untouched(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(StoreFaultError, match="newer program"):
         open_engine(path)
+
+
+def holder_of_wangs_card(shop: Shop) -> str | None:
+    holder = shop.store.holder_of_card(WANGS_CARD, 1)
+    return holder.account if holder is not None else None
+
+
+def test_a_directory_that_was_one_document_goes_on_as_rows(tmp_path: Path) -> None:
+    """The till stands in by it, cards and all, until the server gives the whole anew."""
+    path = tmp_path / "terminal.db"
+    entries = [msgspec.to_builtins(each) for each in RESIDENTS]
+    body = {"version": 7, "made_at": "2026-11-12T03:50:00Z", "entries": entries}
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        for step in steps.STEPS[:7]:
+            step(connection)
+        connection.execute(
+            text("insert into document values ('directory', 7, :body, x'00')"),
+            {"body": json.dumps(body).encode()},
+        )
+        connection.execute(text("pragma user_version=7"))
+    engine.dispose()
+    shop = Shop(tmp_path)
+    head = shop.store.documents().directory
+    assert head is not None
+    assert head.version == 7
+    assert shop.store.resident(ZHANG) == RESIDENTS[0]
+    assert holder_of_wangs_card(shop) == WANG
+    assert shop.store.directory_asked().digest == "", "no server has such a one: it gives all"
+    shop.take(directory(version=8, residents=RESIDENTS[1:]))
+    assert shop.store.resident(ZHANG) is None
+    assert holder_of_wangs_card(shop) == WANG
+    shop.store.close()

@@ -16,7 +16,7 @@ from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import PointsWanted
 from terminal.domain.ports import Unreachable, UnreachableReason
 from terminal.domain.stand_in import Exposure, ImageTrust, stand_in
-from tests.support.shop import NOON, ZHANG, Shop, directory, policy, slot_text
+from tests.support.shop import NOON, RESIDENTS, ZHANG, Shop, policy, slot_text
 
 NOTHING = Exposure(resident_points=0, terminal_points=0)
 PRESET = Path(__file__).parents[3] / "config" / "pools" / "guanghui.toml"
@@ -41,7 +41,8 @@ def answer(
         PointsWanted(Points(required), Points(wanted)),
         account=ZHANG,
         code_cap=400,
-        directory=directory(made_at=NOON - timedelta(hours=age_h)),
+        made_at=NOON - timedelta(hours=age_h),
+        entry=next(each for each in RESIDENTS if each.account == ZHANG),
         policy=rules,
         exposure=exposure,
         now=NOON,
