@@ -25,6 +25,7 @@ class ShiftReport:
 
     ``tenders`` are net of refunds. ``counted_fen`` is the cash that was counted, None where
     nobody counted; ``expected_cash_fen`` is float + cash taken - cash given back.
+    ``parked`` sales wait for a person at the server, with their points and their cash.
     ``record_hash`` is the hash of the shift's journal record, empty for an X.
     """
 
@@ -50,6 +51,9 @@ class ShiftReport:
     last_receipt: str = ""
     record_hash: str = ""
     discount_fen: int = 0
+    parked: int = 0
+    parked_points: int = 0
+    parked_fen: int = 0
 
     @property
     def difference_fen(self) -> int | None:

@@ -28,6 +28,7 @@ class PaperWords:
     not_counted: str
     drawer: str
     untold: str
+    parked: str
     first_receipt: str
     last_receipt: str
     record: str
@@ -106,6 +107,7 @@ CHINESE = PaperWords(
     not_counted="没有点",
     drawer="开钱箱",
     untold="待上传",
+    parked="待处理的销售",
     first_receipt="首单号",
     last_receipt="末单号",
     record="记录",
@@ -184,6 +186,7 @@ ENGLISH = PaperWords(
     not_counted="not counted",
     drawer="Drawer opened",
     untold="Not sent yet",
+    parked="Sales to be looked at",
     first_receipt="First No.",
     last_receipt="Last No.",
     record="Record",

@@ -103,6 +103,11 @@ class PaperComposer:
             Columns(words.drawer, words.openings.format(report.drawer_openings)),
             Columns(words.untold, words.records.format(report.untold)),
         ]
+        if report.parked:
+            body += [
+                Columns(words.parked, words.times.format(report.parked)),
+                Columns("", f"{points(report.parked_points)} {yuan(report.parked_fen)}"),
+            ]
         if report.record_hash:
             body.append(Columns(words.record, report.record_hash[:SHOWN_HASH_CHARS]))
         if report.z_no is not None:

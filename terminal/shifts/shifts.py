@@ -218,6 +218,7 @@ class Shifts:
     def report_of(self, closed: ShiftClosed, hash_hex: str) -> ShiftReport:
         """A Z report as its paper says it."""
         figures = closed.figures
+        parked, parked_points, parked_fen = self._store.parked_value()
         return ShiftReport(
             z_no=closed.z_no,
             opened_at=closed.opened_at,
@@ -241,6 +242,9 @@ class Shifts:
             counted_fen=closed.counted_cash_fen,
             drawer_openings=figures.drawer_openings,
             untold=self._store.untold(),
+            parked=parked,
+            parked_points=parked_points,
+            parked_fen=parked_fen,
             first_receipt=closed.first_receipt,
             last_receipt=closed.last_receipt,
             record_hash=hash_hex,

@@ -114,7 +114,11 @@ class ShiftPage:
     def _figures(self, now: ShiftNow) -> tuple[FigureView, ...]:
         figures, unit = now.figures, unit_of(self._page.view())
         began = time_text(now.opened_at) if now.opened_at else "—"
-        return tuple(
+        parked, points, cash_fen = self._store.parked_value()
+        waiting = {"count": parked, "points": points, "unit": unit, "cash": format_yuan(cash_fen)}
+        text = say(later("{count} 笔 · {points} {unit} · {cash} 元"), waiting)
+        parked_row = FigureView(label=say(later("待处理的销售")), text=text)
+        rows = tuple(
             FigureView(label=say(label, {"unit": unit}), text=text)
             for label, text in (
                 (later("开始"), began),
@@ -132,6 +136,7 @@ class ShiftPage:
                 (later("退回{unit}"), str(figures.points_returned)),
             )
         )
+        return (*rows, parked_row) if parked else rows
 
     def _reports(self) -> tuple[ReportRow, ...]:
         rows = []

@@ -3,10 +3,14 @@
 from datetime import timedelta
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from drivers.document import Columns, document_from_json
 from protocol.messages import OutcomeKind, RecordOutcome
 from protocol.money import Points
 from terminal.shifts.report import report_of
+from terminal.shifts.shifts import Counted
+from terminal.store.tables import print_job
 from tests.support.shop import NOON, Shop, slot_text
 from tests.support.till_web import app_of
 
@@ -76,3 +80,25 @@ def test_what_is_unsent_and_what_is_parked_has_its_value(shop: Shop) -> None:
     shop.outbox.mark_told(outcomes, NOON)
     assert shop.store.untold_value() == (0, 0, 0)
     assert shop.store.parked_value() == (2, 5, 100)
+
+
+def test_what_the_server_parked_stands_on_the_z_paper_and_on_the_shifts_page(shop: Shop) -> None:
+    sell(shop, "bun", "bun", points=5)
+    client: FlaskClient = app_of(shop).test_client()
+    assert "待处理的销售" not in client.get("/more/shift").text
+    outcomes = [
+        RecordOutcome(epoch=x.epoch, seq=x.seq, outcome=OutcomeKind.PARKED, says="为什么")
+        for x in shop.outbox.next_batch()
+    ]
+    shop.outbox.mark_told(outcomes, NOON)
+    page = client.get("/more/shift").text
+    assert "待处理的销售" in page
+    assert "1 笔 · 5 积分 · 0.50 元" in page
+    shop.shifts.close(shop.shifts.next_z_no(), Counted(None, {}))
+    with shop.store.reading() as connection:
+        papers = connection.execute(select(print_job.c.document)).scalars().all()
+    lines = document_from_json(papers[-1]).elements
+    rows = [(x.left, x.right) for x in lines if isinstance(x, Columns)]
+    assert ("待处理的销售", "1 笔") in rows
+    after = rows[rows.index(("待处理的销售", "1 笔")) + 1]
+    assert after == ("", "5积分 0.50 元")
