@@ -115,7 +115,12 @@ class ShiftPage:
         figures, unit = now.figures, unit_of(self._page.view())
         began = time_text(now.opened_at) if now.opened_at else "—"
         parked, points, cash_fen = self._store.parked_value()
-        waiting = {"count": parked, "points": points, "unit": unit, "cash": format_yuan(cash_fen)}
+        waiting: dict[str, str | int] = {
+            "count": parked,
+            "points": points,
+            "unit": unit,
+            "cash": format_yuan(cash_fen),
+        }
         text = say(later("{count} 笔 · {points} {unit} · {cash} 元"), waiting)
         parked_row = FigureView(label=say(later("待处理的销售")), text=text)
         rows = tuple(
