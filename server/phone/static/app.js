@@ -267,6 +267,7 @@ function view() {
     byId("limit").textContent = say("showLimit", { points: told.show_points, unit: unit() });
   }
   byId("limit").hidden = phone === null;
+  if (challenge !== null && phone !== null) byId("ask-points").textContent = `${challenge.points} ${unit()}`;
   record();
   drawCode();
 }
