@@ -93,6 +93,8 @@ def looked_at(page: Page, folder: Path, zbarimg: Path, name: str, code: str = ""
             page.evaluate("scrollTo(0, 0)")
             wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
             assert not page.evaluate(wide), shot
+            if page.locator("#tabs").is_visible():
+                expect(page.locator("#tabs")).to_be_in_viewport(ratio=1)
             before = page.locator(code).get_attribute("data-digits") if code else ""
             page.screenshot(path=shot)
             if code:
@@ -127,6 +129,11 @@ def test_every_state_fits_both_ways_round_in_both_languages(
         page.click("#language")
         expect(page.locator("#lines li").first).to_contain_text("redeemed")
         page.click("#language")
+        # A record of some weeks is longer than any screen; the tabs stay in sight below it.
+        page.evaluate(
+            "const all = document.querySelector('#lines');"
+            "for (let n = 0; n < 30; n++) all.append(all.children[0].cloneNode(true));"
+        )
         looked_at(page, tmp_path, zbarimg, "record")
         page.click("#tab-confirm")
         expect(page.locator("#ask")).to_be_visible(timeout=20_000)
