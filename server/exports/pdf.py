@@ -235,6 +235,8 @@ def _detail(line: StatementLine) -> str:
     said = [f"迟到（营业日 {line.business_date}）"] if line.late else []
     if line.receipt_no:
         said.append(f"小票 {line.receipt_no}")
+    if line.proof:
+        said.append(f"核验 {word(words.PROOFS, line.proof)}")
     if line.terminal:
         said.append(f"终端 {line.terminal} 流水 {line.epoch}-{line.seq}")
     if line.entry_no:

@@ -294,6 +294,7 @@ _COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
             Column("epoch", "代次", Kind.NUMBER),
             Column("seq", "流水号", Kind.NUMBER),
             Column("receipt_no", "小票号"),
+            Column("proof", "核验", says=words.PROOFS),
             Column("entry_no", "凭证号", Kind.NUMBER),
             Column("transfer_nos", "分录号"),
             Column("key", "凭据"),

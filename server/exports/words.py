@@ -19,6 +19,13 @@ LINE_KINDS: Final = {
     "fulfilment": "券和服务兑现",
     "cancellation": "券和服务取消",
 }
+PROOFS: Final = {
+    "A": "A 手机确认",
+    "B": "B 手机出示",
+    "C": "C 卡和密码",
+    "D": "D 卡",
+    "M": "M 人工查找",
+}
 GOODS_KINDS: Final = {"goods": "商品", "voucher": "兑换券", "service": "服务"}
 NO_CATEGORY: Final = {"": "未分类"}
 ALL_THE_REST: Final = {"": "其他全部"}

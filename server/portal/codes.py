@@ -74,6 +74,16 @@ def _line_kinds() -> Mapping[str, str]:
     }
 
 
+def _proofs() -> Mapping[str, str]:
+    return {
+        "A": gettext("A 手机确认"),
+        "B": gettext("B 手机出示"),
+        "C": gettext("C 卡和密码"),
+        "D": gettext("D 卡"),
+        "M": gettext("M 人工查找"),
+    }
+
+
 def _goods_kinds() -> Mapping[str, str]:
     return {
         "goods": gettext("商品"),
@@ -103,6 +113,7 @@ WORDS: Mapping[str, Words] = {
     "way": _ways,
     "source": _sources,
     "line": _line_kinds,
+    "proof": _proofs,
     "goods": _goods_kinds,
     "basis": _bases,
     "cycle": _cycles,

@@ -143,7 +143,8 @@ class StatementLine:
 
     `kind` is sale, refund, declared, adjustment or fee. `terminal`, `epoch`, `seq` are the place
     of its journal record, `entry_no` and `transfer_nos` those in the ledger; what has no such
-    place has "" and 0. `source` says where the amounts come from (basket, api, ...).
+    place has "" and 0. `source` says where the amounts come from (basket, api, ...), `proof` how
+    strong the proof of a redemption is: A, B, C, D or M; "" where no points were redeemed.
     """
 
     line_no: int
@@ -155,6 +156,7 @@ class StatementLine:
     epoch: int
     seq: int
     receipt_no: str
+    proof: str
     entry_no: int
     transfer_nos: tuple[int, ...]
     occurred_at: datetime

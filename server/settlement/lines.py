@@ -230,6 +230,7 @@ def _line(number: int, entry: Entry, share_fen: int, shops: Mapping[str, str]) -
         epoch=told.epoch or 0 if told is not None else 0,
         seq=told.seq or 0 if told is not None else 0,
         receipt_no=receipt_no,
+        proof=told.proof_grade or "" if told is not None and first.kind == SALE_KIND else "",
         entry_no=first.entry_no,
         transfer_nos=tuple(each.transfer.transfer_no for each in entry.members),
         occurred_at=first.occurred_at,

@@ -135,6 +135,7 @@ def _sale(number: int) -> StatementLine:
         epoch=1,
         seq=100 + number,
         receipt_no=f"{number:06d}",
+        proof="C" if number % 2 else "",
         entry_no=200 + number,
         transfer_nos=(3 * number, 3 * number + 1, 3 * number + 2),
         occurred_at=AT,
@@ -153,7 +154,7 @@ def _sale(number: int) -> StatementLine:
 
 def _nowhere(number: int) -> StatementLine:
     """A line that no terminal told."""
-    return replace(_sale(number), terminal="", epoch=0, seq=0, receipt_no="", points=0)
+    return replace(_sale(number), terminal="", epoch=0, seq=0, receipt_no="", proof="", points=0)
 
 
 def _lines() -> tuple[StatementLine, ...]:

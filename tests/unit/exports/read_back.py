@@ -41,6 +41,7 @@ WORDS: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("payments", "direction"): {"pay": "付给商户", "receive": "商户付来"},
     ("payments", "state"): {"paid": "已付", "bounced": "退回"},
     ("lines", "source"): {"basket": "终端购物清单", "declared": "Z 报表申报"},
+    ("lines", "proof"): {"": "", "C": "C 卡和密码"},
     ("lines", "kind"): {
         "sale": "销售",
         "refund": "退货",

@@ -161,7 +161,8 @@ def pdf_lines(document: StatementDocument) -> Iterator[str]:
         figures = "".join(on_paper(key, row[key]) for key in kept)
         yield f"{line.line_no}{moment}{row['kind']}{figures}"
         if line.receipt_no:
-            yield f"小票{line.receipt_no}终端{line.terminal}流水{line.epoch}-{line.seq}"
+            proof = f"核验{row['proof']}".replace(" ", "") if line.proof else ""
+            yield f"小票{line.receipt_no}{proof}终端{line.terminal}流水{line.epoch}-{line.seq}"
         yield f"凭证{line.entry_no}"
     sums = [sum(Decimal(str(row[key])) for row in rows) for key in kept]
     figures = "".join(

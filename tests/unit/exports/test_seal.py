@@ -22,7 +22,7 @@ KINDS = list(StatementFormat)
 PUBLIC = ROOT_KEY.public_key()
 # The canonical text of a statement is what codes on paper were made from. If this changes,
 # FORMAT_VERSION has to change, and old codes have to be found by the old version's text.
-EXAMPLE_DIGEST = "988e10ab73b4b264811a4a08e7f1cce9c806ad9809dc6d4a5895f79cc4a565b3"
+EXAMPLE_DIGEST = "411b1bede8ef37881668f7bb46db1715952abfbb3bc972ff0468aadcb1e3b776"
 ALL_BYTES_UP_TO = 8_000
 
 
