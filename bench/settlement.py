@@ -6,7 +6,6 @@ are told: what was done ahead for the whole month, the sums of the run alone (a 
 writes nothing), and the run; and how the run and the work ahead compare together.
 """
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +18,9 @@ from bench.attribution import Part, Share, Stopwatch, watching
 from bench.figures import BenchError, Held, Spread, spread, timed_into
 from bench.ledger_pool import POOL
 from bench.postgres import Cluster, cluster, find_programs
-from bench.settlement_checks import require_equal
+from bench.settlement_checks import Equal, require_equal
 from bench.settlement_duckdb import Duck, export
+from bench.settlement_took import Took, taking
 from bench.settlement_world import LAST_DAY, load_month, make_pool
 from server.bootstrap.desk import make_desk
 from server.commands.context import OpenedPool
@@ -58,6 +58,10 @@ PARTS = (
 )
 
 
+FOLDED_LINES = 1_000_000
+"""Lines that are added up once more one by one; of a larger month, every so many merchants'."""
+
+
 class Size(Struct, frozen=True, kw_only=True):
     """How much is settled. ``lines`` are sales and refunds, in the larger month; each has one
     transfer or three. ``times``: how often DuckDB is asked; ``looked_at``: merchants whose
@@ -75,10 +79,10 @@ QUICK = Size(merchants=20, lines=20_000, times=2, looked_at=5)
 
 
 class MonthReport(Struct, frozen=True, kw_only=True):
-    """One month: seconds to load it, to preview it (sums alone), and to open, settle and close.
+    """One month: what it took to load it, to preview it (sums alone), and to open, settle, close.
 
     Attributes:
-        ahead_s: summing all of it up, which a timer does all month.
+        ahead: summing all of it up, which a timer does all month.
         sums: the preview of one merchant alone.
         attributed: the run's time by part, mean ms a merchant.
     """
@@ -86,9 +90,9 @@ class MonthReport(Struct, frozen=True, kw_only=True):
     lines: int
     transfers: int
     load_s: float
-    ahead_s: float
-    preview_s: float
-    run_s: float
+    ahead: Took
+    preview: Took
+    run: Took
     sums: Spread
     attributed: list[Share]
 
@@ -97,11 +101,13 @@ class SettlementReport(Struct, frozen=True, kw_only=True):
     """Everything of one run.
 
     Attributes:
-        duckdb_s: the best of several, with as many threads as it chooses; `duckdb_single_s` with
+        duckdb: the best of several, with as many threads as it chooses; `duckdb_single` with
             one, as PostgreSQL has here.
-        sums_held, run_held: preview and run / DuckDB; `all_held`: the run and what was done
-            ahead / DuckDB, which nobody asked for.
-        linear_held: the larger month's run / the smaller's.
+        sums_held, run_held: preview and run / DuckDB, by the clock; `run_cpu_held` by processors;
+            `all_held`, `all_cpu_held`: the run and what was done ahead / DuckDB.
+        linear_held: the larger month's run / the smaller's; `ahead_linear_held`: what was done
+            ahead, by processors.
+        folded_statements: how many were added up once more from their transfers, one by one.
         frozen: reading one merchant's statement with its shares; `lines_read`: with all its lines.
         queries_asked_ms: what `sums` and `frozen` should take at most.
     """
@@ -109,17 +115,21 @@ class SettlementReport(Struct, frozen=True, kw_only=True):
     database: str
     merchants: int
     months: list[MonthReport]
-    duckdb_s: float
-    duckdb_single_s: float
+    duckdb: Took
+    duckdb_single: Took
     sums_held: Held
     run_held: Held
+    run_cpu_held: Held
     all_held: float
+    all_cpu_held: float
     linear_held: Held
+    ahead_linear_held: Held
     sums_linear_held: Held
     frozen: Spread
     lines_read: Spread
     queries_asked_ms: float
     equal_statements: int
+    folded_statements: int
 
 
 def measure(folder: Path, size: Size, say: Callable[[str], None]) -> SettlementReport | None:
@@ -142,32 +152,37 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> SettlementR
         )
         whole = msgspec.structs.replace(size, lines=FEWER * lines)
         more, found = _month(postgres, folder / "more", whole, say)
+    duckdb, ahead, run = found.duckdb, more.ahead, more.run
     return SettlementReport(
         database=postgres.version,
         merchants=size.merchants,
         months=[fewer, more],
-        duckdb_s=found.duckdb_s,
-        duckdb_single_s=found.duckdb_single_s,
-        sums_held=_held(more.preview_s, found.duckdb_s, TIMES_DUCKDB_AT_MOST),
-        run_held=_held(more.run_s, found.duckdb_s, TIMES_DUCKDB_AT_MOST),
-        all_held=round((more.ahead_s + more.run_s) / found.duckdb_s, 2),
-        linear_held=_held(more.run_s, fewer.run_s, LINEAR_AT_MOST),
-        sums_linear_held=_held(more.preview_s, fewer.preview_s, LINEAR_AT_MOST),
+        duckdb=duckdb,
+        duckdb_single=found.duckdb_single,
+        sums_held=_held(more.preview.wall_s, duckdb.wall_s, TIMES_DUCKDB_AT_MOST),
+        run_held=_held(run.wall_s, duckdb.wall_s, TIMES_DUCKDB_AT_MOST),
+        run_cpu_held=_held(run.cpu_s, duckdb.cpu_s, TIMES_DUCKDB_AT_MOST),
+        all_held=round((ahead.wall_s + run.wall_s) / duckdb.wall_s, 2),
+        all_cpu_held=round((ahead.cpu_s + run.cpu_s) / duckdb.cpu_s, 2),
+        linear_held=_held(run.wall_s, fewer.run.wall_s, LINEAR_AT_MOST),
+        ahead_linear_held=_held(ahead.cpu_s, fewer.ahead.cpu_s, LINEAR_AT_MOST),
+        sums_linear_held=_held(more.preview.wall_s, fewer.preview.wall_s, LINEAR_AT_MOST),
         frozen=found.frozen,
         lines_read=found.lines_read,
         queries_asked_ms=QUERY_AT_MOST_MS,
-        equal_statements=found.statements,
+        equal_statements=found.equal.statements,
+        folded_statements=found.equal.folded,
     )
 
 
 class _Found(Struct, frozen=True, kw_only=True):
     """What is beside the month itself."""
 
-    duckdb_s: float
-    duckdb_single_s: float
+    duckdb: Took
+    duckdb_single: Took
     frozen: Spread
     lines_read: Spread
-    statements: int
+    equal: Equal
 
 
 def _month(
@@ -182,15 +197,19 @@ def _month(
         say("DuckDB，试算，结算 · DuckDB, preview, run")
         duck, single = Duck(folder / "parquet"), Duck(folder / "parquet", threads=1)
         try:
-            duckdb_s, duckdb_single_s = (_best_s(each, size.times) for each in (duck, single))
+            duckdb, duckdb_single = (_best(each, size.times) for each in (duck, single))
             say("按日汇总 · summing up ahead")
-            ahead_s = _sum_up(opened, postgres, database, size.lines)
-            preview_s = _preview(opened, size.merchants)
+            with taking(postgres) as ahead:
+                _sum_up(opened, postgres, database, size.lines)
+            with taking(postgres) as previewed:
+                _preview(opened, size.merchants)
             sums = _sums_of_one(opened, size.looked_at)
             watch = Stopwatch()
-            run_s = _settle(opened, watch, size.merchants)
+            with taking(postgres) as run:
+                _settle(opened, watch, size.merchants)
             say("核对 · checking every statement")
-            statements = require_equal(opened, postgres, database, duck.sums())
+            fold_each = -(-size.lines // FOLDED_LINES)
+            equal = require_equal(opened, postgres, database, duck.sums(), fold_each=fold_each)
         finally:
             duck.close()
             single.close()
@@ -202,52 +221,48 @@ def _month(
             lines=size.lines,
             transfers=int(str(counted[0])),
             load_s=round(load_s, 1),
-            ahead_s=round(ahead_s, 3),
-            preview_s=round(preview_s, 3),
-            run_s=round(run_s, 3),
+            ahead=ahead,
+            preview=previewed,
+            run=run,
             sums=sums,
             attributed=watch.shares(size.merchants),
         )
         found = _Found(
-            duckdb_s=duckdb_s,
-            duckdb_single_s=duckdb_single_s,
+            duckdb=duckdb,
+            duckdb_single=duckdb_single,
             frozen=frozen,
             lines_read=lines_read,
-            statements=statements,
+            equal=equal,
         )
         return report, found
     finally:
         opened.engine.dispose()
 
 
-def _best_s(duck: Duck, times: int) -> float:
-    took: list[float] = []
+def _best(duck: Duck, times: int) -> Took:
+    took: list[Took] = []
     for _ in range(times):
-        with timed_into(took):
+        with taking() as once:
             duck.sum_up()
-    return round(min(took), 4)
+        took.append(once)
+    return min(took, key=lambda each: each.wall_s)
 
 
-def _sum_up(opened: OpenedPool, postgres: Cluster, database: str, lines: int) -> float:
+def _sum_up(opened: OpenedPool, postgres: Cluster, database: str, lines: int) -> None:
     """What the roll-up does for the month, all of it at once."""
-    began_s = time.perf_counter()
     entries = run_writing(opened.engine, lambda tx: sum_some(tx, POOL))
     postgres.analyse(database, "day_sum")
     entries += sum_up(opened.engine, POOL)
     if entries < lines:
         raise BenchError(f"{entries} entries were summed up, of {lines} lines")
-    return time.perf_counter() - began_s
 
 
-def _preview(opened: OpenedPool, merchants: int) -> float:
+def _preview(opened: OpenedPool, merchants: int) -> None:
     """The sums of every merchant, and nothing written."""
-    began_s = time.perf_counter()
     with reading(opened.engine) as tx:
         seen = list(preview(tx, POOL, LAST_DAY))
-    took_s = time.perf_counter() - began_s
     if any(each.left is not None for each in seen) or len(seen) != merchants:
-        raise BenchError(f"{len(seen)} of {merchants} merchants have something to settle: {seen}")
-    return took_s
+        raise BenchError(f"{len(seen)} of {merchants} merchants have something to settle")
 
 
 def _sums_of_one(opened: OpenedPool, looked_at: int) -> Spread:
@@ -261,15 +276,14 @@ def _sums_of_one(opened: OpenedPool, looked_at: int) -> Spread:
     return spread(sums)
 
 
-def _settle(opened: OpenedPool, watch: Stopwatch, merchants: int) -> float:
-    """Opens, settles merchant by merchant, closes, each fact in a transaction of its own."""
+def _settle(opened: OpenedPool, watch: Stopwatch, merchants: int) -> None:
+    """Opens, settles some merchants by each fact, closes, each fact in a transaction of its own."""
     desk = make_desk()
 
     def submit(command: Struct) -> Outcome:
         with writing(opened.engine) as tx:
             return desk.submit(tx, POOL, command, actor="operator:bench", recorded_at=SETTLED_AT)
 
-    began_s = time.perf_counter()
     with watching(watch, PARTS):
         watch.start()
         run = submit(OpenRun(run=RUN, through=LAST_DAY, opened_by="bench"))
@@ -282,10 +296,8 @@ def _settle(opened: OpenedPool, watch: Stopwatch, merchants: int) -> float:
                 raise BenchError(f"{each.merchant}: {each.outcome}")
         closed = submit(CloseRun(run=RUN, closed_by="bench"))
         watch.stop()
-    took_s = time.perf_counter() - began_s
     if not isinstance(closed, RunClosed) or closed.left_open or len(due) != merchants:
         raise BenchError(f"the run was not closed: {closed}, {len(due)} due")
-    return took_s
 
 
 def _queries(opened: OpenedPool, looked_at: int) -> tuple[Spread, Spread]:
