@@ -14,6 +14,7 @@ from server.portal.console_cards import add_cards
 from server.portal.console_counter import add_counter
 from server.portal.console_disputes import add_disputes
 from server.portal.console_health import add_health
+from server.portal.console_orders import add_orders
 from server.portal.console_payments import add_payments
 from server.portal.console_runs import add_runs
 from server.portal.console_terminals import add_terminals
@@ -46,6 +47,7 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
     _add_statement(pages, portal)
     add_disputes(pages, portal)
     add_payments(pages, portal)
+    add_orders(pages, portal)
     add_runs(pages, portal)
     add_health(pages, portal)
     add_terminals(pages, portal)

@@ -8,14 +8,14 @@ from datetime import date, datetime
 from typing import Annotated
 
 from msgspec import Meta
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, select
 
 from server.directory.commands import Id
 from server.directory.queries import merchant_of
 from server.facts import FactDesk, FactStamp
 from server.facts.refused import Refused
 from server.redemption.order_states import OrderMove, OrderState
-from server.redemption.order_tables import order_move
+from server.redemption.order_tables import fulfilment_order, order_move
 from server.redemption.order_values import OrderId
 from server.redemption.orders import Order, order_of, orders_named
 from server.settlement.assigning_tables import SAYS_MAX, order_assignment
@@ -128,7 +128,7 @@ def assigned_to(tx: Connection, pool: str, merchant: str, *, limit: int = 500) -
                 newer.c.assignment_no > order_assignment.c.assignment_no,
             )
             .exists(),
-            ~_is_closed(),
+            ~_is_closed(order_assignment),
         )
         .order_by(order_assignment.c.fact_no.desc())
         .limit(limit)
@@ -137,13 +137,23 @@ def assigned_to(tx: Connection, pool: str, merchant: str, *, limit: int = 500) -
     return [Assigned(orders[row.order_id], row.says, row.assigned_at) for row in reversed(rows)]
 
 
-def _is_closed() -> ColumnElement[bool]:
-    """Whether the newest move of an assigned order left it in another state than open."""
-    later = order_move.alias("later")
-    same = (
-        order_move.c.pool == order_assignment.c.pool,
-        order_move.c.order_id == order_assignment.c.order_id,
+def waiting_orders(tx: Connection, pool: str, *, limit: int = 500) -> list[Order]:
+    """Open vouchers and work orders, whoever was asked to do them, the oldest first."""
+    rows = tx.execute(
+        select(fulfilment_order.c.order_id)
+        .where(fulfilment_order.c.pool == pool, ~_is_closed(fulfilment_order))
+        .order_by(fulfilment_order.c.fact_no, fulfilment_order.c.line_no)
+        .limit(limit)
     )
+    ids = list(rows.scalars())
+    orders = orders_named(tx, pool, ids)
+    return [orders[each] for each in ids]
+
+
+def _is_closed(named: Table) -> ColumnElement[bool]:
+    """Whether the newest move of the order that a row names left it in another state than open."""
+    later = order_move.alias("later")
+    same = (order_move.c.pool == named.c.pool, order_move.c.order_id == named.c.order_id)
     newer = (
         later.c.pool == order_move.c.pool,
         later.c.order_id == order_move.c.order_id,
@@ -185,6 +195,26 @@ def done_by(tx: Connection, pool: str, merchant: str, *, limit: int = 500) -> li
             )
         )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom the office asked to do an order, with what words."""
+
+    merchant: str
+    says: str
+    assigned_by: str
+    assigned_at: datetime
+
+
+def asked_for(tx: Connection, pool: str, order_id: str) -> list[Asked]:
+    """Everybody who was asked to do the order, the last one first."""
+    rows = tx.execute(
+        select(order_assignment)
+        .where(order_assignment.c.pool == pool, order_assignment.c.order_id == order_id)
+        .order_by(order_assignment.c.assignment_no.desc())
+    )
+    return [Asked(row.merchant, row.says, row.assigned_by, row.assigned_at) for row in rows]
 
 
 def assigned_merchants(tx: Connection, pool: str) -> dict[str, str]:
