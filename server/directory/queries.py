@@ -284,20 +284,6 @@ def merchants_named(tx: Connection, pool: str, names: Sequence[str]) -> dict[str
     return {row.merchant: Merchant(row.merchant, row.name, row.registered_at) for row in rows}
 
 
-def terminals_of_shops(tx: Connection, pool: str, merchant: str) -> dict[str, list[str]]:
-    """The terminals of a merchant's shops, by shop; shops without one are left out."""
-    rows = tx.execute(
-        select(t.terminal.c.shop, t.terminal.c.terminal)
-        .join(t.shop, and_(t.shop.c.pool == t.terminal.c.pool, t.shop.c.shop == t.terminal.c.shop))
-        .where(t.terminal.c.pool == pool, t.shop.c.merchant == merchant)
-        .order_by(t.terminal.c.terminal)
-    )
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.shop, []).append(row.terminal)
-    return found
-
-
 def contract_named(tx: Connection, pool: str, contract: str) -> Contract | None:
     row = tx.execute(
         select(t.contract).where(t.contract.c.pool == pool, t.contract.c.contract == contract)
