@@ -16,7 +16,8 @@ from server.settlement.values import Statement
 
 def coverage_of(tx: Connection, pool: str, statement: Statement) -> tuple[CoverageRow, ...]:
     """By terminal and epoch: the records that came since the run of the statement before, up to
-    this one's. Statements of one run rest on the same records.
+    this one's. Statements of one run rest on the same records. Missing is what lies between the
+    last record that was there before, or the first of all, and the last that came.
     """
     run = run_named(tx, pool, statement.run)
     assert run is not None, f"{statement.statement}: no run {statement.run}"
@@ -51,6 +52,7 @@ def coverage_of(tx: Connection, pool: str, statement: Statement) -> tuple[Covera
         place = (row.terminal, row.shop, row.epoch)
         seqs[place].append(row.seq)
         parked[place] += row.outcome == OutcomeKind.PARKED.value
+    known = {place: _last_before(tx, pool, place, since) for place in seqs}
     return tuple(
         CoverageRow(
             terminal=name,
@@ -58,11 +60,35 @@ def coverage_of(tx: Connection, pool: str, statement: Statement) -> tuple[Covera
             epoch=epoch,
             first_seq=there[0],
             last_seq=there[-1],
-            missing=missing_ranges(there),
+            missing=missing_ranges(_joined(known[name, of_shop, epoch], there)),
             parked_count=parked[name, of_shop, epoch],
         )
         for (name, of_shop, epoch), there in sorted(seqs.items())
     )
+
+
+def _joined(known: int, there: Sequence[int]) -> list[int]:
+    """The last number that was there before, and what came above it: what was lost once and came
+    now fills a gap of an earlier statement, and makes none on this one.
+    """
+    return [known, *(each for each in there if each > known)]
+
+
+def _last_before(tx: Connection, pool: str, place: tuple[str, str, int], since: int) -> int:
+    """The highest number of a terminal's epoch that came by a fact; 0 where none had."""
+    terminal_id, _, epoch = place
+    highest = (
+        select(journal_record.c.seq)
+        .where(
+            journal_record.c.pool == pool,
+            journal_record.c.terminal == terminal_id,
+            journal_record.c.epoch == epoch,
+            journal_record.c.fact_no <= since,
+        )
+        .order_by(journal_record.c.seq.desc())
+        .limit(1)
+    )
+    return tx.execute(highest).scalar_one_or_none() or 0
 
 
 def missing_ranges(there: Sequence[int]) -> tuple[tuple[int, int], ...]:
