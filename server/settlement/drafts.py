@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from sqlalchemy import Connection, select
 
 from protocol.business_day import business_date
+from server.db.dialect import plan_by_index
 from server.directory.contract_terms import Cycle
 from server.directory.queries import contracts_by_merchant, merchants
 from server.directory.values import Contract, Merchant
@@ -116,6 +117,7 @@ def drafts_of(
     Raises:
         SettlementFault: the books hold something that no statement has a place for.
     """
+    plan_by_index(tx)
     standing = _Standing.read(tx, pool, [each.merchant for each in whose])
     periods = {each.merchant: standing.periods(run, each, hour) for each in whose}
     contracts = {name: standing.contracts.get(name, []) for name, found in periods.items() if found}

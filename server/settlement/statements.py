@@ -5,8 +5,10 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, select
 
+from server.db.bulk import among
+from server.directory.tables import merchant as merchant_table
 from server.ledger import Asset, TransferRecord, transfers_of
 from server.ledger.tables import entry, transfer
 from server.settlement.day_sums_tables import placed_line
@@ -32,6 +34,32 @@ _STATEMENTS = select(statement_table, settlement_run.c.manner).join(
         settlement_run.c.run == statement_table.c.run,
     ),
 )
+
+# By merchants and not by statements, so that one look-up a merchant finds it however many
+# statements there are.
+_OTHER = statement_table.alias("other")
+_NEWEST: Select[Any] = (
+    select(
+        statement_table.c.merchant, statement_table.c.period_through, statement_table.c.closing_fen
+    )
+    .join_from(
+        merchant_table,
+        statement_table,
+        and_(
+            statement_table.c.pool == merchant_table.c.pool,
+            statement_table.c.merchant == merchant_table.c.merchant,
+            statement_table.c.period_through
+            == select(func.max(_OTHER.c.period_through))
+            .where(
+                _OTHER.c.pool == merchant_table.c.pool,
+                _OTHER.c.merchant == merchant_table.c.merchant,
+            )
+            .scalar_subquery(),
+        ),
+    )
+    .where(merchant_table.c.pool == bindparam("pool"))
+)
+_NEWEST_OF = _NEWEST.where(among(merchant_table.c.merchant, "whose"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +173,9 @@ def newest_of(
     """Of these merchants (None: of all) the newest statement's `merchant`, `period_through` and
     `closing_fen`; merchants without one are left out.
     """
-    own = statement_table
-    last = select(own.c.merchant, func.max(own.c.period_through).label("through")).where(
-        own.c.pool == pool
-    )
-    if whose is not None:
-        last = last.where(own.c.merchant.in_(whose))
-    newest = last.group_by(own.c.merchant).subquery()
-    agree = and_(own.c.merchant == newest.c.merchant, own.c.period_through == newest.c.through)
-    wanted = select(own.c.merchant, own.c.period_through, own.c.closing_fen)
-    return tx.execute(wanted.join(newest, agree).where(own.c.pool == pool)).all()
+    if whose is None:
+        return tx.execute(_NEWEST, {"pool": pool}).all()
+    return tx.execute(_NEWEST_OF, {"pool": pool, "whose": list(whose)}).all()
 
 
 def shares_of(tx: Connection, pool: str, statement: str) -> list[Share]:
