@@ -132,6 +132,7 @@ def draft_of(sale: CurrentSale, *, closing: bool = False) -> Draft:
             discount_fen=line.discount_fen,
         )
         for line in sale.basket.lines
+        if sale.taken_up is None  # it waits among the parked ones; here it would come back twice
     )
     is_over = sale.state is SaleState.CAPTURED or not lines
     return Draft(sale_id=str(sale.sale_id), lines=lines, closed=closing and is_over)

@@ -101,11 +101,16 @@ class Parking:
             fresh = take_up(parked.kept, self._on_sale(parked.kept))
             if not fresh.basket.within_limits():
                 self._refuse(NoticeCode.BASKET_TOO_LARGE)
-            elif self._write(lambda work: work.turn_parked(number, is_up=True)):
+            elif self._write(lambda work: self._swap(work, number)):
                 self._waiting = None
                 sale = self._desk.new_sale(fresh.basket)
                 self._desk.sale = replace(sale, taken_up=number, acting=self._desk.sale.acting)
                 self._tell(number, fresh)
+
+    def _swap(self, work: Work, number: int) -> None:
+        """In one step: a basket that was emptied line by line waits again, this one is up."""
+        self.put_back(work)
+        work.turn_parked(number, is_up=True)
 
     def _on_sale(self, kept: KeptBasket) -> list[Item]:
         """What the shop has now of a basket's goods."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from protocol.acts import Act, PersonActed
 from protocol.documents import Catalogue, Item
 from protocol.sales import SaleCaptured, SaleReversed
+from terminal.checkout.last_run import draft_of
 from terminal.checkout.view import ParkedView
 from terminal.domain.discounts import DiscountRules
 from terminal.domain.parked import MAX_PARKED
@@ -233,3 +234,25 @@ def test_a_till_that_is_stopped_puts_nothing_aside(shop: Shop) -> None:
     shop.till.stop_selling()
     shop.till.parking.park()
     assert (notice(shop), waiting(shop)) == ("stopped", ())
+
+
+def test_a_basket_emptied_line_by_line_waits_again_when_another_is_taken_up(shop: Shop) -> None:
+    park_buns(shop, 2)
+    park_buns(shop, 3)
+    shop.till.parking.take_up(1)
+    shop.till.set_quantity(1, 0)
+    shop.till.parking.take_up(2)
+    assert lines(shop)[0][:2] == ("馒头", 3000)
+    assert [each.number for each in waiting(shop)] == [1]
+
+
+def test_a_basket_that_waits_again_is_not_offered_a_second_time_after_a_power_cut(
+    shop: Shop,
+) -> None:
+    park_buns(shop)
+    assert draft_of(shop.till.snapshot()[0]).lines == ()
+    shop.till.add_item("bun")
+    assert len(draft_of(shop.till.snapshot()[0]).lines) == 1
+    shop.till.clear()
+    shop.till.parking.take_up(1)
+    assert draft_of(shop.till.snapshot()[0]).lines == ()
