@@ -1,6 +1,5 @@
 """What the shop takes off: by line, off the basket, and 抹零; above a limit the owner allows it."""
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from protocol.discounts import MAX_REASON_CHARS, Discount, DiscountKind
@@ -99,5 +98,7 @@ class Discounts:
             elif self._desk.sale is not before:
                 self._desk.say(NoticeCode.OTHER_SALE, NoticeLevel.REFUSED)
             elif self._desk.may_edit():
-                wish = msgspec.structs.replace(wish, approved_by=approved)
-                self._desk.put(self._desk.sale.basket.with_discount(wish))
+                basket = self._desk.sale.basket.with_discount(wish)
+                if approved is not UNSET:
+                    basket = basket.approved(wish, approved)
+                self._desk.put(basket)

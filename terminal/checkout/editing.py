@@ -1,7 +1,9 @@
 """What goes into the basket, and out of it again."""
 
+from collections.abc import Callable
+
 from protocol.documents import Item
-from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, parse_yuan
+from protocol.money import QUANTITY_ONE_MILLI, AmountProblem, Fen, parse_yuan
 from terminal.checkout.allowed import AMOUNT_NOTICES
 from terminal.checkout.barcodes import Weighed
 from terminal.checkout.goods import Goods
@@ -16,8 +18,9 @@ TYPED_AMOUNT_CATEGORY = "amount"
 class Editing:
     """Changes the basket that stands on the desk."""
 
-    def __init__(self, desk: SaleDesk, store: Store) -> None:
+    def __init__(self, desk: SaleDesk, store: Store, clear: Callable[[], None]) -> None:
         self._desk = desk
+        self._clear = clear
         self._goods = Goods(store)
 
     def add_item(self, item_id: str, quantity_milli: int = QUANTITY_ONE_MILLI) -> None:
@@ -33,9 +36,9 @@ class Editing:
                 self._add(goods.item, barcode, goods.quantity_milli)
             elif isinstance(goods, NoticeCode):
                 self._desk.say(goods, NoticeLevel.REFUSED, {"item": barcode[:32]})
-            elif self._desk.may_edit():
-                basket, item = self._desk.sale.basket, goods.item
-                self._desk.put(basket.with_amount(goods.amount_fen, item.name, item.category))
+            else:
+                item = goods.item
+                self.put_amount(goods.amount_fen, item.name, item.category)
 
     def add_amount(self, text: str, name: str) -> None:
         """Put an amount in yuan, as typed, into the basket; ``name`` is what the receipt says."""
@@ -43,9 +46,14 @@ class Editing:
             amount = parse_yuan(text)
             if isinstance(amount, AmountProblem):
                 self._desk.say(AMOUNT_NOTICES[amount], NoticeLevel.REFUSED)
-            elif self._desk.may_edit():
-                basket = self._desk.sale.basket
-                self._desk.put(basket.with_amount(amount, name, TYPED_AMOUNT_CATEGORY))
+            else:
+                self.put_amount(amount, name, TYPED_AMOUNT_CATEGORY)
+
+    def put_amount(self, amount_fen: Fen, name: str, category: str) -> None:
+        """Put goods of this category for an amount into the basket."""
+        with self._desk.lock:
+            if self._desk.may_edit():
+                self._desk.put(self._desk.sale.basket.with_amount(amount_fen, name, category))
 
     def set_quantity(self, line_no: int, quantity_milli: int) -> None:
         """Change a line's quantity in thousandths; 0 takes the line out."""
@@ -57,7 +65,11 @@ class Editing:
             if line is None or (quantity_milli != 0 and not fits(line.item, quantity_milli)):
                 self._desk.say(NoticeCode.QUANTITY_WRONG, NoticeLevel.REFUSED)
                 return
-            self._desk.put(basket.with_quantity(line_no, quantity_milli))
+            fewer = basket.with_quantity(line_no, quantity_milli)
+            if self._desk.sale.taken_up is not None and not fewer.lines:
+                self._clear()  # what is sold next is another basket, and does not end this one
+            else:
+                self._desk.put(fewer)
 
     def _add(self, item: Item | None, shown_as: str, quantity_milli: int) -> None:
         desk = self._desk

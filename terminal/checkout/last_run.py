@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from protocol.money import format_yuan
+from protocol.money import Fen
 from protocol.sales import SaleLine
 from terminal.checkout.current import CurrentSale
 from terminal.checkout.till import Till
@@ -69,20 +69,20 @@ class LastRunDesk:
             if line.item_id is not None:
                 till.add_item(line.item_id, line.quantity_milli)
             else:
-                till.add_amount(format_yuan(line.price_fen), line.name)
+                till.editing.put_amount(Fen(line.price_fen), line.name, line.category)
 
     def _ended(self, draft: Draft, unfinished: Sequence[SaleRow]) -> LastRun | None:
         last, last_id = self._last_captured()
         before = last.receipt_no if last is not None else ""
         for row in unfinished:
             # The sale that had asked is the one that was on the page, whatever was kept of it.
-            lines = draft.lines if draft.sale_id == str(row.sale_id) else ()
-            return LastRun(Ended.NOT_COMPLETED, lines, before, total_fen=row.total_fen)
+            kept = draft if draft.sale_id == str(row.sale_id) else Draft()
+            return _not_completed(kept, before, row.total_fen)
         # Ids sort by time: a basket from before the newest sale was kept, and the disk lost what
         # was kept after it.
         if draft.lines and not draft.closed and draft.sale_id > last_id:
             total_fen = sum(line.amount_fen for line in draft.lines)
-            return LastRun(Ended.NOT_COMPLETED, draft.lines, before, total_fen=total_fen)
+            return _not_completed(draft, before, total_fen)
         return None if draft.closed else last
 
     def _last_captured(self) -> tuple[LastRun | None, str]:
@@ -105,6 +105,17 @@ class LastRunDesk:
             total_fen=sum(line.amount_fen for line in sale.lines),
         )
         return last, str(sale.sale_id)
+
+
+def _not_completed(draft: Draft, before: str, total_fen: int) -> LastRun:
+    return LastRun(
+        Ended.NOT_COMPLETED,
+        draft.lines,
+        before,
+        total_fen=total_fen,
+        taken_up=draft.taken_up,
+        proxied=draft.proxied,
+    )
 
 
 def _line(line: SaleLine) -> DraftLine:
@@ -130,9 +141,16 @@ def draft_of(sale: CurrentSale, *, closing: bool = False) -> Draft:
             unit_price_fen=line.unit_price_fen,
             unit_price_points=line.unit_price_points,
             discount_fen=line.discount_fen,
+            category=line.category,
         )
         for line in sale.basket.lines
         if sale.taken_up is None  # it waits among the parked ones; here it would come back twice
     )
     is_over = sale.state is SaleState.CAPTURED or not lines
-    return Draft(sale_id=str(sale.sale_id), lines=lines, closed=closing and is_over)
+    return Draft(
+        sale_id=str(sale.sale_id),
+        lines=lines,
+        closed=closing and is_over,
+        taken_up=sale.taken_up,
+        proxied=sale.acting is not None,
+    )

@@ -105,7 +105,7 @@ class Till:
             refuses_uncopied=refuses_uncopied,
             rules=rules,
         )
-        self.editing = Editing(self.desk, store)
+        self.editing = Editing(self.desk, store, self.clear)
         self.parking = Parking(self.desk, store, clock, at_till, wake_workers)
         # Another page may be waiting for a code.
         self.code_taker: Callable[[ResidentCode | ShowCode], bool] = lambda _code: False

@@ -162,11 +162,30 @@ class Basket:
         kept = tuple(x for x in self.wishes if (x.kind, x.line_no) != (kind, line_no))
         return replace(self, wishes=kept).counted()
 
+    def approved(self, wish: Discount, owner: str) -> "Basket":
+        """The owner allows this discount, at what it comes to now."""
+        place = self.wishes.index(wish)
+        amount_fen = take_off(self._prices(), self.wishes).amounts_fen[place]
+        allowed = msgspec.structs.replace(wish, amount_fen=amount_fen, approved_by=owner)
+        return self.with_discount(allowed)
+
     def discounts(self) -> tuple[Discount, ...]:
         """The discounts with what they come to, by the lines' numbers; without those of nothing."""
         amounts = take_off(self._prices(), self.wishes).amounts_fen
         given = zip(self.wishes, amounts, strict=True)
         return tuple(msgspec.structs.replace(x, amount_fen=fen) for x, fen in given if fen)
+
+    def unapproved_fen(self) -> int:
+        """What is off without an owner's leave. A leave is for so much as the discount came to then
+        (``amount_fen`` of the wish): of a rate, what a basket grows by is not allowed with it. 抹零
+        needs none.
+        """
+        amounts = take_off(self._prices(), self.wishes).amounts_fen
+        return sum(
+            fen if wish.approved_by is UNSET else max(0, fen - wish.amount_fen)
+            for wish, fen in zip(self.wishes, amounts, strict=True)
+            if wish.kind is not DiscountKind.ROUNDING
+        )
 
     @property
     def price_fen(self) -> int:
@@ -247,10 +266,16 @@ class Basket:
     def counted(self) -> "Basket":
         """The same basket with every line's part of the discounts worked out anew."""
         prices = self._prices()
-        wishes = tuple(x for x in self.wishes if x.line_no is UNSET or x.line_no in prices)
+        wishes = tuple(x for x in self.wishes if self._stays(x, prices))
         off = take_off(prices, wishes).by_line
         lines = (replace(x, discount_fen=off.get(x.line_no, 0)) for x in self.lines)
         return replace(self, lines=tuple(lines), wishes=wishes)
+
+    def _stays(self, wish: Discount, prices: dict[int, int]) -> bool:
+        """A line's discount goes with the line, the basket's with the last one; 抹零 stays."""
+        if wish.line_no is UNSET:
+            return bool(self.lines) or wish.kind is DiscountKind.ROUNDING
+        return wish.line_no in prices
 
     def _prices(self) -> dict[int, int]:
         return {x.line_no: x.price_fen for x in self.lines if x.unit_price_fen is not None}

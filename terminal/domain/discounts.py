@@ -3,8 +3,6 @@
 import unicodedata
 from dataclasses import dataclass
 
-from msgspec import UNSET
-
 from protocol.discounts import Discount, DiscountKind
 from protocol.money import BASIS_POINTS_WHOLE, rate_of
 from terminal.domain.basket import Basket
@@ -31,12 +29,9 @@ class DiscountRules:
 
     def needs_owner(self, basket: Basket) -> bool:
         """Whether what nobody allowed is more than a cashier gives by himself; 抹零 is not counted."""
-        given = sum(
-            each.amount_fen
-            for each in basket.discounts()
-            if each.approved_by is UNSET and each.kind is not DiscountKind.ROUNDING
+        return basket.unapproved_fen() > min(
+            self.limit_fen, rate_of(basket.price_fen, self.limit_bp)
         )
-        return given > min(self.limit_fen, rate_of(basket.price_fen, self.limit_bp))
 
 
 def rate_of_folds(text: str) -> int | None:

@@ -20,6 +20,8 @@ class DraftLine(Struct, frozen=True, kw_only=True):
     unit_price_fen: int | None = None
     unit_price_points: int | None = None
     discount_fen: int = 0
+    category: str = ""
+    """Of a line without an item: it decides whether points may pay."""
 
     @property
     def price_fen(self) -> int:
@@ -38,12 +40,16 @@ class DraftLine(Struct, frozen=True, kw_only=True):
 class Draft(Struct, frozen=True, kw_only=True):
     """The basket on the page, as last kept; nothing of a resident is in it.
 
-    ``closed``: the program was stopped in good order with nothing on the page.
+    ``closed``: the program was stopped in good order with nothing on the page. ``taken_up``: it was
+    this parked basket, which waits again after a stop, so that no lines are kept here.
+    ``proxied``: it was redeemed for somebody at home.
     """
 
     sale_id: str = ""
     lines: tuple[DraftLine, ...] = ()
     closed: bool = False
+    taken_up: int | None = None
+    proxied: bool = False
 
 
 class DraftKeeper(Protocol):
@@ -69,6 +75,7 @@ class LastRun:
 
     A completed sale has ``receipt_no``, ``at`` and how it was paid. Beside one that was not,
     ``receipt_no`` is the last one before it that was; "" where there is none of today.
+    ``taken_up`` and ``proxied`` are those of its :class:`Draft`.
     """
 
     ended: Ended
@@ -78,3 +85,5 @@ class LastRun:
     points: int = 0
     cash_fen: int = 0
     total_fen: int = 0
+    taken_up: int | None = None
+    proxied: bool = False

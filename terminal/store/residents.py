@@ -24,6 +24,7 @@ from protocol.documents import (
     SignedDocument,
 )
 from terminal.store.documents import keep_document
+from terminal.store.reads import Reads
 from terminal.store.tables import counter, directory_card, directory_entry
 
 GENERATION_COUNTER = "directory"
@@ -73,11 +74,8 @@ class _Reading:
     upto: DirectoryPlace | None
 
 
-class ResidentsReads:
+class ResidentsReads(Reads):
     """Who is in the directory; mixed into the store."""
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def resident(self, account: str) -> DirectoryEntry | None:
         with self.reading() as connection:

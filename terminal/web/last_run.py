@@ -103,10 +103,14 @@ def _screen(found: LastRun, unit: str) -> LastRunScreen:
     text = say(later("没有用{unit}，没有小票。收过现金的，请当面点清。"), figures)
     if found.receipt_no:
         text += say(later("它前面的一单（小票 {receipt_no}）已经成交。"), figures)
-    if not lines:
+    if found.taken_up is not None:
+        text += say(later("商品在挂单 {number} 里，取单就能接着卖。"), {"number": found.taken_up})
+    elif not lines:
         text += say(later("商品没有存下来，请问清居民，重新录入。"))
     if any(line.discount_fen for line in found.lines):
         text += say(later("折扣要重新填。"))
+    if found.proxied:
+        text += say(later("这一单是代兑换，请先重新开始代兑换。"))
     return LastRunScreen(
         shown=True,
         title=say(later("停机时的这一单没有成交")),

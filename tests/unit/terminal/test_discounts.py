@@ -148,6 +148,26 @@ def test_a_basket_that_grows_under_a_cashiers_rate_asks_for_the_owner_at_the_end
     assert complete(shop).cash_fen == 16_400
 
 
+def test_the_owners_leave_is_for_what_the_discount_came_to_then(shop: Shop) -> None:
+    shop.till.add_amount("30.00", "其他商品")
+    shop.discounts.folds(None, "5", "", OWNER_PIN)
+    shop.till.add_amount("0.10", "其他商品")
+    shop.till.add_amount("500.00", "其他商品")
+    shop.till.complete(sale_id(shop))
+    assert notice(shop) == NoticeCode.DISCOUNT_NEEDS_OWNER
+    shop.till.set_quantity(3, 0)
+    assert complete(shop).cash_fen == 1_505
+
+
+def test_the_next_customer_has_no_discount_of_the_one_who_put_everything_back(shop: Shop) -> None:
+    shop.till.add_amount("30.00", "其他商品")
+    shop.discounts.round_off(on=True)
+    shop.discounts.folds(None, "5", "", OWNER_PIN)
+    shop.till.set_quantity(1, 0)
+    shop.till.add_amount("40.05", "其他商品")
+    assert shop.page.view().due_fen == 4_000
+
+
 def test_a_discount_goes_with_its_line_and_comes_off_again(shop: Shop) -> None:
     shop.till.add_item("bun")
     shop.till.add_amount("2.00", "其他商品")

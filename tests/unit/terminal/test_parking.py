@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from protocol.acts import Act, PersonActed
 from protocol.documents import Catalogue, Item
+from protocol.money import Fen
 from protocol.sales import SaleCaptured, SaleReversed
 from terminal.checkout.last_run import draft_of
 from terminal.checkout.view import ParkedView
@@ -236,23 +237,34 @@ def test_a_till_that_is_stopped_puts_nothing_aside(shop: Shop) -> None:
     assert (notice(shop), waiting(shop)) == ("stopped", ())
 
 
-def test_a_basket_emptied_line_by_line_waits_again_when_another_is_taken_up(shop: Shop) -> None:
+def test_a_basket_emptied_line_by_line_waits_again_whatever_is_sold_next(shop: Shop) -> None:
     park_buns(shop, 2)
     park_buns(shop, 3)
     shop.till.parking.take_up(1)
     shop.till.set_quantity(1, 0)
+    assert notice(shop) == "park_again"
+    assert [each.number for each in waiting(shop)] == [1, 2]
     shop.till.parking.take_up(2)
     assert lines(shop)[0][:2] == ("馒头", 3000)
     assert [each.number for each in waiting(shop)] == [1]
+    shop.till.set_quantity(1, 0)
+    shop.till.add_amount("1.00", "其他商品")
+    assert complete(shop).cash_fen == 100
+    assert [each.number for each in waiting(shop)] == [1, 2]
 
 
-def test_a_basket_that_waits_again_is_not_offered_a_second_time_after_a_power_cut(
-    shop: Shop,
-) -> None:
+def test_after_a_power_cut_a_taken_up_basket_waits_and_is_not_offered_again(shop: Shop) -> None:
     park_buns(shop)
-    assert draft_of(shop.till.snapshot()[0]).lines == ()
-    shop.till.add_item("bun")
-    assert len(draft_of(shop.till.snapshot()[0]).lines) == 1
-    shop.till.clear()
     shop.till.parking.take_up(1)
-    assert draft_of(shop.till.snapshot()[0]).lines == ()
+    kept = draft_of(shop.till.snapshot()[0])
+    assert (kept.lines, kept.taken_up) == ((), 1)
+    shop.till.clear()
+    shop.till.add_item("bun")
+    kept = draft_of(shop.till.snapshot()[0])
+    assert (len(kept.lines), kept.taken_up) == (1, None)
+
+
+def test_goods_with_a_price_label_keep_their_category_over_a_power_cut(shop: Shop) -> None:
+    shop.till.editing.put_amount(Fen(1_234), "散装烟", "烟")
+    (line,) = draft_of(shop.till.snapshot()[0]).lines
+    assert (line.price_fen, line.category) == (1_234, "烟")

@@ -9,6 +9,7 @@ import pytest
 from protocol.counter import CounterAwards
 from protocol.proxy import Consent, Proxy, ProxyDelivered, ProxyRules
 from protocol.sales import AnsweredBy, SaleCaptured
+from terminal.checkout.last_run import draft_of
 from terminal.domain.notice import Notice, NoticeCode
 from terminal.domain.sale import SaleState
 from tests.support.shop import NOON, WANG, ZHANG, Shop, card_text, slot_text
@@ -195,6 +196,7 @@ def test_it_is_not_parked_and_a_waiting_basket_may_become_one(town: Shop) -> Non
     town.till.parking.park()
     assert said(town) is NoticeCode.PROXY_NOT_PARKED
     assert town.page.view().acting is not None
+    assert draft_of(town.till.snapshot()[0]).proxied, "or a power cut would make it an ordinary one"
 
 
 def test_a_delivery_is_said_once_by_however_many_pages(town: Shop) -> None:
