@@ -189,10 +189,12 @@ def _problem(
         return "这笔销售已撤销，不能再入账 / this sale was reversed before"
     if before is not None and before.terminal != told.terminal.terminal:
         return "这个销售编号属于另一台终端 / this sale id is another terminal's"
+    problem = told.time_problem(sale.business_date)
+    if problem is not None:  # before anything reckons with the day: the calendar has two ends
+        return problem
     accepted = accepted_terms(told.terms, sale)
     problem = (
-        told.time_problem(sale.business_date)
-        or lines_problem(sale.lines)
+        lines_problem(sale.lines)
         or discounts_problem(sale.lines, sale.discounts or ())
         or payment_problem(sale.lines, sale.payment, accepted)
         or categories_problem(tx, told.terms.pool, sale, accepted)

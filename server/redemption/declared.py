@@ -31,6 +31,9 @@ Z_NO_MAX = 10**9
 def book_declared(tx: Connection, told: Told, declared: TakingsDeclared) -> Booking:
     """Book a declaration once; what cannot be booked is parked and changes nothing."""
     pool, terminal = told.terms.pool, told.terminal
+    problem = _problem(declared)
+    if problem is not None:  # before the database is asked about a number that it cannot hold
+        return Parked(problem)
     before = tx.execute(
         select(t.declared_takings.c.content_hash).where(
             t.declared_takings.c.pool == pool,
@@ -45,7 +48,7 @@ def book_declared(tx: Connection, told: Told, declared: TakingsDeclared) -> Book
             f"Z 报表 {declared.z_no} 已申报过，内容不同 / Z report {declared.z_no} was declared"
             " before, with other content"
         )
-    problem = _problem(declared) or told.time_problem(declared.business_date)
+    problem = told.time_problem(declared.business_date)
     if problem is not None:
         return Parked(problem)
     declared_fen = sum(declared.takings_fen.values())

@@ -16,7 +16,13 @@ from protocol.messages import (
     ProblemKind,
 )
 from protocol.reasons import Declined
-from protocol.sales import AnsweredBy, RefundLine, SaleCaptured, TerminalStarted
+from protocol.sales import (
+    AnsweredBy,
+    RefundLine,
+    SaleCaptured,
+    TakingsDeclared,
+    TerminalStarted,
+)
 from server.db import create_all, metadata, open_engine
 from server.facts import read
 from server.settlement import Settle, Settled
@@ -113,6 +119,23 @@ def test_a_refund_before_the_terminal_was_enrolled_is_parked(world: World, till:
     refund = refunded(world, sale, back, cash_fen=50)
     early = msgspec.structs.replace(refund, business_date=date(2020, 1, 1))
     assert [each.outcome for each in till.tell(sale, early, refund)] == [POSTED, PARKED, POSTED]
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_sale_on_the_first_or_the_last_day_of_the_calendar_blocks_nothing(
+    world: World, till: Till, day: date
+) -> None:
+    """Terms are looked for on the day before as well: there is none before the first."""
+    sale = msgspec.structs.replace(sold(world, money_line("馒头", 50)), business_date=day)
+    outcomes = till.tell(sale, TerminalStarted(version="1"))
+    assert [each.outcome for each in outcomes] == [PARKED, POSTED]
+
+
+@pytest.mark.parametrize("z_no", [-1, 0, 2**63, 10**30])
+def test_a_declaration_whose_number_no_database_holds_blocks_nothing(till: Till, z_no: int) -> None:
+    declared = TakingsDeclared(z_no=z_no, business_date=TODAY, takings_fen={}, counted_fen=0)
+    outcomes = till.tell(declared, TerminalStarted(version="1"))
+    assert [each.outcome for each in outcomes] == [PARKED, POSTED]
 
 
 @pytest.mark.parametrize(
