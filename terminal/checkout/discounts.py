@@ -5,6 +5,7 @@ from msgspec import UNSET, UnsetType
 from protocol.discounts import MAX_REASON_CHARS, Discount, DiscountKind
 from protocol.money import AmountProblem, parse_yuan
 from terminal.checkout.allowed import AMOUNT_NOTICES
+from terminal.checkout.current import CurrentSale
 from terminal.checkout.sale_desk import SaleDesk
 from terminal.domain.discounts import DiscountRules, rate_of_folds, rounding
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
@@ -64,20 +65,25 @@ class Discounts:
         reason: str,
         pin: str | None,
     ) -> None:
+        wish = Discount(
+            kind=DiscountKind.BASKET if line_no is None else DiscountKind.LINE,
+            amount_fen=amount_fen,
+            line_no=UNSET if line_no is None else line_no,
+            rate_bp=rate_bp,
+            reason=reason.strip()[:MAX_REASON_CHARS],
+        )
         with self._desk.lock:
-            wish = Discount(
-                kind=DiscountKind.BASKET if line_no is None else DiscountKind.LINE,
-                amount_fen=amount_fen,
-                line_no=UNSET if line_no is None else line_no,
-                rate_bp=rate_bp,
-                reason=reason.strip()[:MAX_REASON_CHARS],
-            )
             if not self._desk.may_edit():
                 return
             if not self._fits(wish):
                 self._desk.say(NoticeCode.DISCOUNT_TOO_LARGE, NoticeLevel.REFUSED)
                 return
-        self._put(wish, pin)
+            before = self._desk.sale
+            asks = self._rules.needs_owner(before.basket.with_discount(wish))
+        # Without the desk's lock: looking at a PIN takes a while, and writes.
+        approved: str | Notice | UnsetType = self._leave.owner_by(pin) if asks else UNSET
+        with self._desk.lock:
+            self._put(wish, approved, before)
 
     def _fits(self, wish: Discount) -> bool:
         """Whether there is so much to take it off."""
@@ -86,19 +92,14 @@ class Discounts:
         priced = sum(x.price_fen for x in lines if x.unit_price_fen is not None)
         return priced > 0 and wish.amount_fen <= priced
 
-    def _put(self, wish: Discount, pin: str | None) -> None:
-        """The PIN is looked at without the desk's lock: that takes a while, and writes."""
-        with self._desk.lock:
-            before = self._desk.sale
-            asks = self._rules.needs_owner(before.basket.with_discount(wish))
-        approved: str | Notice | UnsetType = self._leave.owner_by(pin) if asks else UNSET
-        with self._desk.lock:
-            if isinstance(approved, Notice):
-                self._desk.say_notice(approved)
-            elif self._desk.sale is not before:
-                self._desk.say(NoticeCode.OTHER_SALE, NoticeLevel.REFUSED)
-            elif self._desk.may_edit():
-                basket = self._desk.sale.basket.with_discount(wish)
-                if approved is not UNSET:
-                    basket = basket.approved(wish, approved)
-                self._desk.put(basket)
+    def _put(self, wish: Discount, approved: str | Notice | UnsetType, before: CurrentSale) -> None:
+        """Take it off the basket that it was asked for, and off no other customer's."""
+        if isinstance(approved, Notice):
+            self._desk.say_notice(approved)
+        elif self._desk.sale is not before:
+            self._desk.say(NoticeCode.OTHER_SALE, NoticeLevel.REFUSED)
+        elif self._desk.may_edit():
+            basket = self._desk.sale.basket.with_discount(wish)
+            if approved is not UNSET:
+                basket = basket.approved(wish, approved)
+            self._desk.put(basket)

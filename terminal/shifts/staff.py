@@ -190,6 +190,8 @@ class Staff:
             if isinstance(leave, Notice):
                 return leave
             known = any(each.name == name for each in people)
+            if role is not Role.OWNER and _is_last_owner(name, people):
+                return _refused(NoticeCode.LAST_OWNER)  # the next owner would need nobody's leave
             if not known and len(people) >= MAX_PEOPLE:
                 return _refused(NoticeCode.TOO_MANY_PEOPLE)
             act = Act.PIN_CHANGED if known else Act.PERSON_ADDED
@@ -207,8 +209,7 @@ class Staff:
                 return leave
             if person is None:
                 return _refused(NoticeCode.PERSON_UNKNOWN)
-            owners = [each for each in people if each.role is Role.OWNER]
-            if owners == [person] and len(people) > 1:
+            if _is_last_owner(name, people) and len(people) > 1:
                 return _refused(NoticeCode.LAST_OWNER)
             moment = self._clock.moment()
             with self._store.working() as work:
@@ -296,6 +297,10 @@ def _known(person: Person, fresh: Mapping[str, Person]) -> Person | None:
     if person.name.startswith(WORKER_PREFIX):
         return kept if kept is not None and kept.pin_hash == person.pin_hash else person
     return kept
+
+
+def _is_last_owner(name: str, people: Sequence[Person]) -> bool:
+    return [each.name for each in people if each.role is Role.OWNER] == [name]
 
 
 def _refused(code: NoticeCode) -> Notice:

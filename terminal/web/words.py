@@ -202,7 +202,7 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.PERSON_NAME_WRONG: Words(later("姓名不能用。"), later("请填 1 到 16 个字。")),
     NoticeCode.PERSON_SAVED: Words(later("“{person}”已保存。"), later("可以换人收银了。")),
     NoticeCode.PERSON_REMOVED: Words(later("“{person}”已删去。"), later("他的 PIN 码不能再用。")),
-    NoticeCode.LAST_OWNER: Words(later("最后一位店主不能删。"), later("请先登记另一位店主。")),
+    NoticeCode.LAST_OWNER: Words(later("至少要有一位店主。"), later("请先登记另一位店主。")),
     NoticeCode.TOO_MANY_PEOPLE: Words(later("人员太多，最多 50 位。"), later("请先删去不在的人。")),
     NoticeCode.SIGNED_IN: Words(later("现在由“{person}”收银。"), later("请回收银台收款。")),
     NoticeCode.SIGNED_OUT: Words(later("已退出。"), later("请下一位输入 PIN 码，或直接收款。")),

@@ -199,6 +199,17 @@ def test_the_first_is_an_owner_and_the_last_owner_stays(staffed: Shop) -> None:
     assert acts(staffed) == [Act.PERSON_ADDED, Act.PERSON_ADDED, Act.PERSON_REMOVED]
 
 
+def test_the_last_owner_is_not_made_a_cashier_for_then_anybody_could_be_the_next_owner(
+    staffed: Shop,
+) -> None:
+    said = staffed.staff.add("店主", Role.CASHIER, "8527", OWNER)
+    assert said.code is NoticeCode.LAST_OWNER
+    assert staffed.staff.add("小王", Role.OWNER, "9513", None).code is NoticeCode.OWNER_NEEDED
+    assert staffed.staff.add("店主", Role.OWNER, "8527", OWNER).code is NoticeCode.PERSON_SAVED
+    assert staffed.staff.add("小王", Role.OWNER, "9513", "8527").code is NoticeCode.PERSON_SAVED
+    assert staffed.staff.add("店主", Role.CASHIER, "8527", "9513").code is NoticeCode.PERSON_SAVED
+
+
 def test_before_there_is_an_owner_nobody_else_is_made(shop: Shop) -> None:
     said = shop.staff.add("小李", Role.CASHIER, "3692", None)
     assert said.code is NoticeCode.OWNER_PIN_UNSET
