@@ -35,30 +35,24 @@ _STATEMENTS = select(statement_table, settlement_run.c.manner).join(
     ),
 )
 
-# By merchants and not by statements, so that one look-up a merchant finds it however many
-# statements there are.
-_OTHER = statement_table.alias("other")
-_NEWEST: Select[Any] = (
-    select(
-        statement_table.c.merchant, statement_table.c.period_through, statement_table.c.closing_fen
+# By merchants and not by statements, and not as a join, which both databases turn around: so it
+# is a look-up or two a merchant, however many statements there are.
+_OF_MERCHANT = (
+    select(statement_table)
+    .where(
+        statement_table.c.pool == merchant_table.c.pool,
+        statement_table.c.merchant == merchant_table.c.merchant,
     )
-    .join_from(
-        merchant_table,
-        statement_table,
-        and_(
-            statement_table.c.pool == merchant_table.c.pool,
-            statement_table.c.merchant == merchant_table.c.merchant,
-            statement_table.c.period_through
-            == select(func.max(_OTHER.c.period_through))
-            .where(
-                _OTHER.c.pool == merchant_table.c.pool,
-                _OTHER.c.merchant == merchant_table.c.merchant,
-            )
-            .scalar_subquery(),
-        ),
-    )
-    .where(merchant_table.c.pool == bindparam("pool"))
+    .order_by(statement_table.c.period_through.desc())
+    .limit(1)
 )
+_NEWEST: Select[Any] = select(
+    merchant_table.c.merchant,
+    *(
+        _OF_MERCHANT.with_only_columns(column).scalar_subquery().label(column.name)
+        for column in (statement_table.c.period_through, statement_table.c.closing_fen)
+    ),
+).where(merchant_table.c.pool == bindparam("pool"))
 _NEWEST_OF = _NEWEST.where(among(merchant_table.c.merchant, "whose"))
 
 
@@ -174,8 +168,10 @@ def newest_of(
     `closing_fen`; merchants without one are left out.
     """
     if whose is None:
-        return tx.execute(_NEWEST, {"pool": pool}).all()
-    return tx.execute(_NEWEST_OF, {"pool": pool, "whose": list(whose)}).all()
+        rows = tx.execute(_NEWEST, {"pool": pool})
+    else:
+        rows = tx.execute(_NEWEST_OF, {"pool": pool, "whose": list(whose)})
+    return [row for row in rows if row.period_through is not None]
 
 
 def shares_of(tx: Connection, pool: str, statement: str) -> list[Share]:

@@ -212,6 +212,7 @@ statement_minimum = Table(
         ["contract.pool", "contract.contract"],
         name="a_minimum_is_owed_under_a_contract",
     ),
+    Index("minimums_by_month", "pool", "contract", "month"),
 )
 never_changes(statement_minimum, "a minimum is never changed: late takings go into the next")
 
