@@ -30,6 +30,7 @@ from bench import (
 from bench.codes import CodesReport
 from bench.figures import BenchError, Held, Machine, Spread, as_json, machine
 from bench.ledger_history import LEAST_TRANSFERS
+from bench.terminal_footprint import Footprint
 
 MOST_TRANSFERS = 100_000_000
 LEAST_LINES, MOST_LINES = 4_000, 10_000_000
@@ -220,20 +221,31 @@ def _print_terminal(report: terminal_sale.TerminalReport) -> None:
             f"  落盘次数 · syncs a sale: {counted.all:.2f}（日志 log {counted.log:.2f}，"
             f"检查点写库 checkpoints {counted.database:.2f}；{counted.sales} 笔 sales）"
         )
-    footprint, past = report.footprint, report.past
-    say(
-        f"  内存 · memory after {footprint.sales} sales: {footprint.terminal_mib:.1f} MiB，"
-        f"只导入依赖 only imports {footprint.stack_mib:.1f} MiB，{_held(footprint.memory)}"
-    )
-    say(
-        f"  启动 · start: CPU {footprint.terminal_start_cpu_ms:.0f} ms，"
-        f"只导入依赖 only imports {footprint.stack_start_cpu_ms:.0f} ms，{_held(footprint.start)}"
-    )
+    _print_footprint(report.footprint)
+    past = report.past
     say(f"  {past.past_sales} 笔过往销售 past sales: {_spread(past.with_past)}")
     say(f"    没有过往 · none: {_spread(past.empty)}；{_held(past.held)}")
     say("  时间去向，毫秒每笔 · where the time goes, ms a sale:")
     for line in report.attributed:
         say(f"    {line.mean_ms:8.3f}  {line.share:6.1%}  {line.part}")
+
+
+def _print_footprint(found: Footprint) -> None:
+    terminal, stack = found.terminal, found.stack
+    say(
+        f"  内存 · memory after {found.sales} sales: {terminal.all_mib:.1f} MiB，"
+        f"只导入依赖 only imports {stack.all_mib:.1f} MiB，{_held(found.memory)}"
+    )
+    for name, ours, theirs in (
+        ("Python 对象和线程栈 · objects and stacks", terminal.heap_mib, stack.heap_mib),
+        ("程序和库文件 · programs and libraries", terminal.code_mib, stack.code_mib),
+        ("其他 · other", terminal.other_mib, stack.other_mib),
+    ):
+        say(f"    {ours:6.1f} / {theirs:6.1f} MiB  {name}")
+    say(
+        f"  启动 · start, {found.starts} 次中位 median: CPU {found.terminal_start_cpu_ms:.0f} ms，"
+        f"只导入依赖 only imports {found.stack_start_cpu_ms:.0f} ms，{_held(found.start)}"
+    )
 
 
 def _print_comparison(found: terminal_sale.Comparison) -> None:

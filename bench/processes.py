@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,11 +59,13 @@ def serving(
     log: Path,
     user: str | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[int]:
     """A process that is up for the block, and gone after it; gives its number.
 
     ``is_up`` says whether it answers yet. ``user`` is as whom it runs, None for whoever runs
     the benchmark. It is asked to end with ``stop_signal``, and made to 30 s later.
+    ``environment``: all of its variables; None for the benchmark's own.
 
     Raises:
         BenchError: it ended, or did not answer in time.
@@ -76,6 +78,7 @@ def serving(
             user=user,
             group=user,
             extra_groups=None if user is None else [],
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -95,6 +98,18 @@ def cpu_s(pid: int) -> float:
     stat = Path(f"/proc/{pid}/stat").read_text()
     fields = stat.rpartition(")")[2].split()
     return (int(fields[UTIME]) + int(fields[STIME])) / TICKS_A_SECOND
+
+
+def fine_cpu_s(pid: int) -> float:
+    """As :func:`cpu_s`, to the nanosecond and not to the tick; threads that ended are left out.
+
+    Raises:
+        BenchError: the kernel does not count so.
+    """
+    files = list(Path(f"/proc/{pid}/task").glob("*/schedstat"))
+    if not files:
+        raise BenchError("the system does not tell a thread's processor time")
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
 
 def family_cpu_s(pid: int) -> float:

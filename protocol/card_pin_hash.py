@@ -3,8 +3,6 @@
 import hashlib
 import threading
 
-from argon2.low_level import Type, hash_secret_raw
-
 from protocol.card_pins import PROOF_KEY_BYTES, VERIFIER_BYTES, PinBusyError, PinMade, is_pin
 
 MEMORY_KIB = 19 * 1024
@@ -28,6 +26,9 @@ class ArgonPinMaker:
         self._places = threading.BoundedSemaphore(AT_ONCE)
 
     def make(self, pin: str, secret: bytes, card_id: bytes) -> PinMade:
+        # A terminal's start should be quick; most cards have no PIN.
+        from argon2.low_level import Type, hash_secret_raw  # noqa: PLC0415 - with the first PIN
+
         assert is_pin(pin), "a PIN is checked before it is worked on"
         salt = hashlib.sha256(_SALT_DOMAIN + card_id + secret).digest()
         if not self._places.acquire(timeout=self._wait_s):

@@ -27,12 +27,7 @@ from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.desks import Around, Desks, make_desks
 from terminal.diagnostics.desk import PrinterDesk
-from terminal.diagnostics.prices import prices_command
-from terminal.diagnostics.print_test import print_test_command
-from terminal.diagnostics.prints import prints_command
-from terminal.diagnostics.recover import recover_command
-from terminal.diagnostics.rejoin import rejoin_command
-from terminal.diagnostics.storage import diagnose_command
+from terminal.diagnostics.late_commands import LateCommands
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.ports import Receipts, StoreFaultError, TerminalIdentity
 from terminal.domain.stand_in import ImageTrust
@@ -373,7 +368,7 @@ def _settings(config: Path) -> TerminalSettings:
         raise click.ClickException(str(error)) from error
 
 
-@click.group(help="惠点终端 · the Huidian terminal")
+@click.group(cls=LateCommands, help="惠点终端 · the Huidian terminal")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -469,14 +464,6 @@ def _enrol(settings: TerminalSettings, code: str) -> TerminalIdentity:
         )
         save_identity(settings.data_dir, identity)
         return identity
-
-
-cli.add_command(print_test_command)
-cli.add_command(prints_command)
-cli.add_command(prices_command)
-cli.add_command(diagnose_command)
-cli.add_command(rejoin_command)
-cli.add_command(recover_command)
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ from typing import Final
 from protocol.money import format_yuan
 from terminal.domain.own_goods import OwnItem
 from terminal.prices.rows import EMPTY, YES, Cell, Column, digits_of
-from terminal.prices.workbook import NotAWorkbookError, is_workbook, read_workbook, write_workbook
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 MAX_COLUMNS: Final = 64
@@ -97,6 +96,9 @@ def read_rows(data: bytes) -> Iterator[Row]:
         raise FileProblemError(FileProblem.TOO_LARGE, str(MAX_FILE_BYTES // 1024 // 1024))
     if data.startswith(_OLD_EXCEL):
         raise FileProblemError(FileProblem.OLD_EXCEL)
+    # Workbooks need XML and archives, a till's start does not.
+    from terminal.prices.workbook import is_workbook  # noqa: PLC0415 - loaded with the first file
+
     sheet = _workbook_rows(data) if is_workbook(data) else _text_rows(data)
     columns: Mapping[int, Column] | None = None
     for row_no, cells in sheet:
@@ -136,6 +138,8 @@ def _columns(cells: Sequence[Cell]) -> Mapping[int, Column] | None:
 
 
 def _workbook_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
+    from terminal.prices.workbook import NotAWorkbookError, read_workbook  # noqa: PLC0415 - as above
+
     try:
         for row_no, cells in read_workbook(data, MAX_COLUMNS):
             yield row_no, [Cell(x.text.strip(), x.is_formula) for x in cells]
@@ -199,5 +203,7 @@ def csv_chunks(items: Iterable[OwnItem]) -> Iterator[bytes]:
 
 def xlsx_of(items: Iterable[OwnItem]) -> bytes:
     """The list as a workbook: barcodes as text, so that no spreadsheet rounds them."""
+    from terminal.prices.workbook import write_workbook  # noqa: PLC0415 - as above
+
     price = list(HEADER).index(Column.PRICE)
     return write_workbook("价目", tuple(HEADER.values()), map(texts_of, items), money_column=price)

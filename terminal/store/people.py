@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from argon2 import PasswordHasher, Type
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, case, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -21,16 +19,27 @@ class ArgonPins:
     """See :class:`terminal.domain.staff.PinHasher`."""
 
     def __init__(self, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
-        self._hasher = PasswordHasher(
-            time_cost=passes, memory_cost=memory_kib, parallelism=1, type=Type.ID
-        )
+        self._memory_kib = memory_kib
+        self._passes = passes
 
     def hash(self, pin: str) -> str:
-        return self._hasher.hash(pin)
+        import argon2  # noqa: PLC0415 - many tills have no PINs: loaded with the first
+
+        hasher = argon2.PasswordHasher(
+            time_cost=self._passes,
+            memory_cost=self._memory_kib,
+            parallelism=1,
+            type=argon2.Type.ID,
+        )
+        return hasher.hash(pin)
 
     def matches(self, pin_hash: str, pin: str) -> bool:
+        import argon2  # noqa: PLC0415 - as in hash()
+        from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - as above
+
         try:
-            return self._hasher.verify(pin_hash, pin)
+            # How much work it is stands in the hash.
+            return argon2.PasswordHasher().verify(pin_hash, pin)
         except (VerificationError, InvalidHashError):
             return False
 

@@ -1,14 +1,15 @@
 """A code as a picture for the screen."""
 
-import qrcode
-import qrcode.constants
-import qrcode.util
-
 QUIET_MODULES = 4
 
 
 def qr_svg(digits: str) -> bytes:
     """Digits as QR (L: a screen is not damaged), black on white, one unit a module."""
+    # A code on the customer's screen comes minutes after the start, or never; qrcode brings
+    # Pillow with it, which is a tenth of the terminal's memory.
+    import qrcode.constants  # noqa: PLC0415 - loaded at the first code, not at the start
+    import qrcode.util  # noqa: PLC0415 - as above
+
     code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_L, border=QUIET_MODULES)
     code.add_data(qrcode.util.QRData(digits, mode=qrcode.util.MODE_NUMBER))
     matrix = code.get_matrix()

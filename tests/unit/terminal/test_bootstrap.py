@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
 from protocol.keys import public_key_text
 from protocol.messages import EnrolAnswer, EnrolRequest, Problem, ProblemKind
+from terminal.bootstrap import cli
+from terminal.diagnostics.late_commands import LATE
 from terminal.store.identity import load_identity
 from tests.support.running_till import IDENTITY, RunningTill
 from tests.support.shop import card_text, slot_text
@@ -194,3 +197,13 @@ def test_nothing_secret_is_in_the_log_or_on_the_disk(till: RunningTill) -> None:
             assert secret.encode() not in content, name
         assert b"0123456789abcdef" not in content, f"a card's secret is in {name}"
         assert name == "terminal.key" or key.encode() not in content
+
+
+def test_every_command_of_the_technician_is_found_by_its_name() -> None:
+    context = click.Context(cli)
+    assert set(LATE) <= set(cli.list_commands(context))
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+    assert cli.get_command(context, "sell") is None

@@ -1,0 +1,40 @@
+"""The technician's commands, each loaded when it is asked for.
+
+A till's start should be quick and its memory small, and none of these is used while it sells:
+together they are a tenth of the program.
+"""
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import click
+
+LATE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "print-test": "terminal.diagnostics.print_test:print_test_command",
+        "prints": "terminal.diagnostics.prints:prints_command",
+        "prices": "terminal.diagnostics.prices:prices_command",
+        "diagnose": "terminal.diagnostics.storage:diagnose_command",
+        "rejoin": "terminal.diagnostics.rejoin:rejoin_command",
+        "recover": "terminal.diagnostics.recover:recover_command",
+    }
+)
+"""Name on the command line, and the module and attribute that holds the command."""
+
+
+class LateCommands(click.Group):
+    """A group to which the commands of :data:`LATE` belong."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See :class:`click.Group`; loads nothing."""
+        return sorted({*super().list_commands(ctx), *LATE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See :class:`click.Group`; a late command's module is imported here."""
+        if cmd_name not in LATE:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = LATE[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
