@@ -16,6 +16,8 @@ from terminal.prices.rows import EMPTY, YES, Cell, Column, digits_of
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 MAX_COLUMNS: Final = 64
+MAX_ROW_CHARS: Final = 64 * 1024
+"""Of a row as text; one of a list has some hundred."""
 MAX_HEADER_ROWS: Final = 10
 """A title above the names of the columns is no harm."""
 
@@ -151,12 +153,30 @@ def _text_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
     text = _decoded(data)
     first = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
+    lines = _Lines(text)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        for row_no, cells in enumerate(reader, 1):
+        for row_no, cells in enumerate(csv.reader(lines, delimiter=delimiter), 1):
+            lines.row_chars = 0
             yield row_no, [Cell(x.strip()) for x in cells[:MAX_COLUMNS]]
     except csv.Error as error:
         raise FileProblemError(FileProblem.DAMAGED) from error
+
+
+class _Lines:
+    """A text's lines for the one who makes rows of them and says when one is whole: a row that
+    goes on and on is not collected first.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.row_chars = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.row_chars += len(line)
+            if self.row_chars > MAX_ROW_CHARS:
+                raise FileProblemError(FileProblem.DAMAGED)
+            yield line
 
 
 def _decoded(data: bytes) -> str:

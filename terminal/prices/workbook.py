@@ -22,6 +22,10 @@ MAX_PARTS: Final = 500
 MAX_STRINGS: Final = 600_000
 MAX_CELL_CHARS: Final = 1_000
 MAX_ROW_NO: Final = 1_048_576
+MAX_DEPTH: Final = 64
+"""Of elements in each other; a sheet's are a handful deep."""
+MAX_TAG_BYTES: Final = 256 * 1024
+"""Of one element's beginning, with its attributes: the parser holds it whole."""
 _CHUNK_BYTES = 64 * 1024
 _SIGNATURE = b"PK\x03\x04"
 _AS_EXCEL_SHOWS = Context(prec=15)
@@ -106,9 +110,14 @@ class _Reader:
         self._parser.CharacterDataHandler = self._text
         self._texts: list[str] | None = None
         self._chars = 0
+        self._depth = 0
+        self._fed_bytes = 0
 
     def feed(self, chunk: bytes, *, is_last: bool = False) -> None:
         self._parser.Parse(chunk, is_last)
+        self._fed_bytes += len(chunk)
+        if self._fed_bytes - self._parser.CurrentByteIndex > MAX_TAG_BYTES:
+            raise NotAWorkbookError("a tag without an end")
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins; its name without the prefix."""
@@ -130,9 +139,13 @@ class _Reader:
         raise NotAWorkbookError("a document type")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise NotAWorkbookError("elements in each other without an end")
         self.begin(name.rpartition(":")[2], attributes)
 
     def _end(self, name: str) -> None:
+        self._depth -= 1
         self.finish(name.rpartition(":")[2])
 
     def _text(self, text: str) -> None:
@@ -147,12 +160,12 @@ class _Strings(_Reader):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
-        self._parts: list[str] = []
+        self._whole = ""
         self._aside = 0
 
     def begin(self, name: str, _attributes: dict[str, str]) -> None:
         if name == "si":
-            self._parts = []
+            self._whole = ""
         elif name == "rPh":
             self._aside += 1
         elif name == "t" and not self._aside:
@@ -162,11 +175,11 @@ class _Strings(_Reader):
         if name == "si":
             if len(self.texts) >= MAX_STRINGS:
                 raise NotAWorkbookError("too many texts")
-            self.texts.append("".join(self._parts))
+            self.texts.append(self._whole)
         elif name == "rPh":
             self._aside -= 1
         elif name == "t" and not self._aside:
-            self._parts.append(self.collected())
+            self._whole = (self._whole + self.collected())[:MAX_CELL_CHARS]
 
 
 def _shared_strings(archive: zipfile.ZipFile) -> Sequence[str]:
@@ -240,7 +253,7 @@ class _Sheet(_Reader):
 
     def finish(self, name: str) -> None:
         if name in {"v", "t"}:
-            self._value += self.collected()
+            self._value = (self._value + self.collected())[:MAX_CELL_CHARS]
         elif name == "c":
             if self._column <= self._most:
                 self._cells[self._column] = SheetCell(self._text_of_cell(), self._is_formula)
