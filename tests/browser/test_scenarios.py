@@ -15,15 +15,22 @@ from protocol.codes import make_card, to_digits
 from protocol.money import Points
 from server.awards import OpenBalance
 from server.db import create_all, metadata, open_engine
+from server.redemption.order_states import OrderState
 from server.redemption.stock import stock_units
 from tests.browser.test_cashier import figures, open_till, tap
 from tests.support.pool_till import PoolTill, pass_time, till_of
 from tests.support.till_web import app_of, served
-from tests.unit.awards.deeds import assert_audit_is_clean
+from tests.unit.awards.deeds import assert_audit_is_clean, award
+from tests.unit.awards.test_scenarios import MARCH
 from tests.unit.server.test_bearer_cards import CARD, batch
 from tests.unit.server.world import TODAY, ZHANG, World
 from tests.unit.settlement.orders_world import (
+    CENTRE,
+    SHOP,
+    cancel,
     left,
+    open_street,
+    state,
     statement,
 )
 
@@ -215,4 +222,101 @@ def test_e1_flour_and_laundry_liquid_come_out_even(
         "flour": 1_000,
         "laundry-liquid": 1_000,
     }
+    assert_audit_is_clean(world)
+
+
+def march(world: World) -> None:
+    """68 by the rules of that March, whatever they are worth today."""
+    for rule, times, _ in MARCH:
+        for number in range(times):
+            world.do(award(f"{rule}-{number}", rule, date(2024, 3, 5 + number)))
+    assert left(world) == 68
+
+
+def test_e2_sixty_eight_from_march_and_the_cleaning_is_paid_when_she_confirms(
+    page: Page, books: Engine, tmp_path: Path
+) -> None:
+    world = open_street(books, tmp_path)
+    march(world)
+    with counter(page, world, tmp_path) as till:
+        sell(page, till, "家政保洁")
+        assert figures(page) == ["68", "50", "18", "0.00 元"]
+        next_one(page, till)
+        sell(page, till, "便民测血压")
+        assert figures(page) == ["18", "10", "8", "0.00 元"]
+        next_one(page, till)
+        sell(page, till, "食盐")
+        assert figures(page) == ["8", "5", "3", "0.00 元"]
+        till.sync()
+        cleaning = till.store.recent_sales(3)[-1].row.sale_id
+        assert state(world, cleaning) is OrderState.OPEN
+        assert (world.fen(f"merchant:{SHOP}"), world.fen(f"merchant:{CENTRE}")) == (0, 0)
+        confirm_at_the_centre(page, world, tmp_path)
+    assert state(world, cleaning) is OrderState.FULFILLED
+    made = statement(world, CENTRE)
+    assert (made.fee_fen, made.net_fen) == (8_000, 8_000)
+    assert left(world) == 3
+    assert_audit_is_clean(world)
+
+
+def confirm_at_the_centre(page: Page, world: World, folder: Path) -> None:
+    """The cleaner's own till: the resident shows her code when it is done."""
+    with till_of(world, folder, shop=CENTRE, terminal="t-9") as centre:
+        with served(app_of(centre)) as url:
+            page.goto(f"{url}/more/orders")
+            centre.show_slot()  # the scanner's worker does this
+            expect(page.locator(".rows").first).to_contain_text("家政保洁")
+            page.on("dialog", lambda dialog: dialog.accept())
+            page.get_by_role("button", name="已做完").tap()
+            expect(page.locator("#said-text")).to_have_text("“家政保洁”已办好。")
+        centre.sync()
+
+
+def test_e2_cancelled_at_the_office_gives_fifty_back_and_no_money(
+    page: Page, books: Engine, tmp_path: Path
+) -> None:
+    world = open_street(books, tmp_path)
+    march(world)
+    with counter(page, world, tmp_path) as till:
+        sell(page, till, "家政保洁")
+        next_one(page, till)
+        sell(page, till, "便民测血压", "食盐")
+        till.sync()
+        cleaning = till.records()[1:]
+        sale = next(x for x in cleaning if getattr(x, "lines", None))
+        world.do(cancel(sale))  # type: ignore[arg-type] # the first of its sales
+    assert left(world) == 53
+    made = statement(world, SHOP)
+    assert (made.redeemed_points, made.returned_points, made.net_fen) == (65, 50, 0)
+    assert_audit_is_clean(world)
+
+
+def test_e4_rice_now_and_the_pipe_cannot_be_mended(
+    page: Page, books: Engine, tmp_path: Path
+) -> None:
+    world = open_street(books, tmp_path)
+    give(world, 40)
+    with counter(page, world, tmp_path) as till:
+        sell(page, till, "大米", "上门修水管")
+        assert figures(page) == ["40", "40", "0", "0.00 元"]
+        till.sync()
+        sale_id = till.store.recent_sales(1)[0].row.sale_id
+        assert state(world, sale_id, 2) is OrderState.OPEN
+        next_one(page, till)
+        tap(page, "#open-sales")
+        tap(page, '#sales [data-do="refund"]')
+        expect(page.locator("#refund-lines li")).to_have_count(2)
+        rice = page.locator("#refund-lines li").first.locator("input")
+        rice.fill("0")
+        rice.press("Tab")
+        expect(page.locator("#refund-text")).to_contain_text("20 积分")
+        tap(page, "#refund-confirm")
+        expect(page.locator("#done-notice, #notice").first).to_contain_text("20")
+        till.sync()
+    assert left(world) == 20
+    assert state(world, sale_id, 2) is OrderState.CANCELLED
+    assert world.read(lambda tx: stock_units(tx, world.pool))["rice"] == 39
+    made = statement(world, SHOP)
+    assert (made.redeemed_points, made.returned_points) == (40, 20)
+    assert (made.fee_fen, made.net_fen) == (0, 0)
     assert_audit_is_clean(world)
