@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from flask import Flask, Response, abort, redirect, request
+from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -77,10 +77,16 @@ def create_app(services: AppServices) -> Flask:
     return app
 
 
-def _refuse_nul() -> None:
-    """PostgreSQL keeps no text with NUL, so nothing can be found under such an address."""
-    if "\0" in request.path:
-        abort(404)
+def _refuse_nul() -> ResponseReturnValue | None:
+    """PostgreSQL keeps no text with NUL, so nothing can be found under such an address.
+
+    Said without the pages' own words: whose language they are in is found out later.
+    """
+    if "\0" not in request.path:
+        return None
+    if request.path.startswith(_API):
+        return api_response(NotDealt(ProblemKind.NOT_FOUND))
+    return _plain("没有这一页。\nThere is no such page.\n", 404)
 
 
 def _secure(response: Response) -> Response:

@@ -49,7 +49,8 @@ def add_cards(pages: Blueprint, portal: PortalServices) -> None:
     def find_card() -> ResponseReturnValue:
         account = typed("account").lower()
         with reading(portal.engine) as tx:
-            known = resident_of(tx, portal.pool, account) is not None
+            # PostgreSQL takes no NUL, not even in a question.
+            known = "\0" not in account and resident_of(tx, portal.pool, account) is not None
         if not known:
             tell_done(gettext("没有这位居民，请核对账号。"))
             return redirect(url_for("console.cards"), 303)
