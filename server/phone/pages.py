@@ -1,5 +1,6 @@
 """The page's addresses: files, and a manifest with the pool's own name."""
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ def shell_files(*folders: Path) -> dict[str, Path]:
 SHELL: Final = shell_files(STATIC, PACKED)
 NOT_KEPT: Final = frozenset({"index.html", "sw.js", "receipt.html", "receipt.css", "receipt.js"})
 """What the service worker need not keep: a receipt is not checked without a network."""
+_VERSION_HEX: Final = 16
 
 
 def create_receipt_page() -> Blueprint:
@@ -53,26 +55,18 @@ def create_blueprint(engine: Engine, pool: str) -> Blueprint:
 
     @pages.get("/manifest.webmanifest")
     def manifest() -> Response:
-        with reading(engine) as tx:
-            terms = pool_terms(tx, pool)
-        told = {
-            "name": terms.name,
-            "short_name": terms.name[:12],
-            "start_url": "/phone/",
-            "scope": "/phone/",
-            "display": "standalone",
-            "background_color": "#ffffff",
-            "theme_color": "#0b5d3b",
-            "icons": [{"src": "/phone/icon.svg", "sizes": "any", "type": "image/svg+xml"}],
-        }
-        body = msgspec.json.encode(told)
-        return Response(body, content_type="application/manifest+json")
+        return Response(_manifest(engine, pool), content_type="application/manifest+json")
 
     @pages.get("/shell.json")
     def shell() -> Response:
-        files = ["/phone/", "/phone/manifest.webmanifest"]
-        files += [f"/phone/{name}" for name in SHELL if name not in NOT_KEPT]
-        return Response(msgspec.json.encode(files), content_type="application/json")
+        kept = {name: SHELL[name] for name in SHELL if name not in NOT_KEPT}
+        files = ["/phone/", "/phone/manifest.webmanifest", *(f"/phone/{name}" for name in kept)]
+        summed = hashlib.sha256(_manifest(engine, pool))
+        # What lies there now, not what did when the program started: an update may be under way.
+        for path in (STATIC / "index.html", *(folder / name for name, folder in kept.items())):
+            summed.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        told = {"version": summed.hexdigest()[:_VERSION_HEX], "files": files}
+        return Response(msgspec.json.encode(told), content_type="application/json")
 
     @pages.get("/<name>")
     def file(name: str) -> Response:
@@ -82,3 +76,19 @@ def create_blueprint(engine: Engine, pool: str) -> Blueprint:
         return send_from_directory(folder, name)
 
     return pages
+
+
+def _manifest(engine: Engine, pool: str) -> bytes:
+    with reading(engine) as tx:
+        terms = pool_terms(tx, pool)
+    told = {
+        "name": terms.name,
+        "short_name": terms.name[:12],
+        "start_url": "/phone/",
+        "scope": "/phone/",
+        "display": "standalone",
+        "background_color": "#ffffff",
+        "theme_color": "#0b5d3b",
+        "icons": [{"src": "/phone/icon.svg", "sizes": "any", "type": "image/svg+xml"}],
+    }
+    return msgspec.json.encode(told)

@@ -39,6 +39,9 @@ export const save = (name, value) => within("readwrite", (kept) => kept.put(valu
 
 export const forget = (name) => within("readwrite", (kept) => kept.delete(name));
 
+// What this page gave last: a browser may clear its store while the page and its key live on.
+let given = { seq: 0, counter: 0 };
+
 // The next counter of this certificate: on the disk before the code is shown, so that none is
 // given twice, whatever happens, and however many pages are open. null after the last one: a
 // code has two bytes for it, and a counter that began anew would look like a copied key.
@@ -46,8 +49,10 @@ export const nextCounter = (seq) =>
   within("readwrite", (kept, answer) => {
     const asked = kept.get("counter");
     asked.onsuccess = () => {
-      const last = asked.result?.seq === seq ? asked.result.counter : 0;
+      const known = [asked.result, given].filter((one) => one?.seq === seq);
+      const last = Math.max(0, ...known.map((one) => one.counter));
       if (last >= LAST_COUNTER) return answer(null);
+      given = { seq, counter: last + 1 };
       kept.put({ seq, counter: last + 1 }, "counter");
       answer(last + 1);
     };
