@@ -11,7 +11,7 @@ from server.awards.tasks import task_of
 from server.awards.values import Awarded, AwardProblem, Deed, RuleTerms
 from server.directory.accounts import POINTS_ISSUED
 from server.facts import FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 
 AWARD_KEY = "award:"
 AWARD_CODE = "award"
@@ -180,18 +180,14 @@ def claimed_deed(tx: Connection, pool: str, claim_id: str) -> Deed | None:
 
 def id_taken(stands: Deed, asked: Deed) -> Refused:
     """The id stands for something else: both are named, so that somebody can see which is wrong."""
-    return Refused(
-        AwardProblem.CONFLICT,
-        f"编号 {asked.deed_id} 已用于另一笔（{_named(stands)}），与这次（{_named(asked)}）不同，"
-        "请核对，或换一个编号"
-        f" / id {asked.deed_id} stands for ({_named(stands)}), asked was ({_named(asked)});"
-        " check them, or take another id",
+    says = stands_for_another(
+        ("编号", "id"), asked.deed_id, stands=_parts(stands), asked=_parts(asked)
     )
+    return Refused(AwardProblem.CONFLICT, says)
 
 
-def _named(deed: Deed) -> str:
-    told = (deed.account, deed.rule_id, str(deed.performed_on), deed.by, deed.event, deed.fact_ref)
-    return ", ".join(each for each in told if each)
+def _parts(deed: Deed) -> tuple[object, ...]:
+    return deed.account, deed.rule_id, deed.performed_on, deed.by, deed.event, deed.fact_ref
 
 
 def _awarded_before(tx: Connection, pool: str, award_id: str) -> Awarded:

@@ -21,7 +21,7 @@ from server.directory.bearer import bearer_of, stop_of
 from server.directory.bearer_tables import bearer_move, bearer_stop
 from server.directory.commands import HexId
 from server.facts import FactDesk, FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.ledger import Asset, EntryDraft, Leg, Posted, balance, post, spendable
 
 REPLACED_CODE = "card_replaced"
@@ -248,10 +248,9 @@ def _move_before(
         return None
     if (row.card_id, row.to_card, row.to_account) == wanted:
         return BearerMoved(row.card_id, row.points, again=True)
-    return Refused(
-        BearerProblem.CONFLICT,
-        f"编号 {move} 已用于另一次转移，请换一个 / {move} stands for another move already",
-    )
+    stands = row.card_id, row.to_card, row.to_account
+    says = stands_for_another(("转移编号", "move"), move, stands=stands, asked=wanted)
+    return Refused(BearerProblem.CONFLICT, says)
 
 
 def _note(

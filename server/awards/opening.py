@@ -15,7 +15,7 @@ from server.awards.values import AwardProblem, Opened
 from server.directory import cut_off_hour, resident_of
 from server.directory.accounts import OPENING_POINTS
 from server.facts import FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 
 OPENING_KEY = "opening:"
 OPENING_CODE = "opening"
@@ -68,11 +68,13 @@ def check_opening(
             command.as_of,
         ):
             return Opened(command.opening_id, before.points, again=True)
-        return Refused(
-            AwardProblem.CONFLICT,
-            f"编号 {command.opening_id} 已转入过，内容不同，请核对"
-            f" / {command.opening_id} was taken over with other content, check it",
+        says = stands_for_another(
+            ("编号", "id"),
+            command.opening_id,
+            stands=(before.account, before.points, before.as_of),
+            asked=(command.account, command.points, command.as_of),
         )
+        return Refused(AwardProblem.CONFLICT, says)
     if resident_of(tx, pool, command.account) is None:
         return Refused(
             AwardProblem.UNKNOWN_RESIDENT,

@@ -21,7 +21,7 @@ from server.awards.values import AwardProblem, Noted
 from server.directory import cut_off_hour
 from server.directory.accounts import OPENING_POINTS
 from server.facts import FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.ledger import EntryDraft, Posted, post
 
 CORRECTION_KEY = "opening_correction:"
@@ -52,13 +52,14 @@ def propose_opening_correction(
     """
     before = correction_of(tx, stamp.pool, command.correction)
     if before is not None:
-        same = (before.opening_id, before.right_points, before.reason, before.proposed_by) == (
-            command.opening_id,
-            command.right_points,
-            command.reason,
-            stamp.actor,
+        stands = (before.opening_id, before.right_points, before.reason, before.proposed_by)
+        asked = (command.opening_id, command.right_points, command.reason, stamp.actor)
+        if stands == asked:
+            return Noted(command.correction, again=True)
+        says = stands_for_another(
+            ("更正编号", "correction"), command.correction, stands=stands, asked=asked
         )
-        return Noted(command.correction, again=True) if same else _taken(command.correction)
+        return Refused(AwardProblem.CONFLICT, says)
     if not command.reason.strip():
         return Refused(AwardProblem.NEEDS_REASON, "更正要写原因 / a correction needs a reason")
     worth = opening_worth(tx, stamp.pool, command.opening_id)
@@ -254,10 +255,3 @@ def _book(tx: Connection, stamp: FactStamp, found: OpeningCorrection) -> tuple[i
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     assert isinstance(posted, Posted), f"{draft.key}: {posted}"
     return taken.taken_points, taken.owed_points
-
-
-def _taken(correction: str) -> Refused:
-    return Refused(
-        AwardProblem.CONFLICT,
-        f"编号 {correction} 已用于另一笔更正，请换一个 / {correction} stands for another correction",
-    )

@@ -29,6 +29,7 @@ from server.redemption.phone_evidence import PhoneEvidence, note_phone_use, stop
 from server.redemption.queries import Sale, sale_of
 from server.redemption.rows import SALE
 from server.redemption.states import SaleMove, SaleState, advance
+from server.redemption.told_before import short
 
 MAX_POINTS = 10**9
 
@@ -161,10 +162,11 @@ def _answer_again(before: Sale, command: Authorise, question: str) -> Approved |
         if before.question_hash == question and before.answer is not None:
             answer: Approved | Declined = msgspec.json.decode(before.answer, type=AuthoriseAnswer)
             return answer
+    stands = short(before.question_hash) or short(before.content_hash)
     return Refused(
         AuthoriseProblem.CONFLICT,
-        "这个销售编号已用于另一次询问，请重新开单"
-        " / this sale id stands for another question; start a new sale",
+        f"这个销售编号已用于另一次询问（{stands}），与这次（{short(question)}）不同，请重新开单"
+        f" / this sale id stands for {stands}, asked was {short(question)}; start a new sale",
     )
 
 

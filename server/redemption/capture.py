@@ -51,6 +51,7 @@ from server.redemption.slot_limit import slot_limit_problem
 from server.redemption.states import SaleMove, SaleState, advance
 from server.redemption.stock import goods_out, move_goods
 from server.redemption.sums import discounts_problem, lines_problem, payment_problem, time_problem
+from server.redemption.told_before import told_otherwise
 
 SALE_KEY = "sale:"
 REDEMPTION_CODE = "redemption"
@@ -148,9 +149,7 @@ def book_sale(tx: Connection, told: Told, sale: SaleCaptured) -> Booking:
     if before is not None and before.state is SaleState.CAPTURED:
         if before.content_hash == told.content_hash:
             return Duplicate()
-        return Parked(
-            "这个销售编号已入账，内容不同 / this sale id is booked already, with other content"
-        )
+        return told_otherwise(before, sale, told.content_hash, told.terminal.merchant)
     pool, account = told.terms.pool, sale.account
     holder = holder_account(tx, pool, account) if account is not None else None
     problem = _problem(tx, told, sale, before, holder)

@@ -9,15 +9,20 @@ a record is parked or missing: its money comes with that record, and would be th
 were declared here as well. The Z report in front of a declaration says how the books differ.
 """
 
-import msgspec
-from sqlalchemy import Connection, Table, and_, func, insert, or_, select, true
+from typing import Any
 
+import msgspec
+from sqlalchemy import Connection, Row, Table, and_, func, insert, or_, select, true
+
+from protocol.money import format_yuan
 from protocol.sales import TakingsDeclared
 from server.directory.accounts import TAKINGS_CONTRA, takings_account
+from server.facts.refused import stands_for_another
 from server.ledger import Asset, EntryDraft, Leg, Posted, post
 from server.redemption import tables as t
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.capture import Told
+from server.redemption.told_before import short
 
 DECLARED_KEY = "declared:"
 DECLARED_KIND = "declared"
@@ -35,19 +40,16 @@ def book_declared(tx: Connection, told: Told, declared: TakingsDeclared) -> Book
     if problem is not None:  # before the database is asked about a number that it cannot hold
         return Parked(problem)
     before = tx.execute(
-        select(t.declared_takings.c.content_hash).where(
+        select(t.declared_takings).where(
             t.declared_takings.c.pool == pool,
             t.declared_takings.c.terminal == terminal.terminal,
             t.declared_takings.c.z_no == declared.z_no,
         )
-    ).scalar_one_or_none()
+    ).one_or_none()
     if before is not None:
-        if before == told.content_hash:
+        if before.content_hash == told.content_hash:
             return Duplicate()
-        return Parked(
-            f"Z 报表 {declared.z_no} 已申报过，内容不同 / Z report {declared.z_no} was declared"
-            " before, with other content"
-        )
+        return Parked(_told_otherwise(before, declared, told.content_hash))
     problem = told.time_problem(declared.business_date)
     if problem is not None:
         return Parked(problem)
@@ -82,6 +84,20 @@ def book_declared(tx: Connection, told: Told, declared: TakingsDeclared) -> Book
     if difference_fen:
         _post(tx, told, declared, key, difference_fen)
     return Booked()
+
+
+def _told_otherwise(before: Row[Any], declared: TakingsDeclared, content_hash: str) -> str:
+    declared_fen = sum(declared.takings_fen.values())
+    return stands_for_another(
+        ("Z 报表", "Z report"),
+        declared.z_no,
+        stands=(before.business_date, _yuan(before.declared_fen), short(before.content_hash)),
+        asked=(declared.business_date, _yuan(declared_fen), short(content_hash)),
+    )
+
+
+def _yuan(fen: int) -> str:
+    return f"{format_yuan(fen)} 元"
 
 
 def _problem(declared: TakingsDeclared) -> str | None:

@@ -40,6 +40,7 @@ from server.redemption.states import SaleState
 from server.redemption.stock import goods_back, move_goods
 from server.redemption.sums import refund_problem
 from server.redemption.taking_back import TakingBack, orders_refund_problem
+from server.redemption.told_before import told_otherwise
 
 REFUND_KEY = "refund:"
 REIMBURSEMENT_RETURNED_CODE = "reimbursement_returned"
@@ -53,9 +54,7 @@ def book_refund(tx: Connection, told: Told, refund: SaleRefunded) -> Booking:
     if known is not None:
         if known.content_hash == told.content_hash:
             return Duplicate()
-        return Parked(
-            "这个退货编号已入账，内容不同 / this refund id is booked already, with other content"
-        )
+        return told_otherwise(known, refund, told.content_hash, told.terminal.merchant)
     sale = sale_of(tx, pool, refund.sale_id)
     if sale is None or sale.state is not SaleState.CAPTURED:
         return Parked("找不到原销售 / the sale that this gives back is not in the books")

@@ -6,7 +6,7 @@ What was issued is never edited.
 from sqlalchemy import Connection, insert, select
 
 from server.facts import FactDesk, FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.ledger import entry_of, transfers_of_entry
 from server.settlement.day_sums_tables import placed_line
 from server.settlement.disputes_store import dispute_of, disputes_of_statement
@@ -70,20 +70,20 @@ def raise_dispute(
 def _raised_before(
     before: Dispute, stamp: FactStamp, command: RaiseDispute, placed: Placed
 ) -> SettlingDone | Refused:
-    same = (before.statement, before.line, before.reason, before.on_behalf, before.raised_by) == (
+    was = (before.statement, before.line, before.reason, before.on_behalf, before.raised_by)
+    asked = (
         command.statement,
         command.line,
         command.reason,
         command.on_behalf,
         stamp.actor,
     )
-    if same:
+    if was == asked:
         return SettlingDone(before.dispute, placed.state.value, again=True)
-    return Refused(
-        SettlingProblem.CONFLICT,
-        f"异议编号 {before.dispute} 已用于另一条，请换一个"
-        f" / {before.dispute} stands for another dispute already",
-    )
+    # Another statement may be another merchant's, whose words are not for everybody.
+    stands = was if before.statement == command.statement else ("另一份对账单 another statement",)
+    says = stands_for_another(("异议编号", "dispute"), before.dispute, stands=stands, asked=asked)
+    return Refused(SettlingProblem.CONFLICT, says)
 
 
 def _line_problem(

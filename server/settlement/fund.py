@@ -25,7 +25,7 @@ from server.directory.accounts import (
 )
 from server.directory.bearer import holder_account
 from server.facts import FactDesk, FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.ledger import (
     AlreadyPosted,
     Asset,
@@ -39,6 +39,7 @@ from server.ledger import (
     entry_of,
     open_account,
     post,
+    transfers_of_entry,
 )
 from server.settlement import tables as t
 from server.settlement.fund_values import (
@@ -82,7 +83,9 @@ def register_sponsor(
         return FundDone(command.sponsor)
     if name == command.name:
         return FundDone(command.sponsor, again=True)
-    return _conflict("赞助方编号", command.sponsor)
+    return _conflict(
+        ("赞助方编号", "sponsor"), command.sponsor, stands=(name,), asked=(command.name,)
+    )
 
 
 def receive_gift(tx: Connection, stamp: FactStamp, command: ReceiveGift) -> FundDone | Refused:
@@ -125,7 +128,12 @@ def propose_write_off(
         )
         if same:
             return FundDone(command.write_off, again=True)
-        return _conflict("核销编号", command.write_off)
+        return _conflict(
+            ("核销编号", "write-off"),
+            command.write_off,
+            stands=(before.account, before.points, before.reason, before.proposed_by),
+            asked=(command.account, command.points, command.reason, stamp.actor),
+        )
     if holder_account(tx, stamp.pool, command.account) is None:
         return Refused(
             FundProblem.UNKNOWN_RESIDENT,
@@ -297,7 +305,13 @@ def _post_once(
     )
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     if isinstance(posted, KeyConflict):
-        return _conflict("编号", key.partition(":")[2])
+        (stands,) = transfers_of_entry(tx, stamp.pool, posted.entry_no)
+        return _conflict(
+            ("编号", "id"),
+            key.partition(":")[2],
+            stands=(stands.debit, stands.credit, _yuan(stands.amount), stands.memo),
+            asked=(leg.debit, leg.credit, _yuan(leg.amount), note),
+        )
     assert isinstance(posted, Posted | AlreadyPosted), f"{key}: {posted}"
     return FundDone(key.partition(":")[2], again=isinstance(posted, AlreadyPosted))
 
@@ -338,8 +352,12 @@ def _open(tx: Connection, pool: str, plans: tuple[AccountPlan, ...]) -> None:
         )
 
 
-def _conflict(what: str, which: str) -> Refused:
-    return Refused(
-        FundProblem.CONFLICT,
-        f"{what} {which} 已用于另一笔，请换一个 / {which} stands for another one already",
-    )
+def _conflict(
+    what: tuple[str, str], key: str, *, stands: tuple[object, ...], asked: tuple[object, ...]
+) -> Refused:
+    says = stands_for_another(what, key, stands=stands, asked=asked)
+    return Refused(FundProblem.CONFLICT, says)
+
+
+def _yuan(fen: int) -> str:
+    return f"{format_yuan(fen)} 元"

@@ -11,7 +11,7 @@ from protocol.money import format_yuan
 from server.directory.accounts import BANK, bank_accounts, merchant_account
 from server.directory.queries import cut_off_hour
 from server.facts import FactDesk, FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.ledger import (
     Asset,
     EntryDraft,
@@ -330,11 +330,8 @@ def _proposed_before(
     asked = (command.statement, command.direction, command.amount_fen, command.note, stamp.actor)
     if was == asked:
         return SettlingDone(before.payment, before.state.value, again=True)
-    return Refused(
-        SettlingProblem.CONFLICT,
-        f"编号 {before.payment} 已用于另一笔收付款，请换一个"
-        f" / {before.payment} stands for another payment already",
-    )
+    says = stands_for_another(("收付款编号", "payment"), before.payment, stands=was, asked=asked)
+    return Refused(SettlingProblem.CONFLICT, says)
 
 
 def _recorded_before(found: Payment, command: RecordPaid) -> SettlingDone | Refused:

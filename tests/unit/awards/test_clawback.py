@@ -5,6 +5,7 @@ import pytest
 
 from protocol.messages import Approved, OutcomeKind
 from server.awards import Awarded, ClawBackAward, ClawedBack, OpenBalance
+from server.facts.refused import Refused
 from tests.unit.awards.conftest import MakeWorld
 from tests.unit.awards.deeds import Points, amended, assert_audit_is_clean, award, points, reason
 from tests.unit.server.bookkeeping import codes
@@ -115,7 +116,11 @@ def test_a_paper_is_taken_over_once_into_an_account_of_its_own(world: World) -> 
     world.do(paper)
     world.do(msgspec.structs.replace(paper, opened_by="somebody else"))
     assert points(world) == Points(balance=35, opened=35)
-    assert reason(world.submit(msgspec.structs.replace(paper, points=36))) == "conflict"
+    conflict = world.submit(msgspec.structs.replace(paper, points=36))
+    assert reason(conflict) == "conflict"
+    assert isinstance(conflict, Refused)
+    assert "35" in conflict.says
+    assert "36" in conflict.says
     other = msgspec.structs.replace(paper, opening_id="p-2", account="f" * 16)
     assert reason(world.submit(other)) == "unknown_resident"
     world.clock.move(days=-2)

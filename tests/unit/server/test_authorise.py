@@ -1,5 +1,6 @@
 """Every answer to the question whether points may pay."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -93,6 +94,7 @@ def test_another_question_with_the_same_sale_id_is_a_conflict(world: World, till
     answer = till.authorise(sale_id, slot, optional=61)
     assert isinstance(answer, Problem)
     assert answer.problem is ProblemKind.CONFLICT
+    assert len(set(re.findall(r"\b[0-9a-f]{12}\b", answer.says))) == 2
     assert world.free(ZHANG) == 40
 
 

@@ -1,5 +1,6 @@
 """What becomes of sales, reversals and refunds, in every order of arrival."""
 
+import re
 from datetime import date, timedelta
 
 import msgspec
@@ -236,6 +237,20 @@ def test_the_same_sale_id_with_other_content_is_parked(world: World, till: Till)
     outcomes = till.tell(sale, other)
     assert [each.outcome for each in outcomes] == [POSTED, OutcomeKind.PARKED]
     assert books(world).takings_fen == 250
+    for told in (sale, other):
+        assert told.receipt_no in outcomes[1].says
+    assert len(set(re.findall(r", ([0-9a-f]{12})[）)]", outcomes[1].says))) == 2
+
+
+def test_a_conflict_shows_no_shop_the_receipt_of_another(world: World, till: Till) -> None:
+    sale = sold(world, BUNS)
+    other = msgspec.structs.replace(sold(world, GREENS, sale_id=sale.sale_id), receipt_no="B-9")
+    assert till.outcome(sale).outcome is POSTED
+    world.add_merchant("shop-b", share_bp=1_000)
+    told = world.till("shop-b", "t-2").outcome(other)
+    assert told.outcome is OutcomeKind.PARKED
+    assert "B-9" in told.says
+    assert sale.receipt_no not in told.says
 
 
 def test_a_sale_id_of_another_terminal_is_parked(world: World, till: Till) -> None:

@@ -1,5 +1,7 @@
 """Goods that come back: the sale mirrored, at its own frozen rates, never more than was sold."""
 
+import re
+
 import msgspec
 
 from protocol.messages import (
@@ -146,6 +148,8 @@ def test_a_refund_id_with_other_content_is_parked(world: World, till: Till) -> N
     changed = msgspec.structs.replace(refund, reason="改了")
     outcomes = till.tell(sale, refund, changed)
     assert outcomes[-1].outcome is OutcomeKind.PARKED
+    assert outcomes[-1].says.count(refund.receipt_no) >= 2
+    assert len(set(re.findall(r", ([0-9a-f]{12})[）)]", outcomes[-1].says))) == 2
     assert books(world).takings_fen == 200
 
 

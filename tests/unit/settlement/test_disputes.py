@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from server.commands.audit_payments import check_payments
 from server.db import create_all, metadata, open_engine, reading, run_writing
 from server.facts import replay
+from server.facts.refused import Refused
 from server.ledger import check_ledger, entry_of, transfers_of_entry
 from server.settlement import adjusting, disputes
 from server.settlement.disputes_store import dispute_of
@@ -174,6 +175,11 @@ def test_the_same_again_is_a_success_and_another_under_the_id_is_not(world: Peop
     assert world.do(M_BOSS, command) == SettlingDone("d-1", "disputed", again=True)
     other = raise_it("d-1", first, reason="别的")
     assert world.refused(M_BOSS, other) == SettlingProblem.CONFLICT
+    conflict = world.by(M_BOSS, other)
+    assert isinstance(conflict, Refused)
+    says = conflict.says
+    assert command.reason in says
+    assert other.reason in says
     world.do(DESK, answer("d-1", ADJUSTED, 250))
     assert world.do(DESK, answer("d-1", ADJUSTED, 250)).again
     world.do(WU, agree("d-1", 250))
