@@ -116,7 +116,8 @@ def compare(
     """What is to be published beside the newest directory; None where it says all there is.
 
     It is made anew after some hours all the same: a terminal in a quiet pool must not take its
-    own for an old one.
+    own for an old one. And at once where the newest number's digest is not that of the entries
+    (two published at the same moment, from numbers far apart): no terminal could take it.
     """
     newest = newest_listing(tx, pool)
     encoded = {each.account: msgspec.json.encode(each, order="deterministic") for each in entries}
@@ -137,21 +138,13 @@ def compare(
     gone = [
         account for account, body in known.items() if body is not None and account not in encoded
     ]
+    # Of all of them, and not moved on from the last one: a digest that is wrong would stay wrong.
+    digest = moved_digest(EMPTY_DIGEST, into=encoded.values())
     young = newest is not None and at - newest.made_at < DIRECTORY_RENEWED_AFTER
-    if young and not (new or changed or gone):
+    if young and newest is not None and newest.digest == digest and not (new or changed or gone):
         return None
-    before = [known[account] for account in (*changed, *gone)]
-    return ListingChange(
-        on=newest.version if newest else 0,
-        new=new,
-        changed=changed,
-        gone=gone,
-        digest=moved_digest(
-            newest.digest if newest else EMPTY_DIGEST,
-            out=[body for body in before if body is not None],
-            into=[*new.values(), *changed.values()],
-        ),
-    )
+    on = newest.version if newest else 0
+    return ListingChange(on=on, new=new, changed=changed, gone=gone, digest=digest)
 
 
 def publish_listing(
