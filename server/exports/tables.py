@@ -162,6 +162,8 @@ def summary_of(document: StatementDocument) -> Table:
         ("sales_count", "销售", None, None, d.sales_count),
         ("refunds_count", "退货", None, None, d.refunds_count),
     ]
+    if d.free_count:
+        rows.append(("free_count", "另有不动积分和钱的销售", None, None, d.free_count))
     columns = (
         Column("item", "项目代号"),
         Column("name", "项目"),

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 
 from flask_babel import gettext
 
+from protocol.proxy import Consent
+
 Words = Callable[[], Mapping[str, str]]
 
 
@@ -74,6 +76,15 @@ def _line_kinds() -> Mapping[str, str]:
     }
 
 
+def _consents() -> Mapping[str, str]:
+    return {
+        Consent.IN_PERSON.value: gettext("当面说的"),
+        Consent.PHONE.value: gettext("打过电话"),
+        Consent.NOTE.value: gettext("写了字条"),
+        Consent.FAMILY.value: gettext("家属说的"),
+    }
+
+
 def _proofs() -> Mapping[str, str]:
     return {
         "A": gettext("A 手机确认"),
@@ -114,6 +125,7 @@ WORDS: Mapping[str, Words] = {
     "source": _sources,
     "line": _line_kinds,
     "proof": _proofs,
+    "consent": _consents,
     "goods": _goods_kinds,
     "basis": _bases,
     "cycle": _cycles,

@@ -126,7 +126,7 @@ def _add_statement(pages: Blueprint, portal: PortalServices) -> None:
         with reading(portal.engine) as tx:
             document, standing = any_statement(portal, tx, statement)
             shown = line_of(document, key)
-            detail = line_detail(tx, portal.pool, shown)
+            detail = line_detail(tx, portal.pool, shown, portal.today(tx))
         return render_template(
             "portal/line.html",
             document=document,

@@ -6,9 +6,7 @@ from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from protocol.business_day import business_date
 from server.db import reading
-from server.directory.queries import cut_off_hour
 from server.portal.forms import Mistyped, day_typed
 from server.portal.services import PortalServices
 from server.portal.wording import gettext
@@ -22,7 +20,7 @@ def add_health(pages: Blueprint, portal: PortalServices) -> None:
     @pages.get("/health")
     def health() -> ResponseReturnValue:
         with reading(portal.engine) as tx:
-            today = business_date(portal.clock(), cut_off_hour(tx, portal.pool))
+            today = portal.today(tx)
             until = today - timedelta(days=1)
             first, last, told = _asked(date(until.year, 1, 1), until)
             found = pool_health(tx, portal.pool, first, last)

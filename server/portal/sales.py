@@ -1,12 +1,14 @@
 """What stands behind one line of a statement: the goods, the terminal's record, the ledger."""
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from protocol.sales import Payment
 from server.ledger import TransferRecord, transfers_of_entry
+from server.redemption.proxies import ProxySale, proxy_sale_of
 from server.redemption.queries import Refund, Sale, chain_link, refund_of, sale_of
 from server.settlement.document_values import StatementLine
 
@@ -39,19 +41,22 @@ class RecordPlace:
 @dataclass(frozen=True, slots=True)
 class LineDetail:
     """Everything about one line. ``of_receipt`` is the sale that a refund gives back of;
-    ``payment`` is None where nothing was sold.
+    ``payment`` is None where nothing was sold; ``proxy`` is there where a worker redeemed it for
+    the resident. What moved nothing has no ``transfers``.
     """
 
     of_receipt: str | None
     goods: tuple[Goods, ...]
     payment: Payment | None
     account: str | None
+    proxy: ProxySale | None
     record: RecordPlace | None
     transfers: tuple[TransferRecord, ...]
 
 
-def line_detail(tx: Connection, pool: str, line: StatementLine) -> LineDetail:
+def line_detail(tx: Connection, pool: str, line: StatementLine, today: date) -> LineDetail:
     """What stands behind a line; what no till sold (a declaration, an adjustment) has no goods.
+    ``today`` says whether a delivery is overdue.
 
     The caller has found the line on a statement of the merchant who asks.
     """
@@ -72,8 +77,9 @@ def line_detail(tx: Connection, pool: str, line: StatementLine) -> LineDetail:
         goods=goods,
         payment=payment,
         account=sale.account if sale is not None else None,
+        proxy=proxy_sale_of(tx, pool, str(sale.sale_id), today) if sale is not None else None,
         record=_record(tx, pool, line),
-        transfers=tuple(transfers_of_entry(tx, pool, line.entry_no)),
+        transfers=tuple(transfers_of_entry(tx, pool, line.entry_no)) if line.entry_no else (),
     )
 
 

@@ -3,15 +3,17 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from msgspec import Struct
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from protocol.business_day import business_date
 from protocol.ids import uuid7
 from server.db import run_writing
 from server.directory import Card
 from server.directory.keys import DocumentSigner
+from server.directory.queries import cut_off_hour
 from server.exports.fonts import PageFont
 from server.facts import FactDesk, Outcome
 from server.portal.session import Doorkeeper
@@ -77,6 +79,10 @@ class PortalServices:
                 tx, self.pool, command, actor=portal_actor(user), recorded_at=now
             ),
         )
+
+    def today(self, tx: Connection) -> date:
+        """The pool's business date now."""
+        return business_date(self.clock(), cut_off_hour(tx, self.pool))
 
     def new_id(self) -> str:
         """An id for something that a form may ask for; the form carries it, so that the same

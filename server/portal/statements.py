@@ -65,7 +65,7 @@ def _add_reading(pages: Blueprint, portal: PortalServices) -> None:
         with reading(portal.engine) as tx:
             document, standing = own_statement(portal, tx, statement)
             shown = line_of(document, key)
-            detail = line_detail(tx, portal.pool, shown)
+            detail = line_detail(tx, portal.pool, shown, portal.today(tx))
         return render_template(
             "portal/line.html",
             document=document,

@@ -7,10 +7,21 @@ a worker redeemed for others that day at other shops, is noted: the goods are go
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, structs
-from sqlalchemy import Connection, and_, case, distinct, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    distinct,
+    func,
+    insert,
+    select,
+)
 
 from protocol.business_day import business_date
 from protocol.proxy import MAX_HOW_CHARS, MAX_PLACE_CHARS, Proxy, ProxyDelivered
@@ -138,12 +149,35 @@ def proxy_sales(
 ) -> Sequence[ProxySale]:
     """What waits for its delivery first, by its last day; then the newest."""
     own = proxy_sale.c
-    back = select(refund.c.sale_id).where(
-        refund.c.pool == own.pool, refund.c.sale_id == own.sale_id
-    )
-    at_door = and_(proxy_delivery.c.pool == own.pool, proxy_delivery.c.sale_id == own.sale_id)
-    waits = case((and_(proxy_delivery.c.delivered_on.is_(None), ~back.exists()), 1), else_=0)
+    waits = case((and_(proxy_delivery.c.delivered_on.is_(None), ~_came_back()), 1), else_=0)
     asked = (
+        _shown(pool)
+        .order_by(waits.desc(), case((waits == 1, own.deliver_by), else_=None), own.fact_no.desc())
+        .limit(limit)
+    )
+    if undelivered:
+        asked = asked.where(waits == 1)
+    return [_proxy_sale(row, today) for row in tx.execute(asked)]
+
+
+def proxy_sale_of(tx: Connection, pool: str, sale_id: str, today: date) -> ProxySale | None:
+    """Who redeemed this sale for the resident, and for which door; None where nobody did."""
+    row = tx.execute(_shown(pool).where(proxy_sale.c.sale_id == sale_id)).one_or_none()
+    return _proxy_sale(row, today) if row is not None else None
+
+
+def _came_back() -> ColumnElement[bool]:
+    return (
+        select(refund.c.sale_id)
+        .where(refund.c.pool == proxy_sale.c.pool, refund.c.sale_id == proxy_sale.c.sale_id)
+        .exists()
+    )
+
+
+def _shown(pool: str) -> Select[Any]:
+    own = proxy_sale.c
+    at_door = and_(proxy_delivery.c.pool == own.pool, proxy_delivery.c.sale_id == own.sale_id)
+    return (
         select(
             proxy_sale,
             sale.c.receipt_no,
@@ -151,7 +185,7 @@ def proxy_sales(
             awarder.c.name,
             proxy_delivery.c.delivered_on,
             proxy_delivery.c.how,
-            back.exists().label("came_back"),
+            _came_back().label("came_back"),
         )
         .select_from(
             proxy_sale.join(sale, and_(sale.c.pool == own.pool, sale.c.sale_id == own.sale_id))
@@ -159,32 +193,28 @@ def proxy_sales(
             .outerjoin(proxy_delivery, at_door)
         )
         .where(own.pool == pool)
-        .order_by(waits.desc(), case((waits == 1, own.deliver_by), else_=None), own.fact_no.desc())
-        .limit(limit)
     )
-    if undelivered:
-        asked = asked.where(waits == 1)
-    return [
-        ProxySale(
-            sale_id=row.sale_id,
-            receipt_no=row.receipt_no or "",
-            terminal=row.terminal,
-            worker=row.worker,
-            worker_name=row.name,
-            account=row.account,
-            beneficiary=row.beneficiary or "",
-            consent=row.consent,
-            place=row.place,
-            business_date=row.business_date,
-            deliver_by=row.deliver_by,
-            points=row.points,
-            delivered_on=row.delivered_on,
-            how=row.how or "",
-            came_back=row.came_back,
-            overdue=row.delivered_on is None and not row.came_back and row.deliver_by < today,
-        )
-        for row in tx.execute(asked)
-    ]
+
+
+def _proxy_sale(row: Row[Any], today: date) -> ProxySale:
+    return ProxySale(
+        sale_id=row.sale_id,
+        receipt_no=row.receipt_no or "",
+        terminal=row.terminal,
+        worker=row.worker,
+        worker_name=row.name,
+        account=row.account,
+        beneficiary=row.beneficiary or "",
+        consent=row.consent,
+        place=row.place,
+        business_date=row.business_date,
+        deliver_by=row.deliver_by,
+        points=row.points,
+        delivered_on=row.delivered_on,
+        how=row.how or "",
+        came_back=row.came_back,
+        overdue=row.delivered_on is None and not row.came_back and row.deliver_by < today,
+    )
 
 
 def _problem(tx: Connection, told: Told, happening: SaleCaptured, proxy: Proxy) -> str | None:

@@ -31,6 +31,7 @@ from server.settlement.document_values import (
     TakingsRow,
 )
 from server.settlement.figures import ADJUSTMENT_CODE, PAID_CODE, RECEIVED_CODE
+from server.settlement.free import free_of
 from server.settlement.goods import goods_of
 from server.settlement.lines import Entry, entries_of, lines_from, parts_of
 from server.settlement.payments_store import payment_of
@@ -75,6 +76,8 @@ def document_of(tx: Connection, pool: str, statement: str) -> StatementDocument 
     assert merchant is not None, f"{statement}: no merchant {found.merchant}"
     entries = entries_of(tx, pool, found)
     parts = parts_of(tx, pool, entries)
+    free = free_of(tx, pool, found)
+    trades = [each.trade for each in entries if each.trade is not None]
     totals = found.totals
     return StatementDocument(
         pool=pool,
@@ -105,7 +108,7 @@ def document_of(tx: Connection, pool: str, statement: str) -> StatementDocument 
         goods=goods_of(
             tx,
             pool,
-            [each.trade for each in entries if each.trade is not None],
+            [*trades, *(each.trade for each in free)],
             [each.key for each in entries if each.members[0].transfer.kind in ORDER_KINDS],
         ),
         fee_fen=totals.fee_fen,
@@ -118,7 +121,7 @@ def document_of(tx: Connection, pool: str, statement: str) -> StatementDocument 
         net_fen=totals.net_fen,
         closing_fen=found.closing_fen,
         coverage=coverage_of(tx, pool, found),
-        lines=tuple(lines_from(tx, pool, found, entries, parts=parts)),
+        lines=tuple(lines_from(tx, pool, found, entries, parts=parts, free=free)),
     )
 
 

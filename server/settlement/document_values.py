@@ -139,7 +139,8 @@ class CoverageRow:
 @dataclass(frozen=True, slots=True)
 class StatementLine:
     """One thing that happened, from the sale to the ledger; amounts are its part of the totals,
-    so a refund's are below zero. All lines together are the statement's totals, to the fen.
+    so a refund's are below zero. All lines together are the statement's totals, to the fen. A
+    sale or refund that moved neither points nor money is a line as well, in no entry (0).
 
     `kind` is sale, refund, declared, adjustment or fee. `terminal`, `epoch`, `seq` are the place
     of its journal record, `entry_no` and `transfer_nos` those in the ledger; what has no such
@@ -179,7 +180,8 @@ class StatementDocument:
     `closing_fen` = `opening_fen` + `net_fen` - `paid_fen` + `received_fen`, and `net_fen` =
     `reimbursement_fen` - `reimbursement_returned_fen` + `fee_fen` + `adjustment_fen` -
     `share_fen` - `minimum_fen` - `rent_fen`. `takings_fen` is cash: sales, less refunds, plus
-    what was declared beyond them.
+    what was declared beyond them. `sales_count` and `refunds_count` are of those that moved
+    points or money; the others are lines, and `free_count` of them sales.
     """
 
     pool: str
@@ -219,3 +221,8 @@ class StatementDocument:
     closing_fen: int
     coverage: tuple[CoverageRow, ...]
     lines: tuple[StatementLine, ...]
+
+    @property
+    def free_count(self) -> int:
+        """Sales that moved neither points nor money."""
+        return sum(each.kind == "sale" and not each.entry_no for each in self.lines)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select
@@ -21,6 +21,7 @@ from server.settlement.figures import (
     SHARE_KEY,
     Tally,
 )
+from server.settlement.free import FreeTrade, free_of
 from server.settlement.months import basis_fen, months_so_far, rule_for
 from server.settlement.rent import month_of
 from server.settlement.share import share_parts_of_lines
@@ -85,7 +86,8 @@ def lines_of(tx: Connection, pool: str, statement: Statement) -> list[StatementL
     """
     entries = entries_of(tx, pool, statement)
     parts = parts_of(tx, pool, entries)
-    return lines_from(tx, pool, statement, entries, parts=parts)
+    free = free_of(tx, pool, statement)
+    return lines_from(tx, pool, statement, entries, parts=parts, free=free)
 
 
 def lines_from(
@@ -95,14 +97,23 @@ def lines_from(
     entries: Sequence[Entry],
     *,
     parts: Mapping[int, Mapping[str, Part]],
+    free: Sequence[FreeTrade] = (),
 ) -> list[StatementLine]:
-    """As :func:`lines_of`, for entries that are read already."""
+    """As :func:`lines_of`, for entries, and trades that are in none, that are read already."""
     shares = _shares(tx, pool, statement, entries, parts)
-    shops = _shops(tx, pool, entries)
-    return [
-        _line(number, each, shares[each.members[0].transfer.entry_no], shops)
-        for number, each in enumerate(entries, start=1)
+    told = [each.told for each in entries if each.told is not None]
+    shops = _shops(tx, pool, [*told, *(each.told for each in free)])
+    booked = [
+        (each.members[0].transfer.fact_no, _line(each, _share_of(each, shares), shops))
+        for each in entries
     ]
+    booked += [(each.fact_no, _free_line(each, shops)) for each in free]
+    in_order = sorted(booked, key=lambda each: each[0])  # entries are in their order already
+    return [replace(line, line_no=number) for number, (_, line) in enumerate(in_order, start=1)]
+
+
+def _share_of(entry: Entry, shares: Mapping[int, int]) -> int:
+    return shares[entry.members[0].transfer.entry_no]
 
 
 def parts_of(tx: Connection, pool: str, entries: Sequence[Entry]) -> dict[int, dict[str, Part]]:
@@ -203,9 +214,9 @@ def _shares(
     return shares
 
 
-def _shops(tx: Connection, pool: str, entries: Sequence[Entry]) -> dict[str, str]:
+def _shops(tx: Connection, pool: str, told: Sequence[Row[Any]]) -> dict[str, str]:
     """By terminal: the shop that it stands in."""
-    names = {each.told.terminal for each in entries if each.told is not None}
+    names = {each.terminal for each in told}
     rows = tx.execute(
         select(terminal_table.c.terminal, terminal_table.c.shop).where(
             terminal_table.c.pool == pool, terminal_table.c.terminal.in_(sorted(names))
@@ -214,14 +225,15 @@ def _shops(tx: Connection, pool: str, entries: Sequence[Entry]) -> dict[str, str
     return {row.terminal: row.shop for row in rows}
 
 
-def _line(number: int, entry: Entry, share_fen: int, shops: Mapping[str, str]) -> StatementLine:
+def _line(entry: Entry, share_fen: int, shops: Mapping[str, str]) -> StatementLine:
+    """An entry's line, which has its number from its place among the others."""
     first, tally, told = entry.members[0].transfer, entry.tally, entry.told
     owed = tally.owed_fen
     receipt_no = ""
     if told is not None:
         receipt_no = f"Z{told.z_no}" if first.kind == DECLARED_KIND else told.receipt_no or ""
     return StatementLine(
-        line_no=number,
+        line_no=0,
         key=first.key,
         kind=first.kind,
         source=entry.trade.source if entry.trade is not None else "",
@@ -244,4 +256,34 @@ def _line(number: int, entry: Entry, share_fen: int, shops: Mapping[str, str]) -
         fee_fen=owed["fee_fen"],
         adjustment_fen=owed["adjustment_fen"],
         memo=first.memo,
+    )
+
+
+def _free_line(free: FreeTrade, shops: Mapping[str, str]) -> StatementLine:
+    """As :func:`_line`, for what moved nothing and so is in no entry."""
+    trade, told = free.trade, free.told
+    return StatementLine(
+        line_no=0,
+        key=free.key,
+        kind=trade.kind,
+        source=trade.source,
+        shop=shops.get(told.terminal, ""),
+        terminal=told.terminal,
+        epoch=told.epoch,
+        seq=told.seq,
+        receipt_no=told.receipt_no,
+        proof="",
+        entry_no=0,
+        transfer_nos=(),
+        occurred_at=told.occurred_at,
+        business_date=trade.business_date,
+        late=free.late,
+        contract=trade.contract,
+        takings_fen=0,
+        points=0,
+        reimbursement_fen=0,
+        share_fen=0,
+        fee_fen=0,
+        adjustment_fen=0,
+        memo="",
     )

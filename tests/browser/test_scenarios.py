@@ -135,8 +135,10 @@ def test_a3_a_free_service_beside_one_for_points(page: Page, books: Engine, tmp_
     assert left(world) == 40
     made = statement(world, "shop-a")
     goods = {x.item_id: (x.units_milli, x.reimbursement_fen) for x in made.goods}
-    assert goods == {"massage": (1_000, 0), "blood-pressure": (1_000, 0)}  # with points
+    assert goods == {"massage": (1_000, 0), "blood-pressure": (2_000, 0)}  # with points, and alone
     assert (made.redeemed_points, made.reimbursement_fen) == (380, 3_800)
+    assert [(each.points, each.reimbursement_fen) for each in made.lines] == [(380, 3_800), (0, 0)]
+    assert (made.sales_count, made.free_count) == (1, 1)
     assert_audit_is_clean(world)
 
 

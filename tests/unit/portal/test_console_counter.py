@@ -17,7 +17,8 @@ from server.awards import AwarderRole, RegisterAwarder
 from server.awards.counter import AllowCounterAwards, SetAwarderPin, SetProxyRules
 from server.db import reading
 from server.redemption import ConfirmDelivery
-from server.redemption.proxies import proxy_sales
+from server.redemption.proxies import ProxySale, proxy_sales
+from server.settlement.document import document_of
 from tests.support.serving import listening
 from tests.unit.audit.pool_world import PASSWORD, RESIDENT
 from tests.unit.portal.portal_world import MERCHANT, OPERATOR, PortalWorld, text_of
@@ -142,3 +143,37 @@ def test_nothing_sticks_out_at_either_size(page: Page, address: str, artefacts: 
     page.screenshot(path=artefacts / f"console-counter-{size['width']}.png", full_page=True)
     wide: int = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= size["width"]
+
+
+def test_the_line_of_a_statement_says_who_presented_it_and_to_which_door(
+    redeemed: PortalWorld,
+) -> None:
+    pool = redeemed.pool
+    day = business_date(pool.now, 3)
+    pool.now += timedelta(days=2)
+    pool.settle(day)
+    with reading(pool.engine) as tx:
+        (one,) = proxy_sales(tx, pool.preset.id, day)
+    line = f"statements/{MERCHANT}-{day:%Y%m%d}/lines/sale:{one.sale_id}"
+    by_merchant, by_office = redeemed.signed_in(), redeemed.officer(OPERATOR)
+    for client, door in ((by_merchant, "portal"), (by_office, "console")):
+        text = text_of(client.get(f"/{door}/{line}").text)
+        assert "代办人 社区小周 居民同意 打过电话 送到 3号楼2单元501" in text
+        assert f"送达 超期，应在 {day} 送到" in text
+    english = text_of(by_merchant.get(f"/portal/{line}?lang=en").text)
+    assert "Presented by 社区小周 The resident agreed by telephone To the door 3号楼" in english
+    own = text_of(
+        by_merchant.get(f"/portal/{line.replace(one.sale_id, _other(redeemed, one))}").text
+    )
+    assert "代办人" not in own
+
+
+def _other(redeemed: PortalWorld, proxied: ProxySale) -> str:
+    """A sale of the same statement that nobody redeemed for anybody."""
+    with reading(redeemed.pool.engine) as tx:
+        found = document_of(
+            tx, redeemed.pool.preset.id, f"{MERCHANT}-{proxied.business_date:%Y%m%d}"
+        )
+    assert found is not None
+    keys = [each.key.removeprefix("sale:") for each in found.lines if each.kind == "sale"]
+    return next(each for each in keys if each != proxied.sale_id)

@@ -1,5 +1,5 @@
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -164,6 +164,36 @@ def test_a_refund_opens_to_what_came_back_and_names_its_receipt(portal: PortalWo
     assert "馒头 0.50 元 / 个 2 个 1.00 元" in text
     assert "积分抵扣 10 积分" in text
     assert "这一笔合计 −1.00 元" in text
+
+
+def test_a_sale_that_moved_nothing_is_a_line_that_opens_to_its_goods(portal: PortalWorld) -> None:
+    pool = portal.pool
+    sale = pool.sell(MERCHANT, pool.line("blood-pressure"))
+    day = sale.business_date
+    pool.now += timedelta(days=1)
+    pool.settle(day)
+    client = portal.signed_in()
+    statement = client.get(f"/portal/statements/{statement_id(day)}")
+    shown = text_of(statement.text)
+    assert "销售笔数 另有 1 笔不动积分和钱" in shown
+    assert "血压测量 商品 · 数量 1" in shown
+    (address,) = (
+        each
+        for each in links_of(statement.text, "statements/[^/]+/lines")
+        if str(sale.sale_id) in each
+    )
+    text = text_of(client.get(address).text)
+    assert "血压测量 0.00 元 / 次 1 次 0.00 元" in text
+    assert f"小票 {sale.receipt_no}" in text
+    assert "没有动积分和钱，不记凭证。" in text
+    assert "终端 t-xiaodian，第 1 段第" in text
+    assert "提出异议" not in text
+    for kind in ("pdf", "xlsx", "csv", "json"):
+        assert client.get(f"/portal/statements/{statement_id(day)}/files/{kind}").status_code == 200
+
+
+def statement_id(day: date) -> str:
+    return f"{MERCHANT}-{day:%Y%m%d}"
 
 
 def test_pages_speak_english_when_asked_and_keep_to_it(portal: PortalWorld) -> None:
