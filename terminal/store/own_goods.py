@@ -4,16 +4,19 @@ A list of 50,000 goods is written in short steps beside the one in use, so that 
 meanwhile; one small step then puts it in use, with the journal's record of it.
 """
 
+import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Integer,
     Row,
+    bindparam,
     delete,
     func,
     insert,
@@ -29,12 +32,25 @@ from terminal.store.counters import raise_counter
 from terminal.store.reads import Reads
 from terminal.store.tables import counter
 from terminal.store.tables import own_item as table
+from terminal.store.texts import Text
 
 LIST_COUNTER: Final = "own_list"
 """The list in use."""
 REVISION_COUNTER: Final = "own_revision"
 A_PORTION: Final = 500
 _DELETED_AT_ONCE = 2_000
+_FOUND_MAX = 1_000
+_COLUMNS: Final = (
+    "code",
+    "barcode",
+    "name",
+    "category",
+    "unit",
+    "price_fen",
+    "weighed",
+    "quick_key",
+)
+"""In the order of :class:`OwnItem`."""
 
 
 def use_list(connection: Connection, list_no: int) -> None:
@@ -93,6 +109,25 @@ def _item(row: Row[tuple[object, ...]]) -> OwnItem:
     )
 
 
+def _look_up(column: Column[str]) -> Text:
+    """Goods of the list in use by a JSON array of keys: every scan asks this, so it is made once.
+
+    One statement, so that list and goods are of one moment without a transaction. In no order:
+    asked for one, SQLite walks the whole list in that order instead of using the barcodes' index.
+    """
+    in_use = select(counter.c.value).where(counter.c.name == LIST_COUNTER).scalar_subquery()
+    keys = func.json_each(bindparam("keys")).table_valued("value")
+    return Text(
+        select(*(table.c[name] for name in _COLUMNS))
+        .where(table.c.list_no == func.coalesce(in_use, 0), column.in_(select(keys.c.value)))
+        .limit(_FOUND_MAX)
+    )
+
+
+_BY_CODES: Final = _look_up(table.c.code)
+_BY_BARCODES: Final = _look_up(table.c.barcode_key)
+
+
 class OwnGoodsLists(Reads):
     """See :class:`terminal.domain.own_goods.OwnGoodsStore`; mixed into the store."""
 
@@ -108,10 +143,10 @@ class OwnGoodsLists(Reads):
         return self.own_by_codes((code,)).get(code)
 
     def own_by_codes(self, codes: Iterable[str]) -> Mapping[str, OwnItem]:
-        return {each.code: each for each in self._where(table.c.code.in_(list(codes)))}
+        return {each.code: each for each in self._looked_up(_BY_CODES, codes)}
 
     def own_by_barcodes(self, keys: Iterable[str]) -> Sequence[OwnItem]:
-        return self._where(table.c.barcode_key.in_([each for each in keys if each]))
+        return self._looked_up(_BY_BARCODES, (each for each in keys if each))
 
     def own_quick_keys(self) -> Sequence[OwnItem]:
         return self._where(table.c.quick_key == 1)
@@ -192,7 +227,25 @@ class OwnGoodsLists(Reads):
             if gone < _DELETED_AT_ONCE:
                 return
 
-    def _where(self, *which: ColumnElement[bool], limit: int = 1_000) -> list[OwnItem]:
+    def _looked_up(self, text: Text, keys: Iterable[str]) -> list[OwnItem]:
+        given = {"keys": json.dumps(list(keys), ensure_ascii=False)}
+        with self.reading() as connection:
+            rows = sorted(text.run(connection, given))
+        return [
+            OwnItem(
+                code=code,
+                barcode=barcode,
+                name=name,
+                category=category,
+                unit=unit,
+                price_fen=Fen(price_fen),
+                weighed=bool(weighed),
+                quick_key=bool(quick_key),
+            )
+            for code, barcode, name, category, unit, price_fen, weighed, quick_key in rows
+        ]
+
+    def _where(self, *which: ColumnElement[bool], limit: int = _FOUND_MAX) -> list[OwnItem]:
         with self.reading() as connection:
             rows = connection.execute(
                 select(table)
