@@ -230,7 +230,10 @@ def page_for(
             entries, gone = changes
             base = DirectoryBase(version=held.version, digest=held.digest)
             return _signed(newest, signer, entries, gone, base=base)
-    return _part(tx, pool, newest, held.after, signer)
+    after = held.after
+    if after is not None and after.version > newest.version:
+        after = None  # a place in another history, which the database may have no number for
+    return _part(tx, pool, newest, after, signer)
 
 
 def _changes_since(tx: Connection, pool: str, held: Held) -> tuple[list[bytes], list[str]] | None:

@@ -195,7 +195,7 @@ def note_recovery(
                 end_seq=max(0, min(end_seq, MAX_SEQ)),
                 by_terminal=command.by,
                 source=ended.source.value,
-                records=max(0, ended.records),
+                records=max(0, min(ended.records, MAX_SEQ)),
             )
         )
     return RecoveryNoted()

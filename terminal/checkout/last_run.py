@@ -56,20 +56,26 @@ class LastRunDesk:
         Only once, and only into an empty one: two pages may show the same question. Discounts are
         asked for again: they need a reason, and may need the owner.
         """
+        with till.desk.lock:  # so that nothing else comes into the basket between look and goods
+            found = self._may_put_back(till)
+            for line in found.lines if found is not None else ():
+                if line.item_id is not None:
+                    till.add_item(line.item_id, line.quantity_milli)
+                else:
+                    till.editing.put_amount(Fen(line.price_fen), line.name, line.category)
+
+    def _may_put_back(self, till: Till) -> LastRun | None:
+        """What is put back now, and no more afterwards; None for nothing."""
         with self._lock:
             found = self._found
             sale, _ = till.snapshot()
             is_free = sale.state in {SaleState.OPEN, SaleState.CAPTURED}
             if found is None or found.ended is Ended.COMPLETED or not is_free:
-                return
+                return None
             if sale.state is SaleState.OPEN and sale.basket.lines:
-                return
+                return None
             self._found = None
-        for line in found.lines:
-            if line.item_id is not None:
-                till.add_item(line.item_id, line.quantity_milli)
-            else:
-                till.editing.put_amount(Fen(line.price_fen), line.name, line.category)
+            return found
 
     def _ended(self, draft: Draft, unfinished: Sequence[SaleRow]) -> LastRun | None:
         last, last_id = self._last_captured()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from protocol.documents import AccountStatus, DirectoryEntry
+from protocol.documents import AccountStatus, DirectoryEntry, DirectoryPlace
+from protocol.messages import DocumentsAnswer, DocumentsRequest
 from server.db import create_all, metadata, open_engine, writing
 from server.directory.listing import compare, listed_entries, newest_listing, publish_listing
-from tests.unit.server.test_directory_changes import Terminal, settle
-from tests.unit.server.world import LIU, ZHANG, World
+from tests.unit.server.test_directory_changes import Terminal, pages_of, settle
+from tests.unit.server.world import LIU, ZHANG, Till, World
 
 
 @pytest.mark.postgres
@@ -48,3 +49,13 @@ def test_a_digest_that_is_of_no_directory_is_published_again(
     settle(made)
     made.close()
     engine.dispose()
+
+
+@pytest.mark.parametrize("version", [1_000, 2**63, 10**30])
+def test_a_place_in_another_history_begins_anew(world: World, till: Till, version: int) -> None:
+    """Of a server that was restored since, or of no server at all."""
+    place = DirectoryPlace(version=version, account=ZHANG)
+    answer = till.ask("documents", DocumentsRequest(directory_after=place), DocumentsAnswer)
+    assert isinstance(answer, DocumentsAnswer)
+    (page,) = pages_of(answer)
+    assert (page.after, page.upto, len(page.entries)) == (None, None, 2)

@@ -260,3 +260,11 @@ def test_a_branch_of_another_history_is_not_grafted_behind_what_is_missing(
     assert answer.missing == ()
     assert till.tell(sales[6]) is not None
     assert world.read(lambda tx: list(check_chains(tx, world.pool))) == []
+
+
+@pytest.mark.parametrize("records", [-1, 2**63, 10**30])
+def test_a_count_that_no_database_holds_is_no_fault(till: Till, heir: Till, records: int) -> None:
+    told = till.send_records(till.record(TerminalStarted(version="1")))
+    assert isinstance(told, JournalAnswer)
+    ended = RecoveryEnd(source=RecoverySource.STICK, records=records)
+    assert isinstance(ask(heir, finished=ended), RecoverAnswer)

@@ -11,9 +11,11 @@ from protocol.acts import Act, PersonActed
 from protocol.documents import Catalogue, Item
 from protocol.money import Fen
 from protocol.sales import SaleCaptured, SaleReversed
-from terminal.checkout.last_run import draft_of
+from terminal.checkout.last_run import LastRunDesk, draft_of
 from terminal.checkout.view import ParkedView
 from terminal.domain.discounts import DiscountRules
+from terminal.domain.last_run import Draft
+from terminal.domain.notice import NoticeCode
 from terminal.domain.parked import MAX_PARKED
 from terminal.domain.staff import Role
 from terminal.shifts.shifts import Counted
@@ -268,3 +270,44 @@ def test_goods_with_a_price_label_keep_their_category_over_a_power_cut(shop: Sho
     shop.till.editing.put_amount(Fen(1_234), "散装烟", "烟")
     (line,) = draft_of(shop.till.snapshot()[0]).lines
     assert (line.price_fen, line.category) == (1_234, "烟")
+
+
+def test_what_comes_back_after_a_stop_comes_into_no_other_basket(shop: Shop) -> None:
+    """Another page takes up a waiting basket at the first moment at which the desk is free."""
+    shop.till.add_item("bun", 2_000)
+    shop.till.parking.park()
+    shop.till.add_item("greens", 1_000)
+
+    class Kept:
+        draft = draft_of(shop.till.snapshot()[0])
+
+        def read(self) -> Draft:
+            return self.draft
+
+        def keep(self, _draft: Draft) -> None:
+            pytest.fail("nothing is kept here")
+
+    class OtherHand:
+        def __init__(self) -> None:
+            self.own = shop.till.desk.lock
+            self.depth = 0
+            self.waits = True
+
+        def __enter__(self) -> None:
+            self.own.acquire()
+            self.depth += 1
+
+        def __exit__(self, *_: object) -> None:
+            self.depth -= 1
+            self.own.release()
+            if self.depth == 0 and self.waits:
+                self.waits = False
+                shop.till.parking.take_up(1)
+
+    shop.power_cut()
+    last_run = LastRunDesk(shop.store, shop.clock, Kept())
+    last_run.look()
+    shop.till.desk.lock = OtherHand()  # type: ignore[assignment]  # stands for two threads
+    last_run.put_back(shop.till)
+    lines = shop.till.snapshot()[0].basket.lines
+    assert ([x.name for x in lines], notice(shop)) == (["青菜"], NoticeCode.PARK_FIRST)
