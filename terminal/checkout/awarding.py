@@ -318,7 +318,7 @@ class Awarding:
         rule = next((x for x in self.rules() if x.rule_id == event.rule_id), None)
         if rule is None:
             return _refused(NoticeCode.AWARD_RULE_NEEDED)
-        there = next(iter(self._store.attendance(event.event, shown.account)), None)
+        there = self._store.attended(event.event, shown.account)
         step = self.events.step(event, there)
         if isinstance(step, Notice):
             return step

@@ -12,7 +12,7 @@ from enum import StrEnum
 from protocol.acts import Act, PersonActed
 from protocol.business_day import SHANGHAI
 from protocol.counter import CounterRule, CounterWorker
-from terminal.domain.counter import Attendance, CounterEvent
+from terminal.domain.counter import Attendance, CounterEvent, EventFigures
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import Moment, Store
 
@@ -29,22 +29,16 @@ class Registered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How an event stands: who came, who was awarded, and their points."""
+    """How an event stands, over everybody; ``people`` are the last who came, in their order."""
 
     event: CounterEvent
+    figures: EventFigures
     people: Sequence[Attendance]
 
     @property
-    def awarded(self) -> int:
-        return sum(1 for each in self.people if each.award_id is not None)
-
-    @property
-    def points(self) -> int:
-        return sum(each.points for each in self.people)
-
-    @property
-    def refused(self) -> int:
-        return sum(1 for each in self.people if each.outcome in {"parked", "duplicate"})
+    def first_listed(self) -> int:
+        """The number, by the order of coming, of the first of ``people``."""
+        return self.figures.people - len(self.people) + 1
 
 
 class EventDesk:
@@ -57,7 +51,10 @@ class EventDesk:
     def progress(self, event: str | None = None) -> Progress | None:
         """The open event, or the one of this name; None where there is none."""
         found = self._store.open_event() if event is None else self._store.event_named(event)
-        return Progress(found, self._store.attendance(found.event)) if found is not None else None
+        if found is None:
+            return None
+        figures = self._store.event_figures(found.event)
+        return Progress(found, figures, self._store.attendance(found.event))
 
     def recent(self) -> Sequence[CounterEvent]:
         return self._store.recent_events(RECENT_EVENTS)
@@ -89,15 +86,16 @@ class EventDesk:
 
     def close(self, worker: CounterWorker, moment: Moment) -> Notice:
         """End the open event."""
-        found = self.progress()
+        found = self._store.open_event()
         if found is None:
             return _refused(NoticeCode.EVENT_NONE)
-        closed = replace(found.event, closed_at=moment.at)
+        closed = replace(found, closed_at=moment.at)
         self._write(closed, Act.EVENT_CLOSED, worker, moment)
+        counted = self._store.event_figures(closed.event)
         figures: dict[str, str | int] = {
             "event": closed.title,
-            "people": len(found.people),
-            "awarded": found.awarded,
+            "people": counted.people,
+            "awarded": counted.awarded,
         }
         return Notice(NoticeCode.EVENT_CLOSED, NoticeLevel.GOOD, figures)
 
@@ -117,12 +115,10 @@ class EventDesk:
 
     def registered(self, event: CounterEvent, step: Registered, rule: CounterRule) -> Notice:
         """What to say after a step, with how many there are now."""
-        found = self.progress(event.event)
-        people = len(found.people) if found is not None else 0
-        awarded = found.awarded if found is not None else 0
+        counted = self._store.event_figures(event.event)
         if step is Registered.ENTERED:
-            return Notice(NoticeCode.EVENT_ENTERED, NoticeLevel.GOOD, {"people": people})
-        figures: dict[str, str | int] = {"points": rule.points, "awarded": awarded}
+            return Notice(NoticeCode.EVENT_ENTERED, NoticeLevel.GOOD, {"people": counted.people})
+        figures: dict[str, str | int] = {"points": rule.points, "awarded": counted.awarded}
         return Notice(NoticeCode.EVENT_AWARDED, NoticeLevel.GOOD, figures)
 
     def _write(self, event: CounterEvent, act: Act, worker: CounterWorker, moment: Moment) -> None:

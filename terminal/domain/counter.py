@@ -5,6 +5,10 @@ from datetime import datetime
 from typing import Protocol
 
 from protocol.counter import CounterWorker
+from protocol.messages import OutcomeKind
+
+REFUSED_OUTCOMES = (OutcomeKind.PARKED.value, OutcomeKind.DUPLICATE.value)
+"""What the server makes of an award that gives the resident nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,18 @@ class Attendance:
     points: int = 0
     outcome: str = ""
     says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFigures:
+    """How many came to an event and were awarded, their points, and how many awards the server
+    did not book; of everybody, however long the list is.
+    """
+
+    people: int
+    awarded: int
+    points: int
+    refused: int
 
 
 class WorkerAtTill(Protocol):

@@ -32,7 +32,7 @@ from protocol.reasons import Declined
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftClosed
 from terminal.domain.card_pin import CardTries
-from terminal.domain.counter import Attendance, CounterEvent
+from terminal.domain.counter import Attendance, CounterEvent, EventFigures
 from terminal.domain.own_goods import OwnGoodsStore, OwnGoodsWork
 from terminal.domain.papers import Paper
 from terminal.domain.parked import ParkedBasket
@@ -336,8 +336,14 @@ class Store(OwnGoodsStore, Protocol):
     def recent_events(self, limit: int) -> Sequence[CounterEvent]:
         """Events of this terminal, the newest first."""
 
-    def attendance(self, event: str, account: str | None = None) -> Sequence[Attendance]:
-        """Who was at an event, in the order in which they came; at most 500."""
+    def attendance(self, event: str) -> Sequence[Attendance]:
+        """Who was at an event, in the order in which they came; the last 500 of them."""
+
+    def attended(self, event: str, account: str) -> Attendance | None:
+        """When this resident was at an event; None for one who was not."""
+
+    def event_figures(self, event: str) -> EventFigures:
+        """What an event comes to, over everybody who was there."""
 
     def newest_told(self, kind: str, limit: int) -> Sequence[ToldRecord]:
         """The newest records of a kind, newest first."""

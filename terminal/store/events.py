@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from protocol.counter import CounterAwarded, EventEntered
-from terminal.domain.counter import Attendance, CounterEvent
+from terminal.domain.counter import REFUSED_OUTCOMES, Attendance, CounterEvent, EventFigures
 from terminal.store.counters import raise_counter
 from terminal.store.reads import Reads
 from terminal.store.tables import attendance, counter, counter_event, journal, stands
@@ -131,23 +132,42 @@ class EventReads(Reads):
             ).all()
         return [_event(row) for row in rows]
 
-    def attendance(self, event: str, account: str | None = None) -> Sequence[Attendance]:
-        told = and_(
-            journal.c.sale_id == attendance.c.award_id,
-            journal.c.kind == "counter_awarded",
-            stands(),
-        )
-        asked = (
-            select(attendance, journal.c.outcome, journal.c.says)
-            .select_from(attendance.outerjoin(journal, told))
-            .where(attendance.c.event == event)
-            .order_by(attendance.c.in_at, attendance.c.account)
-            .limit(LISTED_MAX)
-        )
-        if account is not None:
-            asked = asked.where(attendance.c.account == account)
+    def attendance(self, event: str) -> Sequence[Attendance]:
+        newest = _attending().where(attendance.c.event == event)
+        newest = newest.order_by(attendance.c.in_at.desc(), attendance.c.account.desc())
         with self.reading() as connection:
-            return [_attendance(row) for row in connection.execute(asked)]
+            rows = connection.execute(newest.limit(LISTED_MAX)).all()
+        return [_attendance(row) for row in reversed(rows)]
+
+    def attended(self, event: str, account: str) -> Attendance | None:
+        own = attendance.c.event == event, attendance.c.account == account
+        with self.reading() as connection:
+            row = connection.execute(_attending().where(*own)).first()
+        return _attendance(row) if row is not None else None
+
+    def event_figures(self, event: str) -> EventFigures:
+        there = _attending().where(attendance.c.event == event).subquery()
+        refused = case((there.c.outcome.in_(REFUSED_OUTCOMES), 1), else_=0)
+        asked = select(
+            func.count().label("people"),
+            func.count(there.c.award_id).label("awarded"),
+            func.coalesce(func.sum(there.c.points), 0).label("points"),
+            func.coalesce(func.sum(refused), 0).label("refused"),
+        ).select_from(there)
+        with self.reading() as connection:
+            row = connection.execute(asked).one()
+        return EventFigures(row.people, row.awarded, row.points, row.refused)
+
+
+def _attending() -> Select[Any]:
+    """Everybody at events, with what the server made of his award."""
+    told = and_(
+        journal.c.sale_id == attendance.c.award_id,
+        journal.c.kind == "counter_awarded",
+        stands(),
+    )
+    columns = select(attendance, journal.c.outcome, journal.c.says)
+    return columns.select_from(attendance.outerjoin(journal, told))
 
 
 def _event(row: Row[tuple[object, ...]]) -> CounterEvent:

@@ -12,7 +12,7 @@ from protocol.messages import OutcomeKind
 from terminal.checkout.awarding import Awarding
 from terminal.checkout.events import Progress
 from terminal.checkout.page import Page
-from terminal.domain.counter import Attendance
+from terminal.domain.counter import REFUSED_OUTCOMES, Attendance
 from terminal.domain.ports import ToldRecord
 from terminal.shifts.staff import WORKER_PREFIX, Staff
 from terminal.web.answers import json_answer
@@ -149,21 +149,22 @@ class AwardsPage:
         return self._pages.said(self._awarding.close_event(), HERE)
 
     def _event(self, progress: Progress, unit: str) -> Mapping[str, object]:
-        event = progress.event
+        event, counted, first = progress.event, progress.figures, progress.first_listed
         figures: list[tuple[str, str]] = []
         if event.with_exit:
-            figures.append((say(later("已签到")), str(len(progress.people))))
-            figures.append((say(later("已签退")), str(progress.awarded)))
+            figures.append((say(later("已签到")), str(counted.people)))
+            figures.append((say(later("已签退")), str(counted.awarded)))
         else:
-            figures.append((say(later("已登记")), str(progress.awarded)))
-        figures.append((say(later("共")), f"{progress.points} {unit}"))
-        figures.append((say(later("没有入账")), str(progress.refused)))
+            figures.append((say(later("已登记")), str(counted.awarded)))
+        figures.append((say(later("共")), f"{counted.points} {unit}"))
+        figures.append((say(later("没有入账")), str(counted.refused)))
         return {
             "title": event.title,
             "rule": self._awarding.rule_name(event.rule_id),
             "with_exit": event.with_exit,
             "figures": figures,
-            "people": [_person(no, each) for no, each in enumerate(progress.people, 1)][::-1],
+            "people": [_person(no, each) for no, each in enumerate(progress.people, first)][::-1],
+            "unlisted": first - 1,
         }
 
 
@@ -182,7 +183,7 @@ def _person(number: int, there: Attendance) -> Mapping[str, object]:
         "who": f"…{there.account[-4:]}",
         "times": times,
         "outcome": " ".join(x for x in (outcome, says) if x),
-        "wrong": there.outcome in {OutcomeKind.PARKED.value, OutcomeKind.DUPLICATE.value},
+        "wrong": there.outcome in REFUSED_OUTCOMES,
     }
 
 

@@ -12,14 +12,17 @@ from protocol.documents import DirectoryCard, DirectoryEntry
 from protocol.journal import Envelope, decode_happening
 from protocol.messages import OutcomeKind, RecordOutcome
 from protocol.sales import Happening
+from terminal.domain.counter import Attendance, EventFigures
 from terminal.domain.notice import NoticeCode
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.scan import ResidentScan, classify
 from terminal.domain.staff import Role
 from terminal.shifts.staff import WORKER_STAYS
+from terminal.store.events import LISTED_MAX
 from terminal.store.people import ArgonPins
 from terminal.store.sqlite import SqliteWork
 from tests.support.shop import NOON, RESIDENTS, WANG, ZHANG, Shop, card_text, directory, slot_text
+from tests.support.till_web import app_of
 
 PIN, OWNER = "482913", "4719"
 WORKER_ACCOUNT = "00000000000000b9"
@@ -207,7 +210,7 @@ def test_an_event_registers_forty_people_one_after_another_and_each_once(counter
     assert late.code is NoticeCode.DECLINED
     progress = counter.awarding.events.progress()
     assert progress is not None
-    assert (len(progress.people), progress.awarded, progress.points) == (40, 38, 380)
+    assert progress.figures == EventFigures(people=40, awarded=38, points=380, refused=0)
     closed = counter.awarding.close_event()
     assert (closed.figures["people"], closed.figures["awarded"]) == (40, 38)
     assert len({each.account for each in given(counter)}) == 38
@@ -216,6 +219,48 @@ def test_an_event_registers_forty_people_one_after_another_and_each_once(counter
     assert sum(1 for each in told(counter) if isinstance(each, EventEntered)) == 40
     acts = [x.act for x in told(counter) if isinstance(x, PersonActed)]
     assert acts == [Act.EVENT_OPENED, Act.EVENT_CLOSED]
+
+
+def test_an_events_figures_count_everybody_however_many_are_listed(counter: Shop) -> None:
+    counter.awarding.open_event("义诊", "patrol", with_exit=False)
+    event = "2026-03-02:义诊"
+    since = NOON - timedelta(minutes=10)
+    came = [
+        Attendance(
+            event,
+            f"{0xE000 + number:016x}",
+            since + timedelta(seconds=number),
+            None,
+            f"a-{number}",
+            5,
+        )
+        for number in range(LISTED_MAX + 3)
+    ]
+    with counter.store.working() as work:
+        for each in came:
+            work.save_attendance(each)
+    said = counter.awarding.show_text(slot_text())
+    assert (said.code, said.figures["awarded"]) == (NoticeCode.EVENT_AWARDED, LISTED_MAX + 4)
+    progress = counter.awarding.events.progress()
+    assert progress is not None
+    everybody = LISTED_MAX + 4
+    assert progress.figures == EventFigures(everybody, everybody, 5 * everybody, refused=0)
+    assert len(progress.people) == LISTED_MAX
+    assert (progress.first_listed, progress.people[0].account) == (5, came[4].account)
+    assert progress.people[-1].account == ZHANG
+    with app_of(counter).test_client() as client:
+        page = client.get("/more/awards").get_data(as_text=True)
+    assert "更早的 4 人没有列出" in page
+    assert f"<b>{everybody}</b>" in page
+    assert f"{5 * everybody} 积分" in page
+    # Somebody who is listed no longer is awarded no second time.
+    first = came[0].account
+    entries = (DirectoryEntry(account=first, allowance_points=0),)
+    counter.take(directory(version=2, residents=entries))
+    again = counter.awarding.show_text(slot_text(first))
+    assert again.code is NoticeCode.EVENT_AWARDED_BEFORE
+    closed = counter.awarding.close_event()
+    assert (closed.figures["people"], closed.figures["awarded"]) == (everybody, everybody)
 
 
 def test_an_event_without_signing_out_awards_at_once(counter: Shop) -> None:
@@ -270,7 +315,7 @@ def test_what_the_server_refused_is_shown_with_the_list(counter: Shop) -> None:
         (ZHANG, "posted"),
         (WANG, "parked"),
     ]
-    assert progress.refused == 1
+    assert progress.figures.refused == 1
     assert "每月" in progress.people[1].says
 
 
