@@ -353,6 +353,9 @@ class Store(OwnGoodsStore, Protocol):
     ) -> Sequence[tuple[Happening, datetime]]:
         """Sales and refunds that happened in this time, in the journal's order."""
 
+    def closed_since(self, since: datetime) -> Sequence[ShiftClosed]:
+        """Z reports that were made since then, in the journal's order."""
+
     def proxy_records(self, since: datetime) -> Sequence[tuple[Happening, datetime]]:
         """Sales since then that somebody redeemed for another, with their refunds and deliveries,
         in the journal's order.

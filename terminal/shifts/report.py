@@ -8,7 +8,7 @@ from datetime import date, datetime
 from protocol.business_day import SHANGHAI
 from protocol.money import allot
 from protocol.sales import Happening, SaleCaptured, SaleRefunded
-from protocol.shifts import ShiftFigures
+from protocol.shifts import ShiftClosed, ShiftFigures
 from terminal.shifts.figures import shift_of
 
 
@@ -35,22 +35,34 @@ class DayReport:
     """One business day. Hours and categories each add up to the figures.
 
     A refund counts in the hour in which it was given, and in no category of its own: the
-    categories are of what was sold that day.
+    categories are of what was sold that day. ``by_tender`` is the money in fen as it was declared
+    at the day's Z reports; ``open_fen`` is what of the day's money no Z report has yet.
     """
 
     day: date
     figures: ShiftFigures
     by_hour: Mapping[int, Part]
     by_category: Mapping[str, Part]
+    by_tender: Mapping[str, int]
+    open_fen: int
 
 
-def report_of(day: date, records: Iterable[tuple[Happening, datetime]]) -> DayReport:
-    """Fold the records of a business day, whatever shift they were in."""
-    own = [
-        (x, at)
-        for x, at in records
-        if isinstance(x, SaleCaptured | SaleRefunded) and x.business_date == day
-    ]
+def report_of(
+    day: date,
+    records: Iterable[tuple[Happening, datetime]],
+    *,
+    closed: Iterable[ShiftClosed],
+    since_last_z: Iterable[tuple[Happening, datetime]],
+) -> DayReport:
+    """Fold the records of a business day, whatever shift they were in, with the Z reports of the
+    day and what came after the last of all.
+    """
+    own = _traded(day, records)
+    by_tender: dict[str, int] = defaultdict(int)
+    for each in closed:
+        if each.business_date == day:
+            for name, fen in each.tenders_fen.items():
+                by_tender[name] += fen
     by_hour: dict[int, Part] = defaultdict(Part)
     by_category: dict[str, Part] = defaultdict(Part)
     for happening, at in own:
@@ -66,7 +78,19 @@ def report_of(day: date, records: Iterable[tuple[Happening, datetime]]) -> DayRe
         figures=shift_of(own).figures,
         by_hour=dict(sorted(by_hour.items())),
         by_category=dict(sorted(by_category.items())),
+        by_tender=dict(by_tender),
+        open_fen=shift_of(_traded(day, since_last_z)).figures.money_fen,
     )
+
+
+def _traded(
+    day: date, records: Iterable[tuple[Happening, datetime]]
+) -> list[tuple[Happening, datetime]]:
+    return [
+        (x, at)
+        for x, at in records
+        if isinstance(x, SaleCaptured | SaleRefunded) and x.business_date == day
+    ]
 
 
 def _whole(sale: SaleCaptured) -> Part:

@@ -82,6 +82,16 @@ class ShiftReads(Reads):
             ).scalars()
             return list(_happenings(bodies))
 
+    def closed_since(self, since: datetime) -> Sequence[ShiftClosed]:
+        first = since.astimezone(UTC).isoformat(timespec="microseconds")
+        with self.reading() as connection:
+            bodies = connection.execute(
+                select(journal.c.body)
+                .where(journal.c.kind == "shift_closed", journal.c.occurred_at >= first, stands())
+                .order_by(journal.c.epoch, journal.c.seq)
+            ).scalars()
+            return [x for x, _ in _happenings(bodies) if isinstance(x, ShiftClosed)]
+
     def proxy_records(self, since: datetime) -> Sequence[tuple[Happening, datetime]]:
         # Few of many sales: the database passes over the others without decoding them.
         first = since.astimezone(UTC).isoformat(timespec="microseconds")

@@ -13,6 +13,7 @@ from protocol.money import format_yuan
 from terminal.checkout.page import Page
 from terminal.domain.ports import Clock, Store
 from terminal.shifts.report import DayReport, Part, report_of
+from terminal.shifts.shifts import CASH
 from terminal.web.amounts import yuan
 from terminal.web.language import later, say
 from terminal.web.more import MorePages
@@ -21,6 +22,12 @@ from terminal.web.words import unit_of
 
 HERE: Final = "/more/report"
 DAYS_BACK: Final = 366
+TENDER_WORDS: Final = {
+    CASH: later("现金"),
+    "wechat": later("微信"),
+    "alipay": later("支付宝"),
+    "other": later("其他"),
+}
 FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -50,6 +57,7 @@ class ReportPage:
             first=(today - timedelta(days=DAYS_BACK)).isoformat(),
             figures=self._figures(report, unit),
             waiting=self._waiting(unit),
+            tenders=self._tenders(report, unit),
             hours=[(f"{hour:02d}:00", _row(part)) for hour, part in report.by_hour.items()],
             categories=[(name or "—", _row(part)) for name, part in report.by_category.items()],
         )
@@ -59,7 +67,15 @@ class ReportPage:
         out = io.StringIO()
         sheet = csv.writer(out)
         unit = unit_of(self._page.view())
-        names = [say(later("笔数")), say(later("商品金额")), say(later("现金")), unit]
+        for figure in (*self._figures(report, unit), *self._waiting(unit)):
+            sheet.writerow([figure.label, figure.text])
+        sheet.writerow([])
+        sheet.writerow([say(later("按支付方式")), say(later("金额"))])
+        for name, fen in _tender_rows(report):
+            sheet.writerow([name, format_yuan(fen)])
+        sheet.writerow([unit, str(_points(report))])
+        sheet.writerow([])
+        names = [say(later("笔数")), say(later("商品金额")), say(later("收款")), unit]
         sheet.writerow([report.day.isoformat(), *names])
         for hour, part in report.by_hour.items():
             sheet.writerow([f"{hour:02d}:00", *_row(part)])
@@ -82,7 +98,12 @@ class ReportPage:
         day = min(max(day, today - timedelta(days=DAYS_BACK)), today)
         before = closes_at(day - timedelta(days=1), hour)
         records = self._store.sold_between(before - timedelta(days=1), before + timedelta(days=2))
-        return today, report_of(day, records)
+        return today, report_of(
+            day,
+            records,
+            closed=self._store.closed_since(before),
+            since_last_z=self._store.since_last_z(),
+        )
 
     def _figures(self, report: DayReport, unit: str) -> tuple[FigureView, ...]:
         figures = report.figures
@@ -103,6 +124,11 @@ class ReportPage:
                 (later("退回{unit}"), str(figures.points_returned)),
             )
         )
+
+    def _tenders(self, report: DayReport, unit: str) -> tuple[FigureView, ...]:
+        rows = [(name, yuan(fen)) for name, fen in _tender_rows(report)]
+        rows.append((unit, f"{_points(report)} {unit}"))
+        return tuple(FigureView(label=label, text=text) for label, text in rows)
 
     def _waiting(self, unit: str) -> tuple[FigureView, ...]:
         text = later("{count} 笔 · {points} {unit} · {cash} 元")
@@ -128,3 +154,18 @@ def _row(part: Part) -> tuple[str, str, str, str]:
         format_yuan(part.cash_fen),
         str(part.points),
     )
+
+
+def _tender_rows(report: DayReport) -> list[tuple[str, int]]:
+    """The day's money by how it was paid, as declared at the close; what is not closed, last."""
+    rows = [
+        (say(words), report.by_tender[name])
+        for name, words in TENDER_WORDS.items()
+        if name in report.by_tender
+    ]
+    open_words = later("还没有交班")
+    return [*rows, (say(open_words), report.open_fen)] if report.open_fen or not rows else rows
+
+
+def _points(report: DayReport) -> int:
+    return report.figures.points_used - report.figures.points_returned
