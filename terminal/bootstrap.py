@@ -27,12 +27,12 @@ from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
 from terminal.desks import Around, Desks, make_desks
 from terminal.diagnostics.desk import PrinterDesk
-from terminal.diagnostics.late_commands import LateCommands
+from terminal.diagnostics.late_commands import CLOCK_OF, LateCommands
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.ports import Receipts, StoreFaultError, TerminalIdentity
 from terminal.domain.stand_in import ImageTrust
 from terminal.domain.stopped import Stop, StopCause
-from terminal.makers import discount_rules, make_clock, make_papers, system_wall
+from terminal.makers import choose_wall, discount_rules, make_clock, make_papers, system_wall
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
 from terminal.receipts.coded import CodedReceipts, page_of
@@ -383,6 +383,7 @@ def cli(context: click.Context, config: Path) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     context.obj = _settings(config)
+    context.meta[CLOCK_OF] = choose_wall
 
 
 @cli.command("serve", help="启动收银终端 · run the till")

@@ -26,11 +26,15 @@ def simulated_wall(offset_file: Path) -> Callable[[], datetime]:
     return wall
 
 
-def make_clock(settings: TerminalSettings) -> ShopClock:
-    """The clock that the settings name."""
+def choose_wall(settings: TerminalSettings) -> Callable[[], datetime]:
+    """The time of day that the settings name, for everything that this program does."""
     offset_file = settings.simulated_clock_file
-    wall = system_wall if offset_file is None else simulated_wall(offset_file)
-    return ShopClock(wall, lambda: time.monotonic_ns() // 1_000_000)
+    return system_wall if offset_file is None else simulated_wall(offset_file)
+
+
+def make_clock(settings: TerminalSettings) -> ShopClock:
+    """The till's clock, on the time that the settings name."""
+    return ShopClock(choose_wall(settings), lambda: time.monotonic_ns() // 1_000_000)
 
 
 def discount_rules(settings: TerminalSettings) -> DiscountRules:

@@ -3,6 +3,7 @@
 In a town of 100,000 a look takes more than a second of work: then it is taken less often.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,11 +33,13 @@ from server.directory.documents import (
     publish,
     says_something_new,
 )
-from server.directory.issuers import document_signer, listed_signers, signers_in
+from server.directory.issuers import document_signer, key_list, listed_signers, signers_in
 from server.directory.keys import DocumentSigner
 from server.directory.listing import compare, newest_listing, publish_listing, unchanged
 from server.redemption.allowances import spendable_points
 from server.redemption.stock import stock_units
+
+LOG = logging.getLogger(__name__)
 
 _LOOK_AGAIN_AFTER = timedelta(seconds=1)
 _MUCH_WORK = timedelta(seconds=1)
@@ -61,6 +64,7 @@ class DocumentPublisher:
         self._rest = _LOOK_AGAIN_AFTER
         self._lock = threading.Lock()
         self._looked_at: datetime | None = None
+        self._told_keys = 0
 
     def refresh(self, at: datetime) -> None:
         """Look whether any document says something new, and publish it.
@@ -108,10 +112,12 @@ class DocumentPublisher:
         pool, keys = self._services.pool, self._services.keys
         with reading(self._services.engine) as tx:
             signers = [keys.root_public, *listed_signers(tx, pool)]
+            listed = key_list(tx, pool)
         for signed in shown:  # the backup may be older than the key that signed
             opened = open_document(signed, keys.root_public, keys.tag)
             if isinstance(opened, KeyList) and opened.pool == pool:
                 signers += signers_in(opened)
+                self._tell_newer_keys(opened.version, listed.version if listed else 0)
         return {
             signed.kind: opened.version
             for signed in shown
@@ -120,6 +126,22 @@ class DocumentPublisher:
             if isinstance(opened, NumberedDocument | DirectoryHead)
             and 0 < opened.version <= HIGHEST_SHOWN
         }
+
+    def _tell_newer_keys(self, shown: int, here: int) -> None:
+        """Tell the operator, once for each number: only he has the keys that the list speaks of."""
+        if shown <= max(here, self._told_keys):
+            return
+        self._told_keys = shown
+        LOG.error(
+            "终端有第 %d 版密钥名单，这里只有第 %d 版：恢复的备份比最后一次换密钥早，"
+            "新密钥签的码和卡这里不认。请从密钥备份找回，没有就重新换密钥（docs/operating.md）"
+            " / a terminal has key list %d, this server %d: the restored backup is older than the"
+            " last change of keys",
+            shown,
+            here,
+            shown,
+            here,
+        )
 
     def _publish_changed(self, at: datetime, above: Mapping[DocumentKind, int]) -> None:
         pool, keys = self._services.pool, self._services.keys

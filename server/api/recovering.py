@@ -57,7 +57,8 @@ def recover_job(services: ApiServices, asker: Asker, message: RecoverRequest) ->
         for record in message.records
     ]
     if message.finished is not None:
-        commands.append(NoteRecovery(terminal=message.of, by=by, ended=message.finished))
+        ended = message.finished
+        commands.append(NoteRecovery(terminal=message.of, by=by, ended=ended, closes=True))
 
     def answer(tx: Connection, outcomes: Sequence[Outcome]) -> Answer:
         return _known(tx, services.pool, message.of, by, outcomes)

@@ -18,7 +18,13 @@ from server.db.violation import Violation
 from server.directory import terminal_of
 from server.facts.tables import fact as fact_table
 from server.ledger.tables import entry as entry_table
-from server.redemption.chain_tables import chain_gap, journal_difference, parked_booking
+from server.redemption.chain_tables import (
+    chain_gap,
+    difference_decision,
+    journal_difference,
+    parked_booking,
+)
+from server.redemption.differing import OFFICE_EPOCH
 from server.redemption.intake import JournalRecord
 from server.redemption.tables import journal_record, refund, sale
 
@@ -187,6 +193,17 @@ def _chain_problems(
         yield "stands at another place than its bytes say"
 
 
+def _by_the_office(table: Table) -> ColumnElement[bool]:
+    """What the office booked of a record whose place is taken stands under the office's fact."""
+    decided = difference_decision.c
+    return and_(
+        table.c.epoch == OFFICE_EPOCH,
+        decided.pool == table.c.pool,
+        decided.terminal == table.c.terminal,
+        decided.fact_no == table.c.seq,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
     """What a record says that happened: `sold`, `refunded` or `reversed`, and the id."""
@@ -276,18 +293,24 @@ def _untold_problems(
     booked_as = and_(entry_table.c.pool == table.c.pool, entry_table.c.key == literal(prefix) + key)
     for page in key_pages(tx, key, pool):
         rows = tx.execute(
-            select(table, journal_record.c.fact_no, entry_table.c.entry_no)
+            select(
+                table,
+                func.coalesce(journal_record.c.fact_no, difference_decision.c.fact_no).label(
+                    "told_no"
+                ),
+                entry_table.c.entry_no,
+            )
             .select_from(
-                table.outerjoin(journal_record, _same_place(table)).outerjoin(
-                    entry_table, booked_as
-                )
+                table.outerjoin(journal_record, _same_place(table))
+                .outerjoin(difference_decision, _by_the_office(table))
+                .outerjoin(entry_table, booked_as)
             )
             .where(table.c.pool == pool, page.within(), *happened)
             .order_by(key)
         )
         for row in rows:
             where = f"{prefix}{row[1]}"
-            if row.fact_no is None:
+            if row.told_no is None:
                 yield where, "happened, but was told by nobody"
             if (row.entry_no is not None) != _moves_something(row):
                 is_booked = row.entry_no is not None

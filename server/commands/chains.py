@@ -9,10 +9,19 @@ from protocol.business_day import SHANGHAI
 from server.commands.context import CommandContext, pass_context
 from server.commands.submitting import submit
 from server.db import reading
-from server.redemption.epochs import EpochOpened, ReopenTerminal, differences, highest_epoch_there
+from server.redemption.differences import Difference, differences, highest_epoch_there
+from server.redemption.differing import (
+    LEFT,
+    BookDiffering,
+    DifferenceBooked,
+    LeaveDiffering,
+)
+from server.redemption.epochs import EpochOpened, ReopenTerminal
 from server.redemption.gaps import recoveries
 from server.redemption.parked import BookParked, LeaveParked, ParkedBooked, parked_records
 
+HASH_SHOWN = 12
+HASH_HEX = 64
 WAITING = 1
 """The exit status where somebody should look."""
 
@@ -99,7 +108,9 @@ def terminal_group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="输出 JSON / print JSON")
 @pass_context
 def differs(context: CommandContext, terminal: str | None, *, as_json: bool) -> None:
-    """列出两边不同的流水 / What differed. The exit status is 1 where a terminal is stopped."""
+    """列出两边不同的流水 / What differed. The exit status is 1 where a terminal is stopped, or a
+    record that was handed over waits to be booked or left.
+    """
     with reading(context.engine) as tx:
         found = differences(tx, context.pool, terminal)
     for each in found:
@@ -113,19 +124,75 @@ def differs(context: CommandContext, terminal: str | None, *, as_json: bool) -> 
                 "there": each.there_body.decode(errors="replace") if each.there_body else None,
                 "found_at": each.found_at.isoformat(),
                 "open": each.open,
+                "handed_over": each.handed_over,
+                "decided": each.decided,
                 "says": each.says,
             }
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
-            state = "已停用 stopped" if each.open else "已放行 reopened"
             click.echo(
-                f"{each.terminal} {each.epoch}/{each.seq}\t{_when(each.found_at)}\t{state}\t"
-                f"{each.says}"
+                f"{each.terminal} {each.epoch}/{each.seq}\t{each.there_hash[:HASH_SHOWN]}\t"
+                f"{_when(each.found_at)}\t{_state(each)}\t{each.says}"
             )
     if not as_json:
         click.echo(f"共 {len(found)} 处不同 / differences")
     if any(each.open for each in found):
         raise SystemExit(WAITING)
+
+
+def _state(each: Difference) -> str:
+    if not each.handed_over:
+        return "已停用 stopped" if each.open else "已放行 reopened"
+    if each.open:
+        return "待处理 waits"
+    return "不入账 left" if each.decided == LEFT else f"已入账 {each.decided}"
+
+
+@terminal_group.command("book-differing")
+@click.argument("terminal")
+@click.argument("place", metavar="EPOCH/SEQ")
+@click.argument("hash_hex", metavar="HASH")
+@click.option("--reason", required=True, help="查明了什么 / what was found out")
+@pass_context
+def book_differing_command(
+    context: CommandContext, terminal: str, place: str, hash_hex: str, reason: str
+) -> None:
+    """交来的流水与这里的不同，查明后补记入账 / Book a handed-over record that differs.
+
+    HASH 见 terminal differs / as `terminal differs` shows it.
+    """
+    epoch, seq = _epoch_and_seq(place)
+    command = BookDiffering(
+        terminal=terminal, epoch=epoch, seq=seq, hash_hex=_hash(hash_hex), reason=reason[:200]
+    )
+    outcome = submit(context, command)
+    assert isinstance(outcome, DifferenceBooked), outcome
+    more = f"，透支 {outcome.overdraft_points}" if outcome.overdraft_points else ""
+    click.echo(f"已入账 {terminal} {place}：{outcome.outcome.value}{more} / booked")
+
+
+@terminal_group.command("leave-differing")
+@click.argument("terminal")
+@click.argument("place", metavar="EPOCH/SEQ")
+@click.argument("hash_hex", metavar="HASH")
+@click.option("--reason", required=True, help="为什么不入账 / why it is not booked")
+@pass_context
+def leave_differing_command(
+    context: CommandContext, terminal: str, place: str, hash_hex: str, reason: str
+) -> None:
+    """交来的流水核实后不入账，写原因 / Do not book it; it stays on record."""
+    epoch, seq = _epoch_and_seq(place)
+    command = LeaveDiffering(
+        terminal=terminal, epoch=epoch, seq=seq, hash_hex=_hash(hash_hex), reason=reason[:200]
+    )
+    submit(context, command)
+    click.echo(f"不入账 {terminal} {place} / left unbooked")
+
+
+def _hash(text: str) -> str:
+    if not HASH_SHOWN <= len(text) <= HASH_HEX:
+        raise click.BadParameter(f"{HASH_SHOWN} … {HASH_HEX}", param_hint="HASH")
+    return text.lower()
 
 
 @terminal_group.command("reopen")

@@ -155,6 +155,25 @@ def note_wrong_pin(
     return True
 
 
+def wrong_pin_places(
+    tx: Connection, pool: str, tried: CardPinWrong, terminal: str
+) -> list[tuple[int, int]]:
+    """Epoch and number of each record by which a terminal told of a wrong one for this PIN."""
+    if not _can_be(tried.seq, tried.pin_round):
+        return []
+    told = card_pin_try.c
+    rows = tx.execute(
+        select(told.epoch, told.record_seq).where(
+            told.pool == pool,
+            told.card_id == tried.card_id,
+            told.seq == tried.seq,
+            told.pin_round == tried.pin_round,
+            told.terminal == terminal,
+        )
+    )
+    return [(row.epoch, row.record_seq) for row in rows]
+
+
 def _can_be(seq: int, pin_round: int) -> bool:
     """Whether a record's numbers can be a card's at all: the database has no room for others."""
     return 0 <= seq <= _MOST_SEQ and 1 <= pin_round <= MAX_ROUND

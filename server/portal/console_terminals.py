@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from server.db import reading
 from server.portal.services import PortalServices
-from server.redemption.epochs import differences
+from server.redemption.differences import differences
 from server.redemption.gaps import recoveries
 from server.redemption.parked import parked_records
 from server.reports.exposure import exposure

@@ -2,6 +2,12 @@
 
 from server.facts import FactDesk
 from server.redemption.authorise import Authorise, AuthoriseProblem, authorise
+from server.redemption.differing import (
+    BookDiffering,
+    LeaveDiffering,
+    book_differing,
+    leave_differing,
+)
 from server.redemption.epochs import (
     DifferenceKnown,
     EpochDiffers,
@@ -95,5 +101,7 @@ def register(desk: FactDesk) -> None:
     desk.register("book_parked", BookParked, book_parked)
     desk.register("confirm_delivery", ConfirmDelivery, confirm_delivery)
     desk.register("leave_parked", LeaveParked, leave_parked)
+    desk.register("book_differing", BookDiffering, book_differing)
+    desk.register("leave_differing", LeaveDiffering, leave_differing)
     desk.register("recover_record", RecoverRecord, recover_record)
     desk.register("note_recovery", NoteRecovery, note_recovery)

@@ -17,6 +17,8 @@ from server.db import POOL_ID_MAX, metadata
 from server.db.dialect import never_changes
 from server.directory.values import ID_MAX
 
+BY_BOOT = "boot"
+BY_OPERATOR = "operator"
 BOOT_ID_MAX = 64
 REASON_MAX = 200
 _HASH_HEX = 64
@@ -78,6 +80,40 @@ journal_difference = Table(
     ),
 )
 never_changes(journal_difference, "what a terminal's chain said stays on record")
+
+# What the office did about a record that was handed over and found another in its place: it was
+# booked after all, or left. `found_no` is the difference's fact.
+difference_decision = Table(
+    "difference_decision",
+    metadata,
+    _pool_column(),
+    Column("terminal", String(ID_MAX), nullable=False),
+    Column("found_no", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("overdraft_points", BigInteger, nullable=False),
+    Column("reason", String(REASON_MAX), nullable=False),
+    Column("fact_no", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pool", "terminal", "found_no", name="a_difference_is_decided_once"),
+    ForeignKeyConstraint(
+        ["pool", "terminal", "found_no"],
+        [
+            "journal_difference.pool",
+            "journal_difference.terminal",
+            "journal_difference.fact_no",
+        ],
+        name="only_a_difference_is_decided",
+    ),
+    ForeignKeyConstraint(
+        ["pool", "fact_no"],
+        ["fact.pool", "fact.fact_no"],
+        name="a_difference_is_decided_by_a_fact",
+    ),
+    CheckConstraint(
+        "outcome IN ('posted', 'duplicate', 'overdraft', 'left')",
+        name="a_decided_difference_is_booked_or_left",
+    ),
+)
+never_changes(difference_decision, "what was decided about a record stays decided")
 
 # A parked record that a person had booked after all, with what became of it then. The record's own
 # outcome stays as the terminal was told.

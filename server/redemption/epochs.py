@@ -5,29 +5,27 @@ before the start finds its epoch closed, and a copy of a terminal's storage that
 finds that its epoch is used up.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from protocol.journal import GENESIS, Envelope, SignedRecord
-from server.directory import TerminalState, terminal_of
+from server.directory import Terminal, TerminalState, terminal_of
 from server.directory.terminals import give_epoch
 from server.facts import FactStamp, Refusal
 from server.facts.refused import Refused
-from server.facts.tables import fact
-from server.redemption.chain_tables import journal_difference, terminal_epoch
+from server.redemption.chain_tables import (
+    BY_BOOT,
+    BY_OPERATOR,
+    terminal_epoch,
+    terminal_recovery,
+)
+from server.redemption.differences import keep_difference
 from server.redemption.opening import opened
 from server.redemption.queries import ChainHead, chain_head, chain_link
 from server.redemption.tables import journal_record
-
-BY_BOOT = "boot"
-BY_OPERATOR = "operator"
-LISTED_MAX = 1_000
 
 
 class OpenEpoch(Struct, frozen=True, kw_only=True):
@@ -93,28 +91,14 @@ class DifferenceKnown(Struct, Refusal, frozen=True):
 EpochOutcome = EpochOpened | EpochStands | TellFirst | EpochDiffers | DifferenceKnown | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A difference as the operator sees it. ``open``: the terminal was not let go on since."""
-
-    terminal: str
-    epoch: int
-    seq: int
-    here_hash: str
-    there_hash: str
-    there_body: bytes | None
-    says: str
-    found_at: datetime
-    open: bool
-
-
 def open_epoch(tx: Connection, stamp: FactStamp, command: OpenEpoch) -> EpochOutcome:
     """Close the epoch that a terminal comes from and give it the next, if its chain is ours."""
     found = terminal_of(tx, stamp.pool, command.terminal)
     if found is None or found.state is not TerminalState.ACTIVE or found.public_key is None:
         return Refused("unknown", f"没有终端 {command.terminal} / there is no such terminal")
     head = chain_head(tx, stamp.pool, command.terminal, command.epoch)
-    if command.differing is not None:
+    closed = is_nobodys(tx, stamp.pool, command.terminal, found.epoch)
+    if command.differing is not None or closed:
         return _differs(tx, stamp, command, head, found.public_key)
     if command.epoch == found.epoch:
         if command.head_seq > head.seq:
@@ -124,7 +108,10 @@ def open_epoch(tx: Connection, stamp: FactStamp, command: OpenEpoch) -> EpochOut
         if head.seq == 0:
             return EpochStands(_opened(found.epoch, head))
         next_one = _opened(found.epoch + 1, head)
-        return _opened_by(tx, stamp, command.terminal, next_one, boot_id=command.boot_id, reason="")
+        boot_id = command.boot_id
+        return _opened_by(
+            tx, stamp, command.terminal, next_one, opener=BY_BOOT, boot_id=boot_id, reason=""
+        )
     if command.epoch < found.epoch:
         follows = _may_follow(tx, stamp.pool, found.epoch, command, head)
         if follows is _Follows.ANEW:
@@ -165,6 +152,40 @@ def _may_follow(
     return _Follows.GOES_ON if command.epoch == current - 1 and same_end else None
 
 
+def close_to(tx: Connection, stamp: FactStamp, dead: Terminal, *, by: str) -> None:
+    """Close the epoch of a terminal whose records ``by`` has handed over. The one after it is
+    nobody's: whoever comes with the dead one's key stands among the differences, until an operator
+    opens one for it.
+    """
+    if is_nobodys(tx, stamp.pool, dead.terminal, dead.epoch):
+        return
+    head = chain_head(tx, stamp.pool, dead.terminal, dead.epoch)
+    _opened_by(
+        tx,
+        stamp,
+        dead.terminal,
+        _opened(dead.epoch + 1, head),
+        opener=BY_BOOT,
+        boot_id="",
+        reason=by,
+    )
+
+
+def is_nobodys(tx: Connection, pool: str, terminal: str, epoch: int) -> bool:
+    """Whether a recovery opened this epoch, so that nothing is told in it by anybody."""
+    opened_at = select(terminal_epoch.c.fact_no).where(
+        terminal_epoch.c.pool == pool,
+        terminal_epoch.c.terminal == terminal,
+        terminal_epoch.c.epoch == epoch,
+    )
+    noted = select(terminal_recovery.c.fact_no).where(
+        terminal_recovery.c.pool == pool,
+        terminal_recovery.c.terminal == terminal,
+        terminal_recovery.c.fact_no == opened_at.scalar_subquery(),
+    )
+    return tx.execute(noted).first() is not None
+
+
 def _newest_before(tx: Connection, pool: str, terminal: str, epoch: int) -> ChainHead:
     """The newest record that is here from before an epoch, in whichever epoch it stands."""
     here = journal_record.c
@@ -197,6 +218,7 @@ def _opened_by(
     terminal: str,
     opened: EpochOpened,
     *,
+    opener: str,
     boot_id: str,
     reason: str,
 ) -> EpochOpened:
@@ -206,7 +228,7 @@ def _opened_by(
             pool=stamp.pool,
             terminal=terminal,
             epoch=opened.epoch,
-            opened_by=BY_OPERATOR if reason else BY_BOOT,
+            opened_by=opener,
             boot_id=boot_id,
             closed_seq=opened.closed_seq,
             closed_hash=opened.closed_hash,
@@ -228,6 +250,8 @@ def _differs(
             epoch, seq = envelope.epoch, envelope.seq
             there_hash, body = command.differing.hash_hex, command.differing.body
     link = chain_link(tx, stamp.pool, command.terminal, epoch=epoch, seq=seq)
+    found = terminal_of(tx, stamp.pool, command.terminal)
+    is_replaced = found is not None and is_nobodys(tx, stamp.pool, command.terminal, found.epoch)
     kept = keep_difference(
         tx,
         stamp,
@@ -237,60 +261,17 @@ def _differs(
         there_hash=there_hash,
         there_body=body,
         boot_id=command.boot_id,
-        says=_words(epoch, seq, head),
+        says=_words(epoch, seq, head, is_replaced=is_replaced),
     )
     return EpochDiffers(seq=seq) if kept else DifferenceKnown(seq)
 
 
-def is_known_difference(
-    tx: Connection, pool: str, terminal: str, place: tuple[int, int], there_hash: str
-) -> bool:
-    """Whether a terminal's record at ``place`` is kept as another than ours."""
-    epoch, seq = place
-    same = select(journal_difference.c.fact_no).where(
-        journal_difference.c.pool == pool,
-        journal_difference.c.terminal == terminal,
-        journal_difference.c.epoch == epoch,
-        journal_difference.c.seq == seq,
-        journal_difference.c.there_hash == there_hash,
-    )
-    return tx.execute(same).first() is not None
-
-
-def keep_difference(
-    tx: Connection,
-    stamp: FactStamp,
-    terminal: str,
-    place: tuple[int, int],
-    *,
-    here_hash: str,
-    there_hash: str,
-    there_body: bytes | None,
-    boot_id: str,
-    says: str,
-) -> bool:
-    """Keep how a terminal's record at ``place`` is another than ours; False where it is kept."""
-    if is_known_difference(tx, stamp.pool, terminal, place, there_hash):
-        return False
-    epoch, seq = place
-    tx.execute(
-        insert(journal_difference).values(
-            pool=stamp.pool,
-            terminal=terminal,
-            fact_no=stamp.fact_no,
-            epoch=epoch,
-            seq=seq,
-            here_hash=here_hash,
-            there_hash=there_hash,
-            there_body=there_body,
-            boot_id=boot_id,
-            says=says,
+def _words(epoch: int, seq: int, head: ChainHead, *, is_replaced: bool) -> str:
+    if is_replaced:
+        return (
+            f"流水交回以后它又开机了，到第 {epoch}/{seq} 条：旧卡有人在用？"
+            f" / it started after its records were handed over, at {epoch}/{seq}: an old card in use?"
         )
-    )
-    return True
-
-
-def _words(epoch: int, seq: int, head: ChainHead) -> str:
     if seq < head.seq:
         return (
             f"终端只有到第 {epoch}/{seq} 条，服务器有到第 {head.seq} 条：存储卡可能被还原过"
@@ -322,55 +303,6 @@ def reopen_terminal(
     if not reason:
         return Refused("no_reason", "请写明原因 / say why")
     next_one = _opened(max(found.epoch, command.above) + 1, head)
-    return _opened_by(tx, stamp, command.terminal, next_one, boot_id="", reason=reason)
-
-
-def highest_epoch_there(tx: Connection, pool: str, terminal: str) -> int:
-    """The highest epoch in which a terminal was found to differ; 0 where it never was."""
-    highest = tx.execute(
-        select(func.max(journal_difference.c.epoch)).where(
-            journal_difference.c.pool == pool, journal_difference.c.terminal == terminal
-        )
-    ).scalar()
-    return highest or 0
-
-
-def differences(
-    tx: Connection, pool: str, terminal: str | None = None, limit: int = LISTED_MAX
-) -> Sequence[Difference]:
-    """What was found, newest first."""
-    wanted = (
-        select(journal_difference, fact.c.recorded_at)
-        .join(
-            fact,
-            (fact.c.pool == journal_difference.c.pool)
-            & (fact.c.fact_no == journal_difference.c.fact_no),
-        )
-        .where(journal_difference.c.pool == pool)
-        .order_by(journal_difference.c.fact_no.desc())
-        .limit(limit)
+    return _opened_by(
+        tx, stamp, command.terminal, next_one, opener=BY_OPERATOR, boot_id="", reason=reason
     )
-    if terminal is not None:
-        wanted = wanted.where(journal_difference.c.terminal == terminal)
-    reopened = {
-        row.terminal: row.fact_no
-        for row in tx.execute(
-            select(terminal_epoch)
-            .where(terminal_epoch.c.pool == pool, terminal_epoch.c.opened_by == BY_OPERATOR)
-            .order_by(terminal_epoch.c.fact_no)
-        )
-    }
-    return [
-        Difference(
-            terminal=row.terminal,
-            epoch=row.epoch,
-            seq=row.seq,
-            here_hash=row.here_hash,
-            there_hash=row.there_hash,
-            there_body=row.there_body,
-            says=row.says,
-            found_at=row.recorded_at,
-            open=reopened.get(row.terminal, 0) < row.fact_no,
-        )
-        for row in tx.execute(wanted)
-    ]

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, literal, select
 
 from protocol.journal import GENESIS
 from protocol.messages import Approved, AuthoriseAnswer
@@ -21,6 +22,9 @@ NUMBERS_LOOKED_AT = 2_000
 """Numbers rise, but for what an old card sold before it heard of the higher ones."""
 
 RECEIPT_DIGITS_MAX = 12
+
+UNFINISHED: Final = "unfinished"
+"""The source where records were handed over and nobody said that these were all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,11 @@ def open_asks(tx: Connection, pool: str, terminal: str) -> list[OpenAsk]:
 
 
 def recoveries(tx: Connection, pool: str, limit: int = LISTED_MAX) -> Sequence[Recovery]:
-    """Each terminal whose records were handed over, by its newest recovery, the newest first."""
+    """Each terminal whose records were handed over, by its newest recovery, the newest first.
+
+    Then those of whose records something is missing though nobody said that all was handed over:
+    it was broken off, or somebody left a part out.
+    """
     newest = (
         select(terminal_recovery.c.terminal, func.max(terminal_recovery.c.fact_no).label("no"))
         .where(terminal_recovery.c.pool == pool)
@@ -237,19 +245,43 @@ def recoveries(tx: Connection, pool: str, limit: int = LISTED_MAX) -> Sequence[R
         .order_by(terminal_recovery.c.fact_no.desc())
         .limit(limit)
     ).all()
-    found = []
-    for row in rows:
-        ranges, count = missing_of(tx, pool, row.terminal)
-        found.append(
-            Recovery(
-                terminal=row.terminal,
-                by_terminal=row.by_terminal,
-                source=row.source,
-                records=row.records,
-                noted_at=row.recorded_at,
-                missing=tuple(ranges),
-                missing_records=count,
-                open_asks=len(open_asks(tx, pool, row.terminal)),
-            )
+    told = {row.terminal for row in rows}
+    unfinished = [row for row in _broken_off(tx, pool) if row.terminal not in told]
+    found = [_recovery(tx, pool, row) for row in (*rows, *unfinished)]
+    return [each for each in found if each.source != UNFINISHED or each.missing_records][:limit]
+
+
+def _recovery(tx: Connection, pool: str, row: Row[Any]) -> Recovery:
+    ranges, count = missing_of(tx, pool, row.terminal)
+    return Recovery(
+        terminal=row.terminal,
+        by_terminal=row.by_terminal,
+        source=row.source,
+        records=row.records,
+        noted_at=row.recorded_at,
+        missing=tuple(ranges),
+        missing_records=count,
+        open_asks=len(open_asks(tx, pool, row.terminal)),
+    )
+
+
+def _broken_off(tx: Connection, pool: str) -> Sequence[Row[Any]]:
+    """Terminals with a gap, as a recovery's row; a gap is noted only where another hand brings."""
+    newest = (
+        select(chain_gap.c.terminal, func.max(chain_gap.c.fact_no).label("no"))
+        .where(chain_gap.c.pool == pool)
+        .group_by(chain_gap.c.terminal)
+        .subquery()
+    )
+    return tx.execute(
+        select(
+            newest.c.terminal,
+            newest.c.terminal.label("by_terminal"),
+            literal(UNFINISHED).label("source"),
+            literal(0).label("records"),
+            fact.c.recorded_at,
         )
-    return found
+        .join(fact, (fact.c.pool == pool) & (fact.c.fact_no == newest.c.no))
+        .order_by(newest.c.no.desc())
+        .limit(LISTED_MAX)
+    ).all()

@@ -40,15 +40,17 @@ from protocol.sales import (
 from protocol.shifts import ShiftClosed, ShiftOpened
 from server.db.working_set import working
 from server.directory import Terminal, TerminalState, pool_terms, terminal_of
-from server.directory.card_pins import note_wrong_pin
+from server.directory.card_pins import note_wrong_pin, wrong_pin_places
 from server.facts import FactStamp, Refusal
-from server.redemption.booked import Booked, Booking, Parked
+from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.capture import Told
 from server.redemption.counter_awards import book_counter_award
 from server.redemption.declared import book_declared
+from server.redemption.epochs import is_nobodys
 from server.redemption.evidence import card_proof_holds
 from server.redemption.fulfilled import book_fulfilled
 from server.redemption.gaps import first_missing, is_noted_gap
+from server.redemption.moved import stands_elsewhere
 from server.redemption.opening import opened
 from server.redemption.proxies import book_delivered, book_sold
 from server.redemption.queries import CHAIN, ChainHead, chain_head, chain_link
@@ -202,6 +204,8 @@ def _misplaced(
         return _misplaced_in_gap(tx, pool, terminal, envelope, hash_hex)
     if envelope.epoch != terminal.epoch:
         return Fork(envelope.seq, ForkReason.CLOSED_EPOCH)
+    if head.seq == 0 and is_nobodys(tx, pool, terminal.terminal, terminal.epoch):
+        return Fork(envelope.seq, ForkReason.CLOSED_EPOCH)
     if envelope.seq != head.seq + 1:
         return Gap(head.seq + 1)
     if envelope.prev_hash != head.hash_hex:
@@ -253,13 +257,18 @@ _KEPT = (
 
 
 def _count_wrong_pin(tx: Connection, told: Told, tried: CardPinWrong) -> Booking:
-    """Counted once, by its place; against a PIN that nobody set there is nothing to count."""
+    """Counted once, also where its record moved into another epoch and comes from both; against
+    a PIN that nobody set there is nothing to count.
+    """
     envelope = told.envelope
+    pool, terminal = told.terms.pool, told.terminal.terminal
+    if stands_elsewhere(tx, pool, envelope, wrong_pin_places(tx, pool, tried, terminal)):
+        return Duplicate()
     note_wrong_pin(
         tx,
-        told.terms.pool,
+        pool,
         tried,
-        terminal=told.terminal.terminal,
+        terminal=terminal,
         place=(envelope.epoch, envelope.seq),
         at=told.stamp.recorded_at,
     )

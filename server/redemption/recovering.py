@@ -21,7 +21,8 @@ from server.facts import FactStamp
 from server.facts.refused import Refused
 from server.redemption.capture import Told
 from server.redemption.chain_tables import chain_gap, terminal_recovery
-from server.redemption.epochs import DifferenceKnown, is_known_difference, keep_difference
+from server.redemption.differences import is_known_difference, keep_difference
+from server.redemption.epochs import DifferenceKnown, close_to
 from server.redemption.intake import BadRecord, StandsAlready, book_at
 from server.redemption.opening import opened
 from server.redemption.queries import chain_head, chain_link
@@ -43,11 +44,16 @@ class RecoverRecord(Struct, frozen=True, kw_only=True):
 
 
 class NoteRecovery(Struct, frozen=True, kw_only=True):
-    """All that a source had of ``terminal`` was handed over by the terminal ``by``."""
+    """All that a source had of ``terminal`` was handed over by the terminal ``by``.
+
+    ``closes``: the dead terminal tells nothing by itself any more, until the office lets it. Facts
+    from before that was so do not say it.
+    """
 
     terminal: str
     by: str
     ended: RecoveryEnd
+    closes: bool = False
 
 
 class RecoveryNoted(Struct, frozen=True, kw_only=True):
@@ -198,4 +204,6 @@ def note_recovery(
                 records=max(0, min(ended.records, MAX_SEQ)),
             )
         )
+    if command.closes and command.by != dead.terminal:
+        close_to(tx, stamp, dead, by=command.by)
     return RecoveryNoted()

@@ -11,6 +11,9 @@ from typing import Final
 
 import click
 
+CLOCK_OF: Final = "terminal.clock_of"
+"""Where a command's context has the maker of the clock that the settings name."""
+
 LATE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "print-test": "terminal.diagnostics.print_test:print_test_command",

@@ -1,7 +1,7 @@
 """A stopped terminal's own stick: what it has that the journal lacks is not left behind."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -93,14 +93,22 @@ def _known(link: RecoverLink, of: str) -> RecoverAnswer:
     return answer
 
 
-def put_aside(own: OwnStick) -> None:
-    """Keep what it holds under another name; the next start begins a new copy on it."""
+def put_aside(own: OwnStick, at: datetime) -> None:
+    """Keep what it holds under another name; the next start begins a new copy on it.
+
+    Everything on it is at the server by now. One that takes nothing any more must not stop the
+    terminal for ever: it is to be put away, and another one begins.
+    """
     try:
-        kept = own.stick.set_aside(f"{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        kept = own.stick.set_aside(f"{at:%Y%m%d-%H%M%S}")
     except StickFaultError as fault:
-        raise click.ClickException(
-            f"备份U盘写不进去，请换一个新的再试 · take another stick: {fault}"
-        ) from fault
+        click.echo(
+            f"备份U盘写不进去（{fault}）。它上面的流水都已经在服务器上了：请拔下它收好，不要再插，"
+            "换一个空的U盘再开机；再插着它开机又会停用"
+            " · it cannot be written, and the server has all that is on it: pull it out, keep it,"
+            " and put in an empty one before the next start, or it stops the terminal again"
+        )
+        return
     click.echo(f"备份U盘上旧的流水留在 {kept.name} · the old records are kept there")
 
 

@@ -16,7 +16,7 @@ from protocol.keys import read_public_key
 from protocol.messages import ProblemKind
 from protocol.recovery import RecoverAnswer, RecoverRequest, RecoverySource
 from terminal.diagnostics.handing_over import HandedOver, NotHandedOverError, hand_over
-from terminal.diagnostics.linked import linked
+from terminal.diagnostics.linked import Wall, linked, wall_of
 from terminal.diagnostics.looked_through import LookedThrough, look_through
 from terminal.diagnostics.recovery_report import Report
 from terminal.domain.ports import TerminalIdentity, Unreachable
@@ -64,7 +64,8 @@ def recover_command(
     one the server only says what it knows. This terminal is enrolled, and may be selling.
     """
     settings: TerminalSettings = context.obj
-    with _this_terminal(settings) as here, _scratch(settings.data_dir) as scratch:
+    wall = wall_of(context, settings)
+    with _this_terminal(settings, wall) as here, _scratch(settings.data_dir) as scratch:
         if source is None:
             report = _from_nothing(here, of)
         else:
@@ -74,7 +75,7 @@ def recover_command(
 
 
 @contextmanager
-def _this_terminal(settings: TerminalSettings) -> Iterator[_Here]:
+def _this_terminal(settings: TerminalSettings, wall: Wall) -> Iterator[_Here]:
     try:
         loaded = load_identity(settings.data_dir)
     except ValueError as error:
@@ -85,7 +86,7 @@ def _this_terminal(settings: TerminalSettings) -> Iterator[_Here]:
             " · enrol this new terminal first: huidian-terminal enrol --code CODE"
         )
     identity, key = loaded
-    with linked(settings, identity, key) as link:
+    with linked(settings, identity, key, wall) as link:
         yield _Here(identity, link)
 
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
 from config.terminal import TerminalSettings
 from protocol.messages import BootAnswer, BootRequest, JournalAnswer, ProblemKind
-from terminal.diagnostics.linked import linked
+from terminal.diagnostics.linked import Wall, linked, wall_of
 from terminal.diagnostics.own_stick import hand_over_stick, own_stick, put_aside
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.stopped import StopCause
@@ -33,24 +31,26 @@ MAY_GO_ON = frozenset({StopCause.FORKED, StopCause.COPY_DIFFERS})
     is_flag=True,
     help="备份U盘丢了，不用它核对 · the stick is lost: go on without it",
 )
-@click.pass_obj
-def rejoin_command(settings: TerminalSettings, *, stick_lost: bool) -> None:
+@click.pass_context
+def rejoin_command(context: click.Context, *, stick_lost: bool) -> None:
     """What the stick has goes back into the journal, or to the server; then a new epoch is asked
     for, what was never told is told in it, and selling begins.
     """
+    settings: TerminalSettings = context.obj
     try:
         lock = DataLock(settings.data_dir)
     except DataInUseError as error:
         raise click.ClickException(str(error)) from error
     try:
-        _rejoin(settings, settings.data_dir, stick_lost=stick_lost)
+        _rejoin(settings, wall_of(context, settings), stick_lost=stick_lost)
     except StoreFaultError as error:
         raise click.ClickException(f"存储出错 · the storage failed: {error}") from error
     finally:
         lock.close()
 
 
-def _rejoin(settings: TerminalSettings, data_dir: Path, *, stick_lost: bool) -> None:
+def _rejoin(settings: TerminalSettings, wall: Wall, *, stick_lost: bool) -> None:
+    data_dir = settings.data_dir
     quarantine = Quarantine(data_dir)
     stop = quarantine.read()
     loaded = load_identity(data_dir)
@@ -65,7 +65,7 @@ def _rejoin(settings: TerminalSettings, data_dir: Path, *, stick_lost: bool) -> 
     sealer = Sealer(identity=identity, key=key, boot_id="rejoin")
     with (
         closing(SqliteStore(data_dir / DATABASE_FILE, sealer)) as store,
-        linked(settings, identity, key) as link,
+        linked(settings, identity, key, wall) as link,
     ):
         broken = ChainCheck(store, key.public_key(), identity.terminal).whole().broken
         if broken is not None:
@@ -80,19 +80,19 @@ def _rejoin(settings: TerminalSettings, data_dir: Path, *, stick_lost: bool) -> 
             return
         if own is not None and own.contradicts:
             hand_over_stick(link, own)
-        answer = _ask(link, store)
+        answer = _ask(link, store, wall)
         closed = ChainHead(answer.closed_epoch, answer.closed_seq, answer.closed_hash)
-        says = enter_epoch(store, answer.epoch, closed, datetime.now(UTC), anew=answer.anew)
+        says = enter_epoch(store, answer.epoch, closed, wall(), anew=answer.anew)
         if says:
             raise click.ClickException(f"流水仍对不上 · the records still differ: {says}")
         raise_numbers(store, receipt=answer.last_receipt, z_no=answer.last_z)
         if own is not None and own.contradicts:
-            put_aside(own)
+            put_aside(own, wall())
     quarantine.lift()
     click.echo(f"可以继续收款，流水期 {answer.epoch} · selling may go on, in epoch {answer.epoch}")
 
 
-def _ask(link: PoolLink, store: SqliteStore) -> BootAnswer:
+def _ask(link: PoolLink, store: SqliteStore, wall: Wall) -> BootAnswer:
     """A new epoch, after everything of the old one is told that can be."""
     outbox = Outbox(store)
     while True:
@@ -110,7 +110,7 @@ def _ask(link: PoolLink, store: SqliteStore) -> BootAnswer:
         if kind is ProblemKind.GAP and isinstance(answer, ServerProblem):
             if not batch:
                 raise _used_epoch(f"{head.epoch}/{answer.problem.expected_seq}")
-            _tell(link, outbox, batch, request)
+            _tell(link, outbox, batch, request, wall)
             continue
         raise click.ClickException(
             "连不上积分池服务器，请看网络后再试 · the pool server cannot be asked; try again"
@@ -118,12 +118,12 @@ def _ask(link: PoolLink, store: SqliteStore) -> BootAnswer:
 
 
 def _tell(
-    link: PoolLink, outbox: Outbox, batch: Sequence[UntoldRecord], request: BootRequest
+    link: PoolLink, outbox: Outbox, batch: Sequence[UntoldRecord], request: BootRequest, wall: Wall
 ) -> None:
     """Tell what the server lacks; one that is another there is kept for the office."""
     told = link.tell(tuple(each.record for each in batch))
     if isinstance(told, JournalAnswer):
-        outbox.mark_told(told.outcomes, datetime.now(UTC))
+        outbox.mark_told(told.outcomes, wall())
         return
     kind = told.problem.problem if isinstance(told, ServerProblem) else None
     if kind is ProblemKind.FORK:

@@ -21,7 +21,7 @@ from server.db import reading
 from server.directory import commands as c
 from server.facts.refused import Refused
 from server.redemption import BookParked, ReopenTerminal
-from server.redemption.epochs import differences
+from server.redemption.differences import differences
 from server.redemption.parked import ParkedBooked, parked_count
 from tests.unit.awards.running import run
 from tests.unit.server.world import Till, World, money_line, points_line, sold

@@ -145,14 +145,15 @@ def test_behind_what_is_lost_the_rest_counts_and_the_gap_stays_until_it_is_found
     (shown,) = world.read(lambda tx: recoveries(tx, world.pool))
     assert (shown.terminal, shown.by_terminal, shown.missing_records) == ("t-1", "t-9", 4)
     sound(world)
-    # A part of it turns up on another medium, then the terminal itself tells the rest.
+    # A part of it turns up on another medium; the terminal itself is closed, so the rest comes so too.
     assert kinds(hand_over(heir, records[3])) == [RecoveredKind.BOOKED]
     after = ask(heir)
     assert isinstance(after, RecoverAnswer)
     assert [(x.first, x.last) for x in after.missing] == [(3, 3), (5, 5), (9, 9)]
-    rest = till.send_records(*records)
-    assert isinstance(rest, JournalAnswer), rest
-    assert rest.head_seq == 9
+    closed_to = till.send_records(*records)
+    assert isinstance(closed_to, Problem), closed_to
+    assert closed_to.problem is ProblemKind.EPOCH_CLOSED
+    hand_over(heir, *records)
     last = ask(heir)
     assert isinstance(last, RecoverAnswer)
     assert (last.missing, last.missing_records, last.records) == ((), 0, 9)

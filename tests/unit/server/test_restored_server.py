@@ -149,15 +149,15 @@ def test_a_till_that_started_since_the_backup_tells_every_sale_again_once(
     sync_of(shop, wire, "boot-3")()
     assert shop.till.is_stopped(), "what it has is not here: a person is to look"
     with pytest.raises(click.ClickException, match="reopen"):
-        rejoin._ask(cast("PoolLink", wire), shop.store)
+        rejoin._ask(cast("PoolLink", wire), shop.store, world.clock)
 
     # As the office did it before: into an epoch that this till has used already.
     world.do(ReopenTerminal(terminal="t-1", reason="从备份恢复"))
     with pytest.raises(click.ClickException, match="2/1"):
-        rejoin._ask(cast("PoolLink", wire), shop.store)
+        rejoin._ask(cast("PoolLink", wire), shop.store, world.clock)
 
     assert run(world, "terminal", "reopen", "t-1", "--reason", "从备份恢复").exit_code == 0
-    answer = rejoin._ask(cast("PoolLink", wire), shop.store)
+    answer = rejoin._ask(cast("PoolLink", wire), shop.store, world.clock)
     assert (answer.epoch, answer.anew) == (3, True)
     closed = ChainHead(answer.closed_epoch, answer.closed_seq, answer.closed_hash)
     assert not enter_epoch(shop.store, answer.epoch, closed, datetime.now(UTC), anew=answer.anew)
