@@ -111,7 +111,7 @@ def _place(command: BookDiffering | LeaveDiffering) -> str:
 
 def _waiting(
     tx: Connection, pool: str, command: BookDiffering | LeaveDiffering
-) -> Row[Any] | Refused:
+) -> Row[Any, Any] | Refused:
     """The difference's fact: its number and the command that brought the record."""
     place = _place(command)
     if not command.reason.strip():
