@@ -222,7 +222,13 @@ def _print_terminal(report: terminal_sale.TerminalReport) -> None:
             f"检查点写库 checkpoints {counted.database:.2f}；{counted.sales} 笔 sales）"
         )
     _print_footprint(report.footprint)
-    past = report.past
+    approval, past = report.approval, report.past
+    say("  扫码到批准 · scan to approval, over HTTP at the till:")
+    say(f"    在线 online  {_spread(approval.online)}")
+    say(
+        f"    断网 offline {_spread(approval.offline)}；"
+        f"断网后第一笔 first after the cut {approval.first_offline_ms:.0f} ms"
+    )
     say(f"  {past.past_sales} 笔过往销售 past sales: {_spread(past.with_past)}")
     say(f"    没有过往 · none: {_spread(past.empty)}；{_held(past.held)}")
     say("  时间去向，毫秒每笔 · where the time goes, ms a sale:")

@@ -165,7 +165,20 @@ class RunningPool:
     url: str
     pid: int
     clients: tuple[Client, ...]
+    codes: tuple[str, ...]
+    """A phone code for each client's resident."""
+    shop: str
     config: Path
+
+    def invite(self, name: str) -> str:
+        """One more terminal for :attr:`shop`: its code for enrolling.
+
+        Raises:
+            BenchError: the server gave none.
+        """
+        asked = ("--shop", self.shop, "--terminal", name, "--json")
+        told = run_module("server", "--config", str(self.config), "invite-terminal", *asked)
+        return str(json.loads(told)["code"])
 
     def audit(self) -> None:
         """Check the books of what was measured.
@@ -211,7 +224,8 @@ def running_pool(
             for invitation, code in zip(invitations, codes, strict=True)
         )
         try:
-            yield RunningPool(url, pid, enrolled, config)
+            shop = world.merchants[0].shop
+            yield RunningPool(url, pid, enrolled, tuple(codes), shop, config)
         finally:
             for client in enrolled:
                 client.close()

@@ -18,12 +18,11 @@ from msgspec import Struct
 
 from bench.figures import BenchError, Held
 from bench.memory import Memory, memory_of
-from bench.processes import fine_cpu_s, free_port, serving
+from bench.processes import ROOT, fine_cpu_s, free_port, serving
 from bench.shop import EGGS, MILK, selling_shop
 from terminal.store.identity import save_identity, save_key
 
 FOOTPRINT_AT_MOST = 1.3
-STARTS = 5
 STACK = (
     "click, cryptography.hazmat.primitives.asymmetric.ed25519, flask, flask_babel,"
     " http_message_signatures, msgspec, PIL.Image, PIL.ImageDraw, PIL.ImageFont, qrcode, serial,"
@@ -34,6 +33,8 @@ STACK = (
 _IDLE = (
     f"import {STACK}\nimport pathlib, sys, time\npathlib.Path(sys.argv[1]).touch()\ntime.sleep(600)"
 )
+UNIT = ROOT / "systemd" / "huidian-terminal.service"
+_VARIABLE = "Environment="
 HEADERS = {"Content-Type": "application/json", "X-Huidian": "1"}
 OK = 200
 
@@ -51,23 +52,23 @@ class Footprint(Struct, frozen=True, kw_only=True):
     start: Held
 
 
-def measure_footprint(folder: Path, sales: int) -> Footprint:
+def measure_footprint(folder: Path, sales: int, starts: int) -> Footprint:
     """Start both in turns, sell at the one, and look.
 
     Raises:
         BenchError: one of them did not start, or a sale did not complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    variables = _as_installed(folder / "bytecode")
+    variables = as_installed(folder / "bytecode")
     config, url = enrolled(folder)
     stack_s, terminal_s = list[float](), list[float]()
-    for count in range(STARTS + 1):
+    for count in range(starts + 1):
         with _stack(folder / f"stack-{count}", variables) as pid:
             stack_s.append(fine_cpu_s(pid))
             stack = memory_of(pid)
-        with _terminal(folder, config, url, variables) as pid:
+        with serving_terminal(folder, config, url, variables) as pid:
             terminal_s.append(fine_cpu_s(pid))
-            if count == STARTS:
+            if count == starts:
                 with urllib3.PoolManager(maxsize=1, retries=False) as http:
                     for _ in range(sales):
                         _sell(http, url)
@@ -81,16 +82,19 @@ def measure_footprint(folder: Path, sales: int) -> Footprint:
         stack=stack,
         terminal_start_cpu_ms=round(terminal_cpu_s * 1000, 1),
         stack_start_cpu_ms=round(stack_cpu_s * 1000, 1),
-        starts=STARTS,
+        starts=starts,
         memory=Held(ratio=round(held, 3), at_most=FOOTPRINT_AT_MOST),
         start=Held(ratio=round(terminal_cpu_s / stack_cpu_s, 3), at_most=FOOTPRINT_AT_MOST),
     )
 
 
-def _as_installed(bytecode: Path) -> Mapping[str, str]:
-    """Variables with which Python keeps bytecode, as ``pip install`` does for a shop's terminal."""
+def as_installed(bytecode: Path) -> Mapping[str, str]:
+    """Variables as in a shop: bytecode is kept, as ``pip install`` does, and the unit's own."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPYCACHEPREFIX": str(bytecode)}
+    unit = UNIT.read_text(encoding="utf-8").splitlines()
+    told = (line.removeprefix(_VARIABLE) for line in unit if line.startswith(_VARIABLE))
+    own = {name: value for name, _, value in (text.partition("=") for text in told)}
+    return kept | own | {"PYTHONPYCACHEPREFIX": str(bytecode)}
 
 
 @contextmanager
@@ -102,7 +106,10 @@ def _stack(ready: Path, variables: Mapping[str, str]) -> Iterator[int]:
 
 
 @contextmanager
-def _terminal(folder: Path, config: Path, url: str, variables: Mapping[str, str]) -> Iterator[int]:
+def serving_terminal(
+    folder: Path, config: Path, url: str, variables: Mapping[str, str]
+) -> Iterator[int]:
+    """A terminal that answers, as a process of its own; gives its number."""
     command = [sys.executable, "-m", "terminal", "--config", str(config), "serve"]
     log = folder / "terminal.log"
     with serving(command, is_up=lambda: _answers(url), log=log, environment=variables) as pid:
@@ -125,13 +132,13 @@ def enrolled(folder: Path) -> tuple[Path, str]:
 def _sell(http: urllib3.PoolManager, url: str) -> None:
     """A sale for money: two barcodes and the button, as the page does it."""
     for barcode in (EGGS, MILK):
-        screen = _ask(http, f"{url}/api/scan", {"text": barcode})
-    done = _ask(http, f"{url}/api/complete", {"sale_id": screen["sale_id"]})
+        screen = ask(http, f"{url}/api/scan", {"text": barcode})
+    done = ask(http, f"{url}/api/complete", {"sale_id": screen["sale_id"]})
     if done["completed"] is None:
         raise BenchError(f"a sale did not complete: {done['notice']}")
 
 
-def _ask(http: urllib3.PoolManager, url: str, body: dict[str, object]) -> dict[str, object]:
+def ask(http: urllib3.PoolManager, url: str, body: dict[str, object]) -> dict[str, object]:
     answer = http.request("POST", url, body=json.dumps(body).encode(), headers=HEADERS)
     if answer.status != OK:
         raise BenchError(f"{url}: {answer.status} {answer.data!r}")

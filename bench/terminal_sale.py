@@ -14,6 +14,7 @@ from bench.figures import BenchError, Held, Spread, spread
 from bench.raw_sqlite import RawFile, require_same_rows, rows_since
 from bench.shop import SellingShop, selling_shop
 from bench.syncs import SyncCount, count_syncs
+from bench.terminal_approval import Approval, measure_approval
 from bench.terminal_footprint import Footprint, measure_footprint
 from bench.terminal_past import Past, measure_past
 
@@ -36,6 +37,8 @@ class Size(Struct, frozen=True, kw_only=True):
     attributed_sales: int
     counted_sales: int
     footprint_sales: int
+    starts: int
+    approvals: int
     past_sales: int
     sales_with_past: int
 
@@ -46,6 +49,8 @@ FULL = Size(
     attributed_sales=300,
     counted_sales=100,
     footprint_sales=1000,
+    starts=5,
+    approvals=500,
     past_sales=1_000_000,
     sales_with_past=300,
 )
@@ -55,6 +60,8 @@ QUICK = Size(
     attributed_sales=10,
     counted_sales=20,
     footprint_sales=10,
+    starts=1,
+    approvals=5,
     past_sales=2_000,
     sales_with_past=20,
 )
@@ -86,6 +93,7 @@ class TerminalReport(Struct, frozen=True, kw_only=True):
     syncs_say: str
     attributed: list[Share]
     footprint: Footprint
+    approval: Approval
     past: Past
 
 
@@ -104,7 +112,8 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> TerminalRep
     say(f"数 fdatasync · counting syncs: {size.counted_sales}")
     counted = count_syncs(folder, size.counted_sales)
     say(f"内存和启动 · memory and start, after sales: {size.footprint_sales}")
-    footprint = measure_footprint(folder / "footprint", size.footprint_sales)
+    footprint = measure_footprint(folder / "footprint", size.footprint_sales, size.starts)
+    approval = measure_approval(folder / "approval", size.approvals, say)
     past = measure_past(
         folder / "past", past_sales=size.past_sales, sales=size.sales_with_past, say=say
     )
@@ -116,6 +125,7 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> TerminalRep
         syncs_say=counted if isinstance(counted, str) else "",
         attributed=attributed,
         footprint=footprint,
+        approval=approval,
         past=past,
     )
 

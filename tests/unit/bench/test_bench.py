@@ -13,6 +13,7 @@ from bench.shop import selling_shop
 from bench.syncs import SyncCount, read_log
 
 
+@pytest.mark.timeout(600)  # thirty programs are started; on a busy machine each takes seconds
 def test_a_quick_run_measures_every_benchmark_and_writes_their_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -28,6 +29,8 @@ def test_a_quick_run_measures_every_benchmark_and_writes_their_figures(
         assert terminal[side]["commits_a_sale"] == 2
         assert terminal[side]["same_rows"] > 0
     assert sum(line["share"] for line in terminal["attributed"]) == pytest.approx(1, abs=0.01)
+    for side in ("online", "offline"):
+        assert terminal["approval"][side]["count"] == 5
     if terminal["syncs"] is None:
         assert terminal["syncs_say"]
     else:
