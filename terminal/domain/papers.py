@@ -9,12 +9,12 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class TenderTotal:
-    """What came in by one tender in a shift, as the till calls it (现金, 微信, …).
+    """What came in by one tender in a shift: cash, wechat, alipay, other.
 
     ``count`` is how often, None where nobody counted.
     """
 
-    name: str
+    tender: str
     count: int | None
     amount_fen: int
 

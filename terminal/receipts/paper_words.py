@@ -29,6 +29,10 @@ class PaperWords:
     drawer: str
     untold: str
     parked: str
+    cash: str
+    wechat: str
+    alipay: str
+    other_tender: str
     first_receipt: str
     last_receipt: str
     record: str
@@ -84,6 +88,16 @@ class PaperWords:
     openings: str
     records: str
 
+    def tender(self, code: str) -> str:
+        """What a tender is called; one that is not known stands as it is."""
+        names = {
+            "cash": self.cash,
+            "wechat": self.wechat,
+            "alipay": self.alipay,
+            "other": self.other_tender,
+        }
+        return names.get(code, code)
+
 
 CHINESE = PaperWords(
     x_report="X 报表（本班未结）",
@@ -108,6 +122,10 @@ CHINESE = PaperWords(
     drawer="开钱箱",
     untold="待上传",
     parked="待处理的销售",
+    cash="现金",
+    wechat="微信",
+    alipay="支付宝",
+    other_tender="其他",
     first_receipt="首单号",
     last_receipt="末单号",
     record="记录",
@@ -187,6 +205,10 @@ ENGLISH = PaperWords(
     drawer="Drawer opened",
     untold="Not sent yet",
     parked="Sales to be looked at",
+    cash="Cash",
+    wechat="WeChat",
+    alipay="Alipay",
+    other_tender="Other",
     first_receipt="First No.",
     last_receipt="Last No.",
     record="Record",
@@ -255,6 +277,7 @@ _SENTENCES = frozenset(
 
 _SHORTER_BESIDE_CHINESE = {
     "shift_open": "Opened",
+    "parked": "To check",
     "statement_no": "No.",
     "void_of": "Void of",
     "resident": "Resident",

@@ -89,7 +89,8 @@ class PaperComposer:
         ]
         for tender in report.tenders:
             counted = "" if tender.count is None else f" {words.times.format(tender.count)}"
-            body.append(Columns(f"{tender.name}{counted}", yuan(tender.amount_fen)))
+            name = words.tender(tender.tender)
+            body.append(Columns(f"{name}{counted}", yuan(tender.amount_fen)))
         body += [
             Columns(say(words.used), points(report.points_used), size=Size.TALL, bold=True),
             Columns(say(words.returned), points(-report.points_returned)),

@@ -26,8 +26,6 @@ from terminal.shifts.figures import ShiftNow, shift_of
 
 CASH = "cash"
 TENDERS = ("wechat", "alipay", "other")
-TENDER_NAMES = {CASH: "现金", "wechat": "微信", "alipay": "支付宝", "other": "其他"}
-"""What papers call them; papers speak Chinese first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +227,7 @@ class Shifts:
             sold_fen=figures.sold_fen,
             refunded_fen=figures.refunded_fen,
             tenders=tuple(
-                TenderTotal(TENDER_NAMES.get(name, name), None, fen)
-                for name, fen in closed.tenders_fen.items()
+                TenderTotal(tender, None, fen) for tender, fen in closed.tenders_fen.items()
             ),
             points_used=figures.points_used,
             points_returned=figures.points_returned,

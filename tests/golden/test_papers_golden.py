@@ -55,7 +55,7 @@ X_REPORT = ShiftReport(
     voids=2,
     sold_fen=128_650,
     refunded_fen=1_200,
-    tenders=(TenderTotal("现金", 30, 61_230), TenderTotal("微信", 9, 25_100)),
+    tenders=(TenderTotal("cash", 30, 61_230), TenderTotal("wechat", 9, 25_100)),
     points_used=4_112,
     points_returned=71,
     waived_fen=24,
@@ -72,10 +72,15 @@ Z_REPORT = ShiftReport(
     **{name: getattr(X_REPORT, name) for name in X_REPORT.__dataclass_fields__}
     | {"z_no": 17, "counted_fen": 81_030, "untold": 0, "record_hash": "9f3a" * 16}
 )
+Z_WITH_PARKED = ShiftReport(
+    **{name: getattr(Z_REPORT, name) for name in Z_REPORT.__dataclass_fields__}
+    | {"z_no": 18, "parked": 3, "parked_points": 1_205, "parked_fen": 12_345, "untold": 2}
+)
 
 PAPERS: dict[str, Paper] = {
     "x_report": X_REPORT,
     "z_report": Z_REPORT,
+    "z_with_parked": Z_WITH_PARKED,
     "void": VoidedSale(
         receipt_no="T0001-000145",
         voided_receipt_no="T0001-000144",
