@@ -95,6 +95,21 @@ def test_a_voucher_is_used_once_and_the_second_time_is_told_where_and_when(
     assert_clean(street)
 
 
+def test_a_code_that_a_till_photographed_when_one_voucher_was_used_uses_no_other_there(
+    street: World, shop: Till, centre: Till
+) -> None:
+    give(street, 40)
+    first, second = (sell(street, shop, line(street, "haircut-voucher")) for _ in range(2))
+    used = done(street, first)
+    assert centre.outcome(used).outcome is POSTED
+    photographed = msgspec.structs.replace(done(street, second), confirmation=used.confirmation)
+    assert centre.outcome(photographed).outcome is PARKED
+    assert state(street, second.sale_id) is OrderState.OPEN
+    assert (street.fen(f"merchant:{CENTRE}"), street.fen(f"merchant:{SHOP}")) == (1_500, 0)
+    assert centre.outcome(done(street, second)).outcome is POSTED  # the resident's own, fresh
+    assert_clean(street)
+
+
 def test_a_voucher_that_nobody_brought_in_time_expires_and_pays_nobody(
     street: World, shop: Till, centre: Till
 ) -> None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from drivers.document import document_from_json, to_plain_text
+from drivers.document import Qr, document_from_json, to_plain_text
 from protocol.business_day import business_date
 from protocol.documents import Catalogue, Item
 from protocol.evidence import SlotEvidence
@@ -13,7 +13,7 @@ from protocol.journal import Envelope, decode_happening
 from protocol.messages import OrdersFound, OrderShown
 from protocol.reasons import Declined, DeclineReason
 from protocol.sales import Fulfilment, OrderFulfilled, SaleCaptured
-from terminal.domain.notice import NoticeCode
+from terminal.domain.notice import NoticeCode, NoticeLevel
 from terminal.domain.print_job import JobEvent
 from tests.support.shop import ITEMS, NOON, ZHANG, Shop, slot_text
 
@@ -88,6 +88,30 @@ def test_a_voucher_cannot_be_had_without_a_code(serving: Shop) -> None:
     serving.till.add_item("haircut")
     serving.till.complete(serving.till.snapshot()[0].sale_id)
     assert serving.page.view().completed is None
+
+
+def test_a_picture_of_the_vouchers_paper_shows_nobodys_vouchers(serving: Shop) -> None:
+    serving.till.add_item("haircut")
+    serving.pool.approve(20, 100)
+    serving.till.scan(slot_text())
+    serving.till.complete(serving.till.snapshot()[0].sale_id)
+    with serving.store.reading() as connection:
+        papers = connection.exec_driver_sql("select document from print_job").scalars().all()
+    codes = [
+        each.data
+        for paper in papers
+        for each in document_from_json(paper).elements
+        if isinstance(each, Qr)
+    ]
+    assert codes
+    serving.pool.orders = OrdersFound(account=ZHANG, orders=(order("ab-1", 1_000),))
+    for photographed in codes:
+        said = serving.orders.show_text(photographed)
+        assert said is not None
+        assert said.level is NoticeLevel.REFUSED
+    assert serving.pool.orders_asked == []
+    assert serving.orders.fulfil("ab-1", 1).code is NoticeCode.ORDER_CODE_AGAIN
+    assert fulfilled(serving) == []
 
 
 def test_an_order_is_done_once_for_each_time_the_code_is_shown(serving: Shop) -> None:
