@@ -88,13 +88,12 @@ class Doorkeeper:
         whose pages these are.
         """
         user, password = user[:NAME_MAX], password[: PASSWORD_MAX + 1]
-        wait_s = self._throttle.wait_s(user, now)
+        wait_s = self._throttle.try_now(user, now)
         if wait_s:
             return Wait(wait_s)
         # PostgreSQL keeps no text with NUL, and takes none in a question.
         known = sign_in_of(tx, self._pool, user) if "\0" not in user else None
         if not self._password_holds(known, password) or known is None:
-            self._throttle.failed(user, now)
             return WrongPassword()
         self._throttle.succeeded(user)
         if known.role not in roles:

@@ -26,7 +26,7 @@ class Throttle:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._tries: OrderedDict[str, _Tries] = OrderedDict()
 
     def wait_s(self, name: str, now: datetime) -> int:
@@ -37,8 +37,18 @@ class Throttle:
                 return 0
             return -int((now - tries.blocked_until) // timedelta(seconds=1))
 
-    def failed(self, name: str, now: datetime) -> None:
-        """A try failed. From the fifth on, each doubles the wait: 30 s, 1 min, ... 1 h."""
+    def try_now(self, name: str, now: datetime) -> int:
+        """As :meth:`wait_s`; where it is 0 a try begins, which counts as failed until
+        :meth:`succeeded` says otherwise: of a hundred tries at once five are free, not a hundred.
+        """
+        with self._lock:
+            wait_s = self.wait_s(name, now)
+            if not wait_s:
+                self._failed(name, now)
+            return wait_s
+
+    def _failed(self, name: str, now: datetime) -> None:
+        """From the fifth on, each doubles the wait: 30 s, 1 min, ... 1 h."""
         with self._lock:
             tries = self._tries.setdefault(name, _Tries(0, None))
             self._tries.move_to_end(name)

@@ -53,11 +53,12 @@ FACT = re.compile(r"[0-9A-Za-z一-鿿._:/-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The rule that the next code is registered by, and the fact's own number, if it has one."""
+    """The rule that ``worker`` registers the next code by, and the fact's own number, if any."""
 
     rule: CounterRule
     fact_ref: str | None
     at_ms: int
+    worker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,9 @@ class Awarding:
 
     def choose(self, rule_id: str, fact_ref: str) -> Notice:
         """The next code is registered by this rule, once."""
-        problem = self._problem()
-        if problem is not None:
-            return problem
+        problem, worker = self._problem(), self.worker()
+        if problem is not None or worker is None:
+            return problem or _refused(NoticeCode.WORKER_NEEDED)
         rule = next((each for each in self.rules() if each.rule_id == rule_id), None)
         if rule is None:
             return _refused(NoticeCode.AWARD_RULE_NEEDED)
@@ -187,7 +188,8 @@ class Awarding:
         if (rule.needs_fact and not fact_ref) or (fact_ref and not FACT.fullmatch(fact_ref)):
             return _refused(NoticeCode.AWARD_FACT_NEEDED)
         with self._lock:
-            self._chosen = Chosen(rule, fact_ref or None, self._clock.moment().monotonic_ms)
+            now_ms = self._clock.moment().monotonic_ms
+            self._chosen = Chosen(rule, fact_ref or None, now_ms, worker.worker)
             self._changed(None)
         figures: dict[str, str | int] = {"rule": rule.name, "points": rule.points}
         return Notice(NoticeCode.AWARD_CODE_NEXT, NoticeLevel.ASK, figures)
@@ -276,7 +278,11 @@ class Awarding:
         event, chosen = self._store.open_event(), self.chosen()
         if event is not None:
             notice = self._at_event(event, shown)
-        elif chosen is None or not _in_force(chosen.rule, shown.day):
+        elif (
+            chosen is None
+            or chosen.worker != shown.worker.worker  # whoever came after has rules of his own
+            or not _in_force(chosen.rule, shown.day)
+        ):
             return _refused(NoticeCode.AWARD_RULE_NEEDED)
         else:
             notice = self._by_itself(chosen, shown)

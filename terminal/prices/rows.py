@@ -24,7 +24,8 @@ YES: Final = "是"
 
 _YES = frozenset({"是", "√", "1", "y", "yes", "true"})
 _NO = frozenset({"", "否", "0", "n", "no", "false"})
-_FORMULA_SIGNS = ("=", "+", "-", "@")
+FORMULA_SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""With these a text begins that a spreadsheet would calculate; some take the wide ones as well."""
 _CODE_SIGNS = frozenset("-_.")
 
 
@@ -133,9 +134,9 @@ def read_row(cells: Mapping[Column, Cell]) -> OwnItem | tuple[Wrong, ...]:
 
 
 def _looks_like_formula(column: Column, text: str) -> bool:
-    if column is Column.PRICE and text.startswith(("-", "+")):
-        return text[1:2] in _FORMULA_SIGNS or not text[1:2].isdigit()
-    return text.startswith(_FORMULA_SIGNS)
+    if column is Column.PRICE and (text := digits_of(text)).startswith(("-", "+")):
+        return text[1:2] in FORMULA_SIGNS or not text[1:2].isdigit()
+    return text.startswith(FORMULA_SIGNS)
 
 
 def _shown(text: str) -> str:

@@ -14,7 +14,7 @@ from terminal.domain.notice import Notice
 from terminal.prices.desk import MAX_REASON_CHARS, PriceDesk
 from terminal.prices.files import MAX_FILE_BYTES, FileProblem, FileProblemError
 from terminal.prices.looking_through import Looked
-from terminal.prices.rows import BadRow
+from terminal.prices.rows import FORMULA_SIGNS, BadRow
 from terminal.web.answers import json_answer
 from terminal.web.bodies import NoBody, ShortText, read_body
 from terminal.web.language import later, say
@@ -24,7 +24,7 @@ from terminal.web.price_words import file_words, wrong_words
 HERE: Final = "/more/prices"
 SHOWN_BAD_ROWS: Final = 100
 _SHEET: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_SIGNS: Final = (*FORMULA_SIGNS, "\t", "\r")
 
 _TOO_LARGE: Final = FileProblemError(FileProblem.TOO_LARGE, str(MAX_FILE_BYTES // 1024 // 1024))
 

@@ -12,6 +12,7 @@ from protocol.business_day import business_date, closes_at
 from protocol.money import format_yuan
 from terminal.checkout.page import Page
 from terminal.domain.ports import Clock, Store
+from terminal.prices.rows import FORMULA_SIGNS
 from terminal.shifts.report import DayReport, Part, report_of
 from terminal.shifts.shifts import CASH
 from terminal.web.amounts import yuan
@@ -28,7 +29,6 @@ TENDER_WORDS: Final = {
     "alipay": later("支付宝"),
     "other": later("其他"),
 }
-FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ReportPage:

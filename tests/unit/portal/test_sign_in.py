@@ -1,3 +1,5 @@
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -40,6 +42,17 @@ def test_five_wrong_tries_make_even_the_right_password_wait(portal: PortalWorld)
     assert sign_in(client, MERCHANT).status_code == 303
 
 
+def test_tries_at_once_are_no_more_than_tries_one_by_one(portal: PortalWorld) -> None:
+    clients = [portal.browser() for _ in range(4 * FREE_TRIES)]
+    forms = [{"user": MERCHANT, "password": "wrong", "csrf": csrf_of(each)} for each in clients]
+    with ThreadPoolExecutor(len(clients)) as hands:
+        answers = hands.map(
+            lambda each: each[0].post("/portal/sign-in", data=each[1]).status_code,
+            zip(clients, forms, strict=True),
+        )
+    assert Counter(answers) == {403: FREE_TRIES, 429: 3 * FREE_TRIES}
+
+
 def test_waiting_does_not_tell_which_names_exist(portal: PortalWorld) -> None:
     client = portal.browser()
     for _ in range(FREE_TRIES):
@@ -52,7 +65,7 @@ def test_each_further_failure_doubles_the_wait_up_to_an_hour() -> None:
     throttle, now = Throttle(), OPENED_AT
     waits = []
     for _ in range(FREE_TRIES + 9):
-        throttle.failed("m", now)
+        throttle.try_now("m", now)
         waits.append(throttle.wait_s("m", now))
         now += timedelta(seconds=waits[-1])
     assert waits[: FREE_TRIES + 2] == [0, 0, 0, 0, 30, 60, 120]
@@ -64,9 +77,9 @@ def test_each_further_failure_doubles_the_wait_up_to_an_hour() -> None:
 def test_the_memory_of_tries_has_a_limit() -> None:
     throttle = Throttle()
     for _ in range(FREE_TRIES):
-        throttle.failed("first", OPENED_AT)
+        throttle.try_now("first", OPENED_AT)
     for number in range(NAMES_MAX):
-        throttle.failed(f"name-{number}", OPENED_AT)
+        throttle.try_now(f"name-{number}", OPENED_AT)
     assert throttle.wait_s("first", OPENED_AT) == 0
 
 

@@ -99,6 +99,17 @@ def test_a_cards_proof_is_of_this_award_and_its_secret_stands_nowhere(counter: S
     assert b"0123456789abcdef".hex().encode() not in body
 
 
+def test_what_one_worker_chose_is_not_registered_by_the_next(counter: Shop) -> None:
+    """The next one may have another role, and answers for what he registers."""
+    first = awards()
+    second = msgspec.structs.replace(first.workers[0], worker="w-2", name="社区小吴", account=None)
+    counter.take(msgspec.structs.replace(first, version=2, workers=(*first.workers, second)))
+    assert counter.awarding.choose("patrol", "").code is NoticeCode.AWARD_CODE_NEXT
+    assert counter.staff.sign_in("worker:w-2", PIN).code is NoticeCode.WORKER_SIGNED_IN
+    assert counter.awarding.show_text(slot_text()).code is NoticeCode.AWARD_RULE_NEEDED
+    assert given(counter) == []
+
+
 def test_only_the_pools_workers_register(shop: Shop) -> None:
     shop.staff.add("店主", Role.OWNER, OWNER, None)
     said = shop.staff.add("小周", Role.COMMUNITY_WORKER, "7351", OWNER)
