@@ -30,10 +30,13 @@ def book_counter_award(tx: Connection, told: Told, happening: CounterAwarded) ->
         return Parked("记录的时间不对，没有登记积分 / the record's time has no zone")
     _note(tx, told, happening)
     pool = told.terms.pool
-    problem = told.time_problem(happening.business_date) or _own_problem(tx, told, happening)
+    # What was awarded stays so, whatever the office has closed since: it is told again.
+    again = award_of(tx, pool, command.award_id) is not None
+    problem = told.time_problem(happening.business_date)
+    if problem is None and not again:
+        problem = _own_problem(tx, told, happening)
     if problem is not None:
         return Parked(problem)
-    again = award_of(tx, pool, command.award_id) is not None
     if not again and not _is_proven(tx, told, happening):
         return Parked(
             "居民码验证不通过，没有登记积分，请让本人重新出示居民码"

@@ -35,6 +35,8 @@ from server.facts.refused import Refused
 from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.capture import Told, book_sale
 from server.redemption.proxy_tables import proxy_delivery, proxy_sale
+from server.redemption.queries import sale_of
+from server.redemption.states import SaleState
 from server.redemption.tables import refund, sale
 
 LISTED_MAX = 500
@@ -83,6 +85,10 @@ def book_sold(tx: Connection, told: Told, happening: SaleCaptured) -> Booking:
     """Book a sale; one that a worker made for a resident with who, with whose word, for where."""
     proxy = happening.proxy
     if proxy is UNSET:
+        return book_sale(tx, told, happening)
+    before = sale_of(tx, told.terms.pool, happening.sale_id)
+    if before is not None and before.state is SaleState.CAPTURED:
+        # What is booked stays so, whatever the office has closed since: it is told again.
         return book_sale(tx, told, happening)
     problem = _problem(tx, told, happening, proxy)
     if problem is not None:

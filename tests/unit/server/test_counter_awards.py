@@ -109,6 +109,14 @@ def test_nobody_registers_for_himself(town: World) -> None:
     assert town.points(f"resident:{LIU}") == 0
 
 
+def test_what_was_awarded_is_a_duplicate_whatever_the_office_closed_since(town: World) -> None:
+    till, told = town.till(), award(town)
+    assert till.outcome(told).outcome is OutcomeKind.POSTED
+    town.do(AllowCounterAwards(shop="shop-a", allowed=False))
+    assert till.outcome(told).outcome is OutcomeKind.DUPLICATE
+    assert town.points(f"resident:{ZHANG}") == 5
+
+
 def test_where_the_pool_does_not_allow_it_nothing_is_awarded(town: World) -> None:
     town.do(AllowCounterAwards(shop="shop-a", allowed=False))
     till = town.till()

@@ -104,6 +104,16 @@ def test_who_redeemed_for_whom_and_where_it_goes_stands_with_the_sale(town: Worl
     assert_clean(town)
 
 
+def test_what_was_booked_is_a_duplicate_whatever_the_office_closed_since(town: World) -> None:
+    """Its answer was lost, and the till tells it again in its next epoch."""
+    till, sale = town.till(), proxied(town)
+    assert till.outcome(sale).outcome is OutcomeKind.POSTED
+    town.do(AllowCounterAwards(shop="shop-a", allowed=False))
+    assert till.outcome(sale).outcome is OutcomeKind.DUPLICATE
+    assert till.outcome(proxied(town, LIU)).outcome is OutcomeKind.PARKED
+    assert_clean(town)
+
+
 def test_a_delivery_is_confirmed_once_or_becomes_late(town: World) -> None:
     till = town.till()
     first, second = proxied(town), proxied(town, LIU)
