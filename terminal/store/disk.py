@@ -20,8 +20,10 @@ PRAGMAS = {
     "busy_timeout": ("5000", 5000),
     "temp_store": ("MEMORY", 2),
     "wal_autocheckpoint": ("200", 200),
+    "cache_size": ("-512", -512),
 }
-"""What is asked for, and what must come back."""
+"""What is asked for, and what must come back. ``cache_size``: half a MiB a connection instead of
+two; the system keeps the file's pages anyway, and a till is a small computer."""
 
 
 class UnsafeDiskError(StoreFaultError):
