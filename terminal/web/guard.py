@@ -40,3 +40,12 @@ def foreign_post() -> bool:
     if request.method in {"GET", "HEAD"}:
         return False
     return request.mimetype not in {JSON, FILE} or request.headers.get(CSRF_HEADER) != "1"
+
+
+def foreign_look() -> bool:
+    """Whether another site's page asks for something of ours beside opening it. It could not read
+    the answer, but streams have a limit, and it would hold them all. A browser that does not say
+    where a request comes from is believed.
+    """
+    comes_from = request.headers.get("Sec-Fetch-Site", "none")
+    return comes_from == "cross-site" and request.headers.get("Sec-Fetch-Mode") != "navigate"

@@ -68,7 +68,7 @@ from terminal.web.bodies import (
     read_body,
 )
 from terminal.web.discounts import DiscountRoutes
-from terminal.web.guard import foreign_host, foreign_post
+from terminal.web.guard import foreign_host, foreign_look, foreign_post
 from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
 from terminal.web.last_run import LastRunRoutes
 from terminal.web.look_up_page import LookUpPage
@@ -385,6 +385,8 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
 def _refuse_foreign_host() -> Response | None:
     if foreign_host():
         return problem("foreign_host", "the Host header does not name this machine", 403)
+    if foreign_look():
+        return problem("foreign_request", "another site's page has no business here", 403)
     return None
 
 

@@ -81,6 +81,17 @@ def test_a_code_that_is_declined_at_the_orders_page_says_why(
     assert answer.get_json()["text"]
 
 
+def test_another_sites_page_holds_none_of_the_streams(client: FlaskClient) -> None:
+    """It may open ours, as a link does; what it embeds or streams is refused."""
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+    streams = [client.get("/api/events", headers=foreign) for _ in range(30)]
+    assert {each.status_code for each in streams} == {403}
+    assert client.get("/", headers=foreign | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
+    own = client.get("/api/events", headers={"Sec-Fetch-Site": "same-origin"}, buffered=False)
+    assert own.status_code == 200
+    own.close()
+
+
 def test_completing_twice_is_one_sale(shop: Shop, client: FlaskClient) -> None:
     screen = post(client, "/api/amount", text="12.60")
     for _ in range(2):
