@@ -12,6 +12,7 @@ from terminal.checkout.view import TillView
 from terminal.domain.notice import NoticeCode
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.sale import SaleState
+from terminal.domain.second_copy import CopyState
 
 BARCODES: Final = ("6999990000012", "6999990000029", "6999990000036", "6999990000043")
 WEIGHED: Final = ("greens", "seasonal-greens")
@@ -119,6 +120,8 @@ class Cashier:
                 total_fen=done.total_fen,
                 step=step,
             )
+            if after.second_copy == CopyState.GOOD:
+                self._witness.on_stick.add(sale_id)
             self._witness.called_off.pop(sale_id, None)
         elif after.notice is not None and after.notice.code == NoticeCode.STORE_UNSURE:
             self._witness.in_doubt.add(sale_id)  # the page said that nobody can know yet

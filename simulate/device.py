@@ -19,6 +19,7 @@ from simulate.clockwork import SeededIds, WorldClock
 from simulate.disk import Disk, Ends
 from simulate.network import Network, Wire
 from simulate.pool import HOST, Enrolled
+from simulate.sticks import SimulatedStick
 from terminal.bootstrap import StoppedError, sound_store
 from terminal.checkout.after_sale import AfterSale
 from terminal.checkout.page import Page
@@ -89,6 +90,8 @@ class Device:
 
     Attributes:
         is_on: the program runs.
+        stick: its second medium, where it has one.
+        is_dead: its card is gone for good.
         refused: why the last boot did not come to selling, "" where it did.
         asks_meanwhile: called while the till waits for the pool's answer.
     """
@@ -102,8 +105,11 @@ class Device:
         network: Network,
         clock: WorldClock,
         chance: Random,
+        stick: SimulatedStick | None = None,
     ) -> None:
         self.name = name
+        self.stick = stick
+        self.is_dead = False
         self.folder = folder
         self.enrolled = enrolled
         self.disk = Disk(folder, chance)
@@ -217,6 +223,8 @@ class Device:
             changes=self.changes,
             surroundings=self.surroundings,
         )
+        if self.stick is not None:
+            self._put_stick_in(self.stick)
         last_time = self.store.last_time()
         if last_time is not None:
             self.clock.not_before(last_time)
@@ -225,6 +233,15 @@ class Device:
                 self.clock.not_before(document.made_at)
         Spool(self.store).lose_interrupted()
         self.till.start(VERSION)
+
+    def _put_stick_in(self, stick: SimulatedStick) -> None:
+        stick.put_into(
+            self.store,
+            differing=lambda says: self._stop(Stop(StopCause.COPY_DIFFERS, says)),
+            cut_power=lambda: self.disk.end_now(Ends.POWER),
+        )
+        if (stop := self.quarantine.read()) is not None:
+            raise StoppedError(stop)
 
     def _sealer(self) -> Sealer:
         enrolled = self.enrolled

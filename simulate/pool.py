@@ -36,6 +36,9 @@ HOST: Final = "http://127.0.0.1:8800"
 DATABASE: Final = "pool.db"
 MERCHANTS: Final = ("shop-a", "shop-b")
 TERMINALS: Final = (("t-1", "shop-a"), ("t-2", "shop-b"), ("t-3", "shop-b"))
+HEIRS: Final = (("t-8", "shop-a"), ("t-9", "shop-b"))
+"""What replaces a dead terminal; switched on for nothing else."""
+
 RULES: Final = ("noise-mediation", "keeping-order", "river-patrol", "tidying", "community-patrol")
 RESIDENTS: Final = tuple(f"{0xA0 + number:016x}" for number in range(1, 6))
 CARDS: Final = tuple((f"{0xC0 + number:016x}", account) for number, account in enumerate(RESIDENTS))
@@ -141,6 +144,13 @@ class PoolServer:
         assert not isinstance(outcome, Refusal), outcome
         return outcome
 
+    def try_to_do(self, command: Struct) -> None:
+        """The operator enters something that may be refused."""
+        with writing(self.engine) as tx:
+            self._desk.submit(
+                tx, POOL, command, actor="operator:simulation", recorded_at=self.clock()
+            )
+
     def award(self, account: str, rule: str) -> None:
         """A resident has done something."""
         self.do(
@@ -198,6 +208,7 @@ class Template:
         server.do(command)
         _furnish(server, preset)
         self.enrolled = tuple(_enrol(server, *each, chance) for each in TERMINALS)
+        self.heirs = {shop: _enrol(server, name, shop, chance) for name, shop in HEIRS}
         with server.engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

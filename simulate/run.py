@@ -14,6 +14,8 @@ from simulate.device import Device
 from simulate.disk import DiskTrouble, Ends
 from simulate.network import Network
 from simulate.pool import RESIDENTS, RULES, Enrolled, Template
+from simulate.recovery import Technician
+from simulate.sticks import SimulatedStick, StickTrouble
 from simulate.verdict import Wrong, judge
 from simulate.witness import Witness
 from terminal.domain.notice import NoticeCode
@@ -42,6 +44,7 @@ class _Copy:
 
     images: dict[str, bytes]
     shown: set[object]
+    stick: dict[str, bytes] | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +74,11 @@ class Simulation:
         self._wrong: list[Wrong] = []
         self._step = 0
         terminals = self._chance.choice((1, 2, 2, 3))
-        self._places = [self._open(each) for each in template.enrolled[:terminals]]
+        self._heirs = template.heirs
+        self._places = [
+            self._open(each, stick=self._chance.random() < 0.5)
+            for each in template.enrolled[:terminals]
+        ]
         self._does: tuple[tuple[Callable[[], None], float], ...] = (
             (self._sell, 60),
             (self._synchronise, 14),
@@ -87,6 +94,9 @@ class Simulation:
             (self._tell_twice, 0.7),
             (self._roll_back, 0.6),
             (self._clone, 0.3),
+            (self._spoil_the_stick, 3),
+            (self._touch_the_stick, 3),
+            (self._lose_the_card, 0.4),
         )
 
     def play(self) -> Outcome:
@@ -110,6 +120,7 @@ class Simulation:
         counts = self._network.counts
         faults = self._faults + counts.lost + counts.late + counts.repeated
         faults += sum(place.device.disk.counts.troubles for place in self._places)
+        faults += sum(stick.troubles for _, stick in self._with_sticks())
         return Outcome(self._seed, len(self._witness.completed), faults, tuple(wrong))
 
     def close(self) -> None:
@@ -119,8 +130,10 @@ class Simulation:
         self._server.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _open(self, enrolled: Enrolled, name: str = "") -> _Place:
+    def _open(self, enrolled: Enrolled, name: str = "", *, stick: bool = False) -> _Place:
         name = name or enrolled.identity.terminal
+        mount = self._folder / "sticks" / name
+        terminal = enrolled.identity.terminal
         device = Device(
             name,
             self._folder / name,
@@ -128,11 +141,14 @@ class Simulation:
             network=self._network,
             clock=self._clock,
             chance=self._chance,
+            stick=SimulatedStick(mount, terminal, self._chance) if stick else None,
         )
         return _Place(device, Cashier(device, self._server, self._witness, self._chance))
 
     def _boot(self, place: _Place) -> None:
         device = place.device
+        if device.is_dead:
+            return
         behind = timedelta()
         if self._chance.random() < 0.15:
             behind = timedelta(minutes=self._chance.uniform(1, 300))
@@ -250,14 +266,64 @@ class Simulation:
         place = self._chance.choice(self._places)
         if not place.copies:
             return
-        copy = self._chance.choice(place.copies)
+        device, copy = place.device, self._chance.choice(place.copies)
+        if device.is_dead:
+            return
         self._faults += 1
-        self._witness.copied.add(place.device.enrolled.identity.terminal)
-        place.device.stop(images=copy.images)
-        place.device.quarantine.lift()
-        now = {shown.sale_id for shown in self._witness.of_device(place.device.name)}
-        self._witness.may_be_lost |= {each for each in now if each not in copy.shown}
+        stick, terminal = device.stick, device.enrolled.identity.terminal
+        now = {shown.sale_id for shown in self._witness.of_device(device.name)}
+        lost = {each for each in now if each not in copy.shown}
+        # A stick that has everything brings it back: nothing may be lost, and nothing may stop.
+        is_mended = stick is not None and stick.is_whole() and not device.is_stopped
+        if stick is not None and copy.stick is not None and self._chance.random() < 0.3:
+            stick.put_back(copy.stick)
+            self._witness.on_stick -= lost
+            is_mended = False
+        device.stop(images=copy.images)
+        device.quarantine.lift()
+        if not is_mended:
+            self._witness.copied.add(terminal)
+            self._witness.may_be_lost |= lost
         self._boot(place)
+
+    def _with_sticks(self) -> list[tuple[_Place, SimulatedStick]]:
+        return [(place, place.device.stick) for place in self._places if place.device.stick]
+
+    def _spoil_the_stick(self) -> None:
+        """It fails at its next write."""
+        if found := self._with_sticks():
+            _, stick = self._chance.choice(found)
+            stick.fail_once(self._chance.choice(list(StickTrouble)))
+
+    def _touch_the_stick(self) -> None:
+        """It is pulled out or put in, it hangs, or it is let go; the program looks every seconds."""
+        if not (found := self._with_sticks()):
+            return
+        place, stick = self._chance.choice(found)
+        luck = self._chance.random()
+        if luck < 0.3:
+            stick.move(plugged=not stick.is_plugged)
+        elif luck < 0.5:
+            stick.hangs = not stick.hangs
+            stick.troubles += 1
+        elif luck < 0.8:
+            stick.move(plugged=True)
+            stick.hangs = False
+        if place.device.is_on:
+            stick.copy()
+
+    def _lose_the_card(self) -> None:
+        """A card is dead for good; what its stick has is all that is left."""
+        found = [each for each in self._with_sticks() if not each[0].device.is_dead]
+        if not found:
+            return
+        (place, _), self._faults = self._chance.choice(found), self._faults + 1
+        device = place.device
+        device.stop(images={})
+        device.is_dead = True
+        self._witness.copied.add(device.enrolled.identity.terminal)
+        now = {shown.sale_id for shown in self._witness.of_device(device.name)}
+        self._witness.may_be_lost |= now - self._witness.on_stick
 
     def _clone(self) -> None:
         """Somebody puts a copy of the card into a second machine."""
@@ -275,11 +341,12 @@ class Simulation:
     def _see_what_died(self) -> None:
         for place in self._places:
             device = place.device
-            if device.disk.is_off():
+            if device.disk.is_off() and not device.is_dead:
                 images = device.stop()
                 if self._chance.random() < 0.5:
                     shown = {each.sale_id for each in self._witness.of_device(device.name)}
-                    place.copies.append(_Copy(images, set(shown)))
+                    there = device.stick.content() if device.stick is not None else None
+                    place.copies.append(_Copy(images, set(shown), there))
         if self._server.disk.is_off():
             self._server.restart()
 
@@ -289,8 +356,12 @@ class Simulation:
         self._server.disk.calm_down()
         self._network.deliver_late(all_of_them=True)
         for place in self._places:
+            if place.device.is_dead:
+                continue
             place.device.disk.calm_down()
             place.device.correct_clock()
+            if place.device.stick is not None:
+                place.device.stick.calm_down()
             if place.device.is_on:
                 place.device.stop()
             if not place.device.boot() and not place.device.is_stopped:
@@ -299,6 +370,18 @@ class Simulation:
         for place in self._places:
             if place.device.is_on:
                 self._tell_everything(place.device)
+        self._recover()
+
+    def _recover(self) -> None:
+        """What the sticks of dead and of stopped terminals have goes to the pool by another one."""
+        technician = Technician(self._server, self._network, self._clock)
+        for place, stick in self._with_sticks():
+            enrolled = place.device.enrolled
+            if place.device.is_dead or place.device.is_stopped:
+                stick.calm_down()
+                heir = self._heirs[enrolled.identity.shop]
+                technician.recover(stick, enrolled, heir, self._folder)
+        self._wrong += technician.wrong
 
     def _tell_everything(self, device: Device) -> None:
         for _ in range(QUIET_ROUNDS):

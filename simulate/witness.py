@@ -27,6 +27,7 @@ class Witness:
         called_off: sales that a page said had not happened, and why.
         returned: sales whose goods a page said had come back.
         in_doubt: sales whose button was pressed and no page came back.
+        on_stick: sales whose page said that a copy is on the stick; a dead card loses none.
         may_be_lost: sales that a rolled-back card has forgotten before the server heard.
         copied: terminals of whose card a copy was used; they may be stopped.
     """
@@ -36,6 +37,7 @@ class Witness:
     returned: dict[UUID, str] = field(default_factory=dict)
     in_doubt: set[UUID] = field(default_factory=set)
     may_be_lost: set[UUID] = field(default_factory=set)
+    on_stick: set[UUID] = field(default_factory=set)
     copied: set[str] = field(default_factory=set)
 
     def of_device(self, device: str) -> list[Shown]:

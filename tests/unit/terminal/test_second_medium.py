@@ -18,8 +18,9 @@ from terminal.domain.notice import NoticeCode
 from terminal.domain.second_copy import CopyState, NoSecondCopy
 from terminal.store.chain_check import Mark, set_mark
 from terminal.store.sealer import ChainHead
-from terminal.store.second_medium import CHUNK_RECORDS, SecondMedium
+from terminal.store.second_medium import SecondMedium
 from terminal.store.stick import FOLDER, Stick
+from terminal.store.stick_copier import CHUNK_RECORDS
 from terminal.store.tables import journal, outbox, sale
 from tests.support.shop import TERMINAL_KEY, Shop
 
