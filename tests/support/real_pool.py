@@ -116,17 +116,12 @@ class Pool:
             ).fetchall()
 
     def recoveries(self) -> list[dict[str, Any]]:
+        return self.waiting("terminal", "recoveries")
+
+    def waiting(self, *command: str) -> list[dict[str, Any]]:
+        """What a command lists, whose exit status says whether somebody should look."""
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "server",
-                "--config",
-                str(self.config),
-                "terminal",
-                "recoveries",
-                "--json",
-            ],
+            [sys.executable, "-m", "server", "--config", str(self.config), *command, "--json"],
             capture_output=True,
             text=True,
             timeout=WITHIN_S,
