@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from protocol.messages import OutcomeKind
+from server.directory.tables import shop, terminal
 from server.ledger.tables import entry
 from server.redemption.chain_tables import parked_booking
 from server.redemption.states import SaleState
@@ -121,6 +122,7 @@ def _asked(pool: str, statement: Statement, kind: str, own: Table) -> Select[Any
         .where(
             own.c.pool == pool,
             own.c.merchant == statement.merchant,
+            own.c.terminal.in_(_terminals_of(pool, statement.merchant)),  # refunds have its index
             *(own.c[each] == 0 for each in _MOVED),
             or_(
                 journal_record.c.outcome != OutcomeKind.PARKED.value,
@@ -130,6 +132,15 @@ def _asked(pool: str, statement: Statement, kind: str, own: Table) -> Select[Any
         )
     )
     return asked.where(sale.c.state == SaleState.CAPTURED.value) if is_sale else asked
+
+
+def _terminals_of(pool: str, merchant: str) -> Select[Any]:
+    own = and_(shop.c.pool == terminal.c.pool, shop.c.shop == terminal.c.shop)
+    return (
+        select(terminal.c.terminal)
+        .join(shop, own)
+        .where(terminal.c.pool == pool, shop.c.merchant == merchant)
+    )
 
 
 def _made(kind: str, row: Row[Any], statement: Statement) -> FreeTrade:
