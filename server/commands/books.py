@@ -22,7 +22,14 @@ from server.settlement.lines import lines_of
 from server.settlement.runs import Progress, drive, merchants_due
 from server.settlement.runs import preview as preview_run
 from server.settlement.statements import late_count, shares_of, statements_of
-from server.settlement.values import CloseRun, MerchantSettled, OpenRun, RunClosed, RunOpened
+from server.settlement.values import (
+    DOCUMENT_VERSION,
+    CloseRun,
+    MerchantSettled,
+    OpenRun,
+    RunClosed,
+    RunOpened,
+)
 
 _DEADLINE_S = 60.0
 """Settling waits its turn behind the shops' sales."""
@@ -61,6 +68,7 @@ def settle(context: CommandContext, through: datetime, preview: bool, as_json: b
             run=str(uuid7(now, context.randomness(10))),
             through=through.date(),
             opened_by=operator(),
+            document_version=DOCUMENT_VERSION,
         ),
     )
     assert isinstance(opened, RunOpened)

@@ -12,9 +12,9 @@ import re
 import msgspec
 
 from server.settlement.document import StatementDocument
+from server.settlement.values import FIRST_VERSION
 
 FORMAT_NAME = "huidian-statement"
-FORMAT_VERSION = 1
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LETTER_BITS = 5
@@ -26,13 +26,15 @@ _CODE_TAG = b"HUIDIAN1/statement-code\0"
 
 
 def payload_of(document: StatementDocument) -> bytes:
-    """All of the document as canonical JSON, with the name and version of the format."""
-    plain = {
-        "document": msgspec.to_builtins(document),
-        "format": FORMAT_NAME,
-        "version": FORMAT_VERSION,
-    }
-    return canonical(plain)
+    """All of the document as canonical JSON, with the format's name and the document's version:
+    the text that was signed when it was issued, for good.
+    """
+    plain = msgspec.to_builtins(document)
+    version = plain.pop("version")
+    if version == FIRST_VERSION:
+        for line in plain["lines"]:
+            del line["proof"]
+    return canonical({"document": plain, "format": FORMAT_NAME, "version": version})
 
 
 def canonical(plain: object) -> bytes:

@@ -1,15 +1,18 @@
 """A statement as JSON: its canonical text with the seal as one more member, the last."""
 
+from dataclasses import replace
+
 import msgspec
 
-from server.exports.canonical import FORMAT_NAME, FORMAT_VERSION
+from server.exports.canonical import FORMAT_NAME
 from server.settlement.document import StatementDocument
+from server.settlement.values import DOCUMENT_VERSION
 
 _SEAL_MEMBER = b',"seal":"'
 
 
 class NotThisFormat(ValueError):  # noqa: N818 - named as the sentence it states
-    """The text is no statement of the version that this program reads."""
+    """The text is no statement of a version that this program reads."""
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -27,12 +30,12 @@ def read_document(text: bytes) -> StatementDocument:
     """The document in a payload or in a JSON file; what is not looked at is the seal.
 
     Raises:
-        NotThisFormat: it is something else, or of another version.
+        NotThisFormat: it is something else, or of a version that is unknown here.
     """
     try:
         found = msgspec.json.decode(text, type=_Envelope)
     except msgspec.DecodeError as fault:
         raise NotThisFormat(str(fault)) from fault
-    if (found.format, found.version) != (FORMAT_NAME, FORMAT_VERSION):
+    if found.format != FORMAT_NAME or not 1 <= found.version <= DOCUMENT_VERSION:
         raise NotThisFormat(f"{found.format} {found.version}")
-    return found.document
+    return replace(found.document, version=found.version)

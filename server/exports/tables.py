@@ -17,6 +17,7 @@ from protocol.money import format_quantity, format_yuan
 from server.exports import words
 from server.exports.words import word
 from server.settlement.document import StatementDocument
+from server.settlement.values import FIRST_VERSION
 
 Cell = str | int | date | datetime | None
 Row = tuple[Cell, ...]
@@ -93,6 +94,8 @@ def tables_of(document: StatementDocument) -> Iterator[Table]:
 def table_of(document: StatementDocument, key: str) -> Table:
     """One table of rows, by the name of the document's field."""
     name, columns = _COLUMNS[key]
+    if document.version == FIRST_VERSION:
+        columns = [each for each in columns if each.field != "proof"]
     named = tuple(
         Column(each.field, document.unit_name, each.kind, each.says)
         if each.field == "points"

@@ -28,7 +28,14 @@ from server.settlement.statements import (
     statements_of,
 )
 from server.settlement.states_rights import portal_actor
-from server.settlement.values import CloseRun, OpenRun, RunClosed, RunOpened, SettleRefused
+from server.settlement.values import (
+    DOCUMENT_VERSION,
+    CloseRun,
+    OpenRun,
+    RunClosed,
+    RunOpened,
+    SettleRefused,
+)
 
 AT_ONCE_S = 8.0
 """How long one request settles before it shows how far it is."""
@@ -92,7 +99,12 @@ def _add_list(pages: Blueprint, portal: PortalServices) -> None:
             tell_refused(through.says)
             return redirect(url_for("console.runs_list"), 303)
         user = g.signed_in.user
-        command = OpenRun(run=portal.new_id(), through=through, opened_by=portal_actor(user))
+        command = OpenRun(
+            run=portal.new_id(),
+            through=through,
+            opened_by=portal_actor(user),
+            document_version=DOCUMENT_VERSION,
+        )
         outcome = portal.submit(user, command)
         if isinstance(outcome, SettleRefused):
             tell_refused(outcome.says)

@@ -1,12 +1,12 @@
 """A statement as everybody reads it: pages, files and checks are made of this and nothing else.
 
-Everything in it is frozen or follows from rows that never change, so that the same statement
-reads the same for good.
+Everything in it is frozen or follows from rows that never change, and it is written in the version
+in which it was issued, so that the same statement reads the same for good.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
@@ -45,7 +45,7 @@ from server.settlement.statements import (
 )
 from server.settlement.states_keys import ADJUSTMENT_KEY, BOUNCE_KEY, PAYMENT_KEY
 from server.settlement.unplaced import REFUND_KIND, SALE_KIND
-from server.settlement.values import Statement
+from server.settlement.values import FIRST_VERSION, Statement
 
 __all__ = [
     "AdjustmentRow",
@@ -78,6 +78,9 @@ def document_of(tx: Connection, pool: str, statement: str) -> StatementDocument 
     parts = parts_of(tx, pool, entries)
     free = free_of(tx, pool, found)
     trades = [each.trade for each in entries if each.trade is not None]
+    lines = lines_from(tx, pool, found, entries, parts=parts, free=free)
+    if found.document_version == FIRST_VERSION:
+        lines = [replace(each, proof="") for each in lines]
     totals = found.totals
     return StatementDocument(
         pool=pool,
@@ -121,7 +124,8 @@ def document_of(tx: Connection, pool: str, statement: str) -> StatementDocument 
         net_fen=totals.net_fen,
         closing_fen=found.closing_fen,
         coverage=coverage_of(tx, pool, found),
-        lines=tuple(lines_from(tx, pool, found, entries, parts=parts, free=free)),
+        lines=tuple(lines),
+        version=found.document_version,
     )
 
 

@@ -7,6 +7,8 @@ are what the pool pays the merchant, below zero what the merchant pays the pool.
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from server.settlement.values import DOCUMENT_VERSION
+
 
 @dataclass(frozen=True, slots=True)
 class TakingsRow:
@@ -136,7 +138,7 @@ class CoverageRow:
     parked_count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatementLine:
     """One thing that happened, from the sale to the ledger; amounts are its part of the totals,
     so a refund's are below zero. All lines together are the statement's totals, to the fen. A
@@ -157,7 +159,7 @@ class StatementLine:
     epoch: int
     seq: int
     receipt_no: str
-    proof: str
+    proof: str = ""
     entry_no: int
     transfer_nos: tuple[int, ...]
     occurred_at: datetime
@@ -182,6 +184,7 @@ class StatementDocument:
     `share_fen` - `minimum_fen` - `rent_fen`. `takings_fen` is cash: sales, less refunds, plus
     what was declared beyond them. `sales_count` and `refunds_count` are of those that moved
     points or money; the others are lines, and `free_count` of them sales.
+    `version` is the one it was issued in.
     """
 
     pool: str
@@ -221,6 +224,7 @@ class StatementDocument:
     closing_fen: int
     coverage: tuple[CoverageRow, ...]
     lines: tuple[StatementLine, ...]
+    version: int = DOCUMENT_VERSION
 
     @property
     def free_count(self) -> int:

@@ -33,7 +33,7 @@ from server.settlement.day_sums_entries import REFUND_KIND, SALE_KIND
 from server.settlement.figures import REFUND_KEY, SALE_KEY
 from server.settlement.statements import run_named, statements_of
 from server.settlement.unplaced import Trade
-from server.settlement.values import Statement
+from server.settlement.values import FIRST_VERSION, Statement
 
 _MOVED = ("points_for_goods", "points_for_money", "cash_fen", "reimbursement_fen")
 _PLACE = ("pool", "terminal", "epoch", "seq")
@@ -55,7 +55,11 @@ class FreeTrade:
 
 
 def free_of(tx: Connection, pool: str, statement: Statement) -> list[FreeTrade]:
-    """What stands on the statement and moved nothing, in the order of booking."""
+    """What stands on the statement and moved nothing, in the order of booking; on statements of
+    the first version nothing did.
+    """
+    if statement.document_version == FIRST_VERSION:
+        return []
     found: dict[str, FreeTrade] = {}
     for kind, own in ((SALE_KIND, sale), (REFUND_KIND, refund)):
         for which in _when(tx, pool, statement, own):

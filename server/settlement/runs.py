@@ -44,6 +44,7 @@ from server.settlement.statements import (
     statements_of,
 )
 from server.settlement.values import (
+    DOCUMENT_VERSION,
     CloseRun,
     LeftOpen,
     MerchantSettled,
@@ -91,7 +92,10 @@ def open_run(tx: Connection, stamp: FactStamp, command: OpenRun) -> RunOpened | 
     taken = run_named(tx, stamp.pool, command.run)
     if taken is not None:
         return run_is_taken(taken.run, taken.through)
-    run = Run(command.run, command.through, stamp.fact_no, command.opened_by, BY_MERCHANT)
+    version = command.document_version
+    assert 1 <= version <= DOCUMENT_VERSION, f"no version of statements: {version}"
+    opened_by = command.opened_by
+    run = Run(command.run, command.through, stamp.fact_no, opened_by, BY_MERCHANT, version)
     sum_all(tx, stamp.pool)
     write_run(tx, stamp, run)
     return RunOpened(run.run, run.through, again=False, is_closed=False)

@@ -96,6 +96,7 @@ def write_run(tx: Connection, stamp: FactStamp, run: Run) -> None:
             settled_at=stamp.recorded_at,
             settled_by=run.settled_by,
             manner=run.manner,
+            document_version=run.document_version,
         )
     )
 

@@ -27,7 +27,9 @@ _TOTALS = tuple(each.name for each in fields(Totals))
 _OF_ENTRY = ("key", "kind", "occurred_at", "recorded_at", "business_date", "fact_no", "memo")
 BY_MERCHANT = "by_merchant"
 AT_ONCE = "at_once"
-_STATEMENTS = select(statement_table, settlement_run.c.manner).join(
+_STATEMENTS = select(
+    statement_table, settlement_run.c.manner, settlement_run.c.document_version
+).join(
     settlement_run,
     and_(
         settlement_run.c.pool == statement_table.c.pool,
@@ -65,6 +67,7 @@ class Run:
     fact_no: int
     settled_by: str
     manner: str = AT_ONCE
+    document_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +294,7 @@ def _run(tx: Connection, wanted: Select[Any], pool: str) -> Run | None:
 
 
 def _as_run(row: Row[Any]) -> Run:
-    return Run(row.run, row.through, row.fact_no, row.settled_by, row.manner)
+    return Run(row.run, row.through, row.fact_no, row.settled_by, row.manner, row.document_version)
 
 
 def _statement(row: Row[Any]) -> Statement:
@@ -307,4 +310,5 @@ def _statement(row: Row[Any]) -> Statement:
         opening_fen=row.opening_fen,
         closing_fen=row.closing_fen,
         is_by_months=row.manner == BY_MERCHANT,
+        document_version=row.document_version,
     )

@@ -23,6 +23,7 @@ from server.settlement.values import ID_MAX, STATEMENT_ID_MAX
 # before it; what comes later with such a date is late, and goes into the next run.
 # `manner`: `at_once` made all statements in its own fact, each share rounded by itself;
 # `by_merchant` is opened, settles merchant by merchant, each in a fact of its own, and is closed.
+# `document_version` is how its statements are written, for good.
 settlement_run = Table(
     "settlement_run",
     metadata,
@@ -33,6 +34,7 @@ settlement_run = Table(
     Column("settled_at", UtcDateTime, nullable=False),
     Column("settled_by", String(128), nullable=False),
     Column("manner", String(16), nullable=False, server_default="at_once"),
+    Column("document_version", Integer, nullable=False, server_default="1"),
     PrimaryKeyConstraint("pool", "run", name="a_settlement_run_has_one_id"),
     UniqueConstraint("pool", "through", name="a_day_is_settled_through_once"),
     ForeignKeyConstraint(

@@ -9,6 +9,11 @@ from msgspec import Struct
 from server.facts import Refusal
 
 ID_MAX = 64
+FIRST_VERSION, DOCUMENT_VERSION = 1, 2
+"""How statements are written as documents (docs/statements.md): first, and if issued now. Those of
+a run stay in the version that it was opened with, so that what was signed and printed stays true.
+The first: lines without `proof`, and no lines for what moved neither points nor money.
+"""
 STATEMENT_ID_MAX = 80
 
 
@@ -30,11 +35,16 @@ class OpenRun(Struct, frozen=True, kw_only=True):
     """The command: begin to close the books through a business date.
 
     What facts before this one booked is in the run; what comes later is late for it.
+
+    Attributes:
+        document_version: how its statements are written; facts from before there were versions
+            say nothing, and theirs is the first.
     """
 
     run: str
     through: date
     opened_by: str
+    document_version: int = FIRST_VERSION
 
 
 class SettleMerchant(Struct, frozen=True, kw_only=True):
@@ -213,7 +223,7 @@ class Statement:
     """One merchant's statement of one period, as frozen.
 
     `is_by_months`: its shares are those of calendar months; those of runs that settled all at
-    once stand by themselves.
+    once stand by themselves. `document_version`: the one it was issued in (`DOCUMENT_VERSION`).
     """
 
     statement: str
@@ -227,3 +237,4 @@ class Statement:
     opening_fen: int
     closing_fen: int
     is_by_months: bool
+    document_version: int

@@ -7,25 +7,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import click
 import pytest
-from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
 
-from config.server import ServerSettings
 from protocol.keys import public_key_text
-from server.bootstrap.clock import system_clock
-from server.bootstrap.desk import make_desk
-from server.commands import books, statement_files
-from server.commands.context import CommandContext, CommandRefused, OpenedPool
+from server.commands import statement_files
 from server.db import create_all, metadata, open_engine, reading
-from server.directory.keys import PoolKeys
 from server.exports.canonical import payload_of
 from server.exports.json_file import read_document
 from server.settlement import statements_of
 from server.settlement.document import document_of
 from tests.unit.audit.pool_world import PoolWorld, small_history
+from tests.unit.exports.machine import Machine
 from tests.unit.exports.read_back import (
     TABLES,
     csv_tables,
@@ -52,41 +46,6 @@ def _opened(url: str) -> Engine:
     engine = open_engine(url)
     create_all(engine, metadata)
     return engine
-
-
-class Machine:
-    """Runs a command against a pool; a folder without one says so."""
-
-    def __init__(self, world: PoolWorld | None, folder: Path) -> None:
-        self.world = world
-        self._settings = ServerSettings(data_dir=folder)
-        self._group = click.Group()
-        books.register(self._group)
-        assert isinstance(self._group.commands["statement"], click.Group)
-        statement_files.register(self._group.commands["statement"])
-
-    def run(self, *arguments: str | Path) -> Result:
-        context = CommandContext(
-            settings=self._settings,
-            clock=system_clock,
-            randomness=bytes,
-            make_desk=make_desk,
-            open_pool=self._open,
-            create_pool=_never,
-            serve=lambda _opened: None,
-        )
-        return CliRunner().invoke(self._group, ["statement", *map(str, arguments)], obj=context)
-
-    def _open(self) -> OpenedPool:
-        if self.world is None:
-            raise CommandRefused("没有积分池 / no pool here")
-        root = self.world.root
-        keys = PoolKeys(root, self.world.issuer, self.world.issuer, b"m" * 32, b"s" * 32)
-        return OpenedPool(self.world.pool, self.world.engine, keys)
-
-
-def _never(*_arguments: object) -> OpenedPool:
-    raise AssertionError
 
 
 @pytest.fixture

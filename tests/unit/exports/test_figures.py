@@ -62,7 +62,7 @@ def test_json_is_the_whole_document_in_its_canonical_text(document: StatementDoc
 def test_json_of_another_version_is_not_read() -> None:
     payload = payload_of(example())
     with pytest.raises(NotThisFormat):
-        read_document(payload.replace(b'"version":1', b'"version":2'))
+        read_document(payload.replace(b'"version":2', b'"version":3'))
     with pytest.raises(NotThisFormat):
         read_document(b"{}")
 

@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[3]
 KINDS = list(StatementFormat)
 PUBLIC = ROOT_KEY.public_key()
 # The canonical text of a statement is what codes on paper were made from. If this changes,
-# FORMAT_VERSION has to change, and old codes have to be found by the old version's text.
-EXAMPLE_DIGEST = "411b1bede8ef37881668f7bb46db1715952abfbb3bc972ff0468aadcb1e3b776"
+# DOCUMENT_VERSION has to change, and the old version's text stays what it was: test_versions.
+EXAMPLE_DIGEST = "8f759dfe0da4941a53e1265d6c6b85184e5e10befc649b9a4b33a791bb59aa59"
 ALL_BYTES_UP_TO = 8_000
 
 

@@ -19,7 +19,7 @@ from server.redemption.order_states import OrderState
 from server.redemption.orders import order_id_of, order_of
 from server.settlement import runs
 from server.settlement.document import StatementDocument, document_of
-from server.settlement.values import CloseRun, OpenRun, RunClosed
+from server.settlement.values import DOCUMENT_VERSION, CloseRun, OpenRun, RunClosed
 from tests.unit.server.world import (
     TODAY,
     ZHANG,
@@ -151,7 +151,14 @@ def statement(world: World, merchant: str, *, days: float = 1) -> StatementDocum
     """Settles through today, and reads the merchant's statement."""
     through = world.clock().date()
     world.clock.move(days=days)
-    world.do(OpenRun(run=f"run-{through}", through=through, opened_by="财务"))
+    world.do(
+        OpenRun(
+            run=f"run-{through}",
+            through=through,
+            opened_by="财务",
+            document_version=DOCUMENT_VERSION,
+        )
+    )
     due = world.read(lambda tx: runs.merchants_due(tx, world.pool, f"run-{through}"))
     for _ in runs.drive(world.do, f"run-{through}", due):
         pass

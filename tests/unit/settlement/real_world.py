@@ -31,7 +31,7 @@ from server.facts import Failed, Refusal, Submission
 from server.redemption import Authorise, JournalRecord
 from server.settlement import runs
 from server.settlement.document import StatementDocument, document_of
-from server.settlement.values import CloseRun, OpenRun, RunClosed, RunOpened
+from server.settlement.values import DOCUMENT_VERSION, CloseRun, OpenRun, RunClosed, RunOpened
 from tests.unit.audit.pool_world import RESIDENT, SLOT_KID, PoolWorld
 
 BATCH = 200
@@ -224,7 +224,14 @@ class RealWorld(PoolWorld):
         return SlotEvidence(payload_hex=payload.hex())
 
     def run(self, through: date) -> RunClosed:
-        opened = self.tell(OpenRun(run=f"run-{through}", through=through, opened_by="财务"))
+        opened = self.tell(
+            OpenRun(
+                run=f"run-{through}",
+                through=through,
+                opened_by="财务",
+                document_version=DOCUMENT_VERSION,
+            )
+        )
         assert isinstance(opened, RunOpened)
         with reading(self.engine) as tx:
             due = runs.merchants_due(tx, self.pool, opened.run)

@@ -20,6 +20,7 @@ from server.redemption import tables as sales
 from server.settlement import agreeing, runs
 from server.settlement import settle as settlement
 from server.settlement.values import (
+    DOCUMENT_VERSION,
     CloseRun,
     OpenRun,
     RunClosed,
@@ -413,7 +414,14 @@ class World:
     def run(self, through: date, run: str = "", *, at: datetime | None = None) -> RunClosed:
         """Opens a run, settles everybody and closes it; a merchant without a contract is left."""
         self.now = at or max(self.now, closes_at(through, 3))
-        opened = self.tell(OpenRun(run=run or f"run-{through}", through=through, opened_by="财务"))
+        opened = self.tell(
+            OpenRun(
+                run=run or f"run-{through}",
+                through=through,
+                opened_by="财务",
+                document_version=DOCUMENT_VERSION,
+            )
+        )
         assert isinstance(opened, RunOpened), opened
         with reading(self.engine) as tx:
             due = runs.merchants_due(tx, POOL, opened.run)

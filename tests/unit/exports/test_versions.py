@@ -1,0 +1,160 @@
+"""A statement verifies for good as it was issued: its text stays in the version of its run."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from alembic import command
+from sqlalchemy import Engine, select
+
+from server.bootstrap.desk import make_desk
+from server.commands.audit import run_audit
+from server.db import metadata, open_engine, reading
+from server.db.migrate import MIGRATIONS, _config, upgrade
+from server.exports.canonical import code_of, payload_of
+from server.exports.json_file import read_document
+from server.exports.seal import StatementFormat, Verdict, verify_file
+from server.settlement import runs
+from server.settlement.document import StatementDocument
+from server.settlement.tables import settlement_run
+from server.settlement.values import CloseRun, OpenRun
+from tests.unit.audit.pool_world import RESIDENT
+from tests.unit.exports.conftest import ROOT_KEY, exported
+from tests.unit.exports.example import example
+from tests.unit.exports.machine import Machine
+from tests.unit.exports.read_back import csv_tables, pdf_text, xlsx_tables
+from tests.unit.settlement.real_world import RealWorld
+
+KINDS = list(StatementFormat)
+# What the example's text came to while there was one version only.
+FIRST_DIGEST = "988e10ab73b4b264811a4a08e7f1cce9c806ad9809dc6d4a5895f79cc4a565b3"
+BEFORE_VERSIONS = "0022"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pages_can_be_drawn(cjk_font: Path) -> None:
+    """The PDF needs a font."""
+
+
+def first_text(document: StatementDocument) -> bytes:
+    """The text of the first version, put together as it was then and not by what is tested."""
+    plain = msgspec.to_builtins(document)
+    del plain["version"]
+    for line in plain["lines"]:
+        del line["proof"]
+    whole = {"document": plain, "format": "huidian-statement", "version": 1}
+    return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def first_code(document: StatementDocument) -> str:
+    digest = hashlib.sha256(first_text(document)).digest()
+    return code_of(document.pool, document.statement, digest)
+
+
+def test_the_first_versions_text_is_what_it_always_was() -> None:
+    document = replace(example(), version=1)
+    assert payload_of(document) == first_text(document)
+    assert hashlib.sha256(payload_of(document)).hexdigest() == FIRST_DIGEST
+    assert payload_of(example()) != payload_of(document)
+
+
+def test_files_of_the_first_version_are_whole_and_show_no_column_that_it_did_not_have() -> None:
+    without = tuple(replace(line, proof="") for line in example().lines)
+    document = replace(example(), version=1, lines=without)
+    for kind in KINDS:
+        made = exported(document, kind)
+        assert verify_file(made.content, ROOT_KEY.public_key()).verdict is Verdict.WHOLE
+        assert made.seal.digest == FIRST_DIGEST
+    assert read_document(exported(document, StatementFormat.JSON).content) == document
+    for version, has_proof in ((document, False), (example(), True)):
+        csv, xlsx = (exported(version, kind).content for kind in (KINDS[2], KINDS[1]))
+        assert ("proof" in csv_tables(csv)["lines"][0]) is has_proof
+        assert ("proof" in xlsx_tables(xlsx)["lines"][0]) is has_proof
+        assert ("核验" in pdf_text(exported(version, StatementFormat.PDF).content)) is has_proof
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    url = f"sqlite:///{tmp_path}/pool.db"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_url")
+    opened = open_engine(url)
+    upgrade(opened, metadata)
+    yield opened
+    opened.dispose()
+
+
+def settled_as_before(world: RealWorld, through: date) -> None:
+    """A run by a command that knows no versions, as the log holds those of before."""
+    log = msgspec.json.encode(OpenRun(run="r-1", through=through, opened_by="财务"))
+    plain = msgspec.json.decode(log)
+    del plain["document_version"]
+    world.tell(msgspec.convert(plain, OpenRun))
+    with reading(world.engine) as tx:
+        due = runs.merchants_due(tx, world.pool, "r-1")
+    assert list(runs.drive(world.tell, "r-1", due))
+    world.tell(CloseRun(run="r-1", closed_by="财务"))
+
+
+def test_a_statement_of_before_keeps_its_code_when_later_ones_say_more(
+    engine: Engine, tmp_path: Path
+) -> None:
+    world = RealWorld(engine, "guanghui")
+    world.open_merchant("dian", "广惠小店一号")
+    world.give(RESIDENT, 500)
+    world.stall_sale("dian", world.amount("菜", 5_000), account=RESIDENT, points=100)
+    first_day = world.day
+    world.now += timedelta(days=1)
+    settled_as_before(world, first_day)
+    # As the server of before left its books: its runs had no version in the database.
+    with engine.begin() as tx:
+        command.downgrade(_config(tx, metadata, MIGRATIONS), BEFORE_VERSIONS)
+    upgrade(engine, metadata)
+
+    old = f"dian-{first_day:%Y%m%d}"
+    code = first_code(world.document(old))
+    machine = Machine(world, tmp_path)
+    for kind in KINDS:
+        written = machine.run("export", old, "--to", tmp_path / f"old.{kind}")
+        assert code in written.stdout, written.output
+
+    world.stall_sale("dian", world.amount("菜", 3_000), account=RESIDENT, points=50)
+    second_day = world.day
+    world.now += timedelta(days=1)
+    world.run(second_day)
+    new = world.document(f"dian-{second_day:%Y%m%d}")
+    assert [line.proof for line in new.lines] == ["B"]
+    assert new.version == 2
+    assert first_code(world.document(old)) == code
+    assert [line.proof for line in world.document(old).lines] == [""]
+
+    for kind in KINDS:
+        found = machine.run("verify", tmp_path / f"old.{kind}")
+        assert (found.exit_code, "与账上一致" in found.stdout) == (0, True), found.output
+    looked_up = machine.run("lookup", code)
+    assert (looked_up.exit_code, old in looked_up.stdout) == (0, True), looked_up.output
+    with reading(engine) as tx:
+        versions = select(settlement_run.c.document_version).order_by(settlement_run.c.through)
+        assert tx.execute(versions).scalars().all() == [1, 2]
+        audited = run_audit(tx, world.pool, make_desk)
+    assert {each.invariant: each.violations for each in audited if each.broken} == {}
+
+
+def test_a_version_that_nobody_knows_is_a_fault_and_opens_no_run(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/pool.db")
+    upgrade(engine, metadata)
+    world = RealWorld(engine, "guanghui")
+    day = world.day
+    world.now += timedelta(days=1)
+    for version in (0, 3):
+        unknown = OpenRun(run="r", through=day, opened_by="财务", document_version=version)
+        with pytest.raises(AssertionError, match="no version of statements"):
+            world.tell(unknown)
+    with reading(engine) as tx:
+        assert tx.execute(select(settlement_run)).all() == []
+    engine.dispose()
