@@ -22,3 +22,13 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def world(engine: Engine) -> World:
     return World(engine)
+
+
+@pytest.fixture(scope="session")
+def empty_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables, made once: each example begins with a copy."""
+    path = tmp_path_factory.mktemp("empty") / "pool.db"
+    engine = open_engine(f"sqlite:///{path}")
+    create_all(engine, metadata)
+    engine.dispose()
+    return path

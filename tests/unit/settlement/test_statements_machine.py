@@ -2,18 +2,15 @@
 partition the facts, daily and monthly cycles pay the same, and everything adds up to the ledger.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.commands.audit_clearing import check_clearing
 from server.commands.audit_statements import check_statements
-from server.db import create_all, metadata, open_engine, reading
+from server.db import reading
 from server.directory.contract_terms import Basis, ContractTerms, Cycle, ShareRule
 from server.ledger import Asset, balance
 from server.settlement.lines import lines_of
@@ -24,6 +21,7 @@ from server.settlement.statements import (
     statements_of,
     transfers_concerning,
 )
+from tests.unit.settlement.memory_world import fresh_world
 from tests.unit.settlement.world import World
 
 POOL = "guanghui"
@@ -52,15 +50,6 @@ tiers = st.lists(
         (i * 2_000 + (0 if i == 0 else step), bp) for i, (step, bp) in enumerate(made)
     )
 )
-
-
-@contextmanager
-def fresh_world() -> Iterator[World]:
-    with TemporaryDirectory() as folder:
-        engine = open_engine(f"sqlite:///{Path(folder) / 'pool.db'}")
-        create_all(engine, metadata)
-        yield World(engine, now=datetime(2026, 5, 1, 1, tzinfo=UTC))
-        engine.dispose()
 
 
 class History:
@@ -176,10 +165,11 @@ def check_partition(world: World, merchant: str) -> None:
 
 
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(steps, tiers, tiers, st.integers(1, 28), st.integers(0, 3_000), st.integers(0, 9_999))
 def test_statements_partition_whatever_happened_and_every_cycle_pays_the_same(
+    empty_books: Path,
     history: list[tuple[object, ...]],
     food: tuple[tuple[int, int], ...],
     medicine: tuple[tuple[int, int], ...],
@@ -189,7 +179,7 @@ def test_statements_partition_whatever_happened_and_every_cycle_pays_the_same(
 ) -> None:
     rules = (ShareRule(tiers=food), ShareRule(category="药品", basis=Basis.ALL, tiers=medicine))
     terms = ContractTerms(share=rules, share_min_fen=minimum_fen, rent_fen=rent_fen)
-    with fresh_world() as world:
+    with fresh_world(empty_books) as world:
         played = History(world, terms, changes_on)
         for step in history:
             played.play(step)
