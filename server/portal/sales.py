@@ -43,11 +43,14 @@ class LineDetail:
     """Everything about one line. ``of_receipt`` is the sale that a refund gives back of;
     ``payment`` is None where nothing was sold; ``proxy`` is there where a worker redeemed it for
     the resident. What moved nothing has no ``transfers``.
+    ``proof`` is the sale's grade, "" where there is none; also where the statement's version does
+    not say it.
     """
 
     of_receipt: str | None
     goods: tuple[Goods, ...]
     payment: Payment | None
+    proof: str
     account: str | None
     proxy: ProxySale | None
     record: RecordPlace | None
@@ -76,6 +79,7 @@ def line_detail(tx: Connection, pool: str, line: StatementLine, today: date) -> 
         of_receipt=of_receipt,
         goods=goods,
         payment=payment,
+        proof=sale.proof_grade or "" if sale is not None and refund is None else "",
         account=sale.account if sale is not None else None,
         proxy=proxy_sale_of(tx, pool, str(sale.sale_id), today) if sale is not None else None,
         record=_record(tx, pool, line),

@@ -13,6 +13,9 @@ from server.db import create_all, metadata, open_engine, reading
 from server.directory.commands import AgreeTerms
 from server.directory.contract_terms import ContractTerms, Cycle, ShareRule
 from server.ledger import Asset, balance
+from server.redemption.stock import stock_lines
+from server.reports.health import pool_health
+from server.reports.health_values import Concern, Health, Warned
 from tests.unit.settlement.real_world import RealWorld
 
 AFTERNOON = datetime(2026, 3, 2, 7, tzinfo=UTC)
@@ -75,6 +78,35 @@ def test_a3_a_free_service_is_counted_beside_one_for_points(tmp_path: Path) -> N
     clean(world)
 
 
+def health(world: RealWorld) -> Health:
+    with reading(world.engine) as tx:
+        return pool_health(tx, world.pool, date(2026, 3, 1), date(2026, 3, 31))
+
+
+def march(world: RealWorld) -> tuple[int, int, int, int | None]:
+    """Fen in and out, points redeemed, and the points that what came in pays for."""
+    (month,) = health(world).months
+    flow = month.flow
+    return flow.inflow_fen, flow.outflow_fen, flow.redeemed_points, month.covered_points
+
+
+def warned_of_march(world: RealWorld) -> list[Warned]:
+    return [each for each in health(world).warnings if each.concern in OF_FLOWS]
+
+
+def redeem_late(world: RealWorld, day: int, points: int) -> None:
+    """Sales for points alone that thirty stations tell late: hour by hour at most 100 at each."""
+    now, began = world.now, datetime(2026, 3, day, 1, tzinfo=UTC)
+    with world.together():
+        for number, start in enumerate(range(0, points, 100)):
+            world.now = began + timedelta(hours=number // 30)
+            some = min(100, points - start)
+            line = world.amount("菜", some * 10)
+            world.stall_sale(f"zhan-{number % 30 + 1:02d}", line, account=LIU, points=some)
+    world.now = now
+
+
+OF_FLOWS = {Concern.REDEEMED_ABOVE_INFLOW, Concern.FUND_BELOW_ZERO}
 KINDS = {"dian": (8, 90), "zhan": (30, 30), "guan": (12, 15)}
 """How many places of a kind there are, and how many times 100 points each of them takes."""
 
@@ -100,7 +132,7 @@ def test_a4_a_month_of_the_closed_loop_to_the_fen(tmp_path: Path) -> None:
                     )
                 )
         world.register(LIU, "binhe")
-        world.give(LIU, 200_000)
+        world.give(LIU, 220_000)
     began = datetime(2026, 3, 20, 7, tzinfo=UTC)
     with world.together():
         for hour in range(max(times for _, times in KINDS.values())):
@@ -137,9 +169,27 @@ def test_a4_a_month_of_the_closed_loop_to_the_fen(tmp_path: Path) -> None:
     assert {each.net_fen for each in made["guan"]} == {15_000}
     with reading(world.engine) as tx:
         fund = -balance(tx, world.pool, "pool_fund", Asset.FEN)
-    # In 21,600.00, out 18,000.00: the pool is up by 3,600.00.
+    # In 21,600.00, out 18,000.00: the pool is up by 3,600.00, and what came in covers 216,000.
     assert fund == 360_000
-    assert 960_000 + 1_200_000 == 216_000 * 10
+    assert march(world) == (2_160_000, 1_800_000, 180_000, 216_000)
+    assert warned_of_march(world) == []
+    # Terminals that were away bring the rest: up to what is covered, and one point beyond.
+    redeem_late(world, 30, 36_000)
+    assert march(world) == (2_160_000, 2_160_000, 216_000, 216_000)
+    assert warned_of_march(world) == []
+    redeem_late(world, 31, 1)
+    assert march(world) == (2_160_000, 2_160_010, 216_001, 216_000)
+    told, below_zero = warned_of_march(world)
+    assert (told.concern, told.month) == (Concern.REDEEMED_ABOVE_INFLOW, "2026-03")
+    assert below_zero.concern is Concern.FUND_BELOW_ZERO  # by the ten fen of that one point
+    assert "216001" in told.says
+    assert "216000" in told.says
+
+
+def stock_of(world: RealWorld) -> dict[str, int]:
+    """Thousandths of a unit of each item that is counted."""
+    with reading(world.engine) as tx:
+        return {each.item_id: each.level_milli for each in stock_lines(tx, world.pool)}
 
 
 def test_c2_goods_priced_in_points_at_their_cost(tmp_path: Path) -> None:
@@ -147,12 +197,13 @@ def test_c2_goods_priced_in_points_at_their_cost(tmp_path: Path) -> None:
     world.open_merchant("chaoshi", "网格积分超市", share_bp=0)
     for rule in ("early-fire", "guest-house", "haircut", "clean-up", "recommending"):
         world.award(1, rule)
-    lines = (
-        world.line("rice"),
-        world.line("detergent", line_no=2),
-        world.line("soy-sauce", line_no=3),
-    )
+    bought = ("rice", "detergent", "soy-sauce")
+    before = stock_of(world)
+    lines = [world.line(item, line_no=number) for number, item in enumerate(bought, start=1)]
     world.asked_sale("chaoshi", *lines, points=24)
+    one_less = {item: before[item] - 1_000 for item in bought}
+    assert stock_of(world) == before | one_less
+    assert set(before) > set(bought)
     world.now += timedelta(days=1)
     world.run(DAY)
     made = world.document("chaoshi-20260302")
