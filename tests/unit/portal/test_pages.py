@@ -171,7 +171,7 @@ def test_a_sale_that_moved_nothing_is_a_line_that_opens_to_its_goods(portal: Por
     sale = pool.sell(MERCHANT, pool.line("blood-pressure"))
     day = sale.business_date
     pool.now += timedelta(days=1)
-    pool.settle(day)
+    pool.run(day)
     client = portal.signed_in()
     statement = client.get(f"/portal/statements/{statement_id(day)}")
     shown = text_of(statement.text)

@@ -29,9 +29,7 @@ from server.directory import SignInRole
 from server.directory.commands import RegisterResident
 from server.facts import Failed, Refusal, Submission
 from server.redemption import Authorise, JournalRecord
-from server.settlement import runs
 from server.settlement.document import StatementDocument, document_of
-from server.settlement.values import DOCUMENT_VERSION, CloseRun, OpenRun, RunClosed, RunOpened
 from tests.unit.audit.pool_world import RESIDENT, SLOT_KID, PoolWorld
 
 BATCH = 200
@@ -222,24 +220,6 @@ class RealWorld(PoolWorld):
             index=1,
         )
         return SlotEvidence(payload_hex=payload.hex())
-
-    def run(self, through: date) -> RunClosed:
-        opened = self.tell(
-            OpenRun(
-                run=f"run-{through}",
-                through=through,
-                opened_by="财务",
-                document_version=DOCUMENT_VERSION,
-            )
-        )
-        assert isinstance(opened, RunOpened)
-        with reading(self.engine) as tx:
-            due = runs.merchants_due(tx, self.pool, opened.run)
-        for step in runs.drive(self.tell, opened.run, due):
-            assert step.of == len(due)
-        closed = self.tell(CloseRun(run=opened.run, closed_by="财务"))
-        assert isinstance(closed, RunClosed)
-        return closed
 
     def read(self, tx: Connection, statement: str) -> StatementDocument:
         found = document_of(tx, self.pool, statement)
