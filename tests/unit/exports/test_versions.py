@@ -33,7 +33,7 @@ from tests.unit.settlement.real_world import RealWorld
 KINDS = list(StatementFormat)
 # What the example's text came to while there was one version only.
 FIRST_DIGEST = "988e10ab73b4b264811a4a08e7f1cce9c806ad9809dc6d4a5895f79cc4a565b3"
-BEFORE_VERSIONS = "0022"
+BEFORE_VERSIONS = "0023"
 
 
 @pytest.fixture(scope="module", autouse=True)
