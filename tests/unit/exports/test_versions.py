@@ -108,6 +108,7 @@ def test_a_statement_of_before_keeps_its_code_when_later_ones_say_more(
     world.open_merchant("dian", "广惠小店一号")
     world.give(RESIDENT, 500)
     world.stall_sale("dian", world.amount("菜", 5_000), account=RESIDENT, points=100)
+    world.stall_sale("dian", world.amount("量血压", 0))
     first_day = world.day
     world.now += timedelta(days=1)
     settled_as_before(world, first_day)
@@ -124,14 +125,16 @@ def test_a_statement_of_before_keeps_its_code_when_later_ones_say_more(
         assert code in written.stdout, written.output
 
     world.stall_sale("dian", world.amount("菜", 3_000), account=RESIDENT, points=50)
+    world.stall_sale("dian", world.amount("量血压", 0))
     second_day = world.day
     world.now += timedelta(days=1)
     world.run(second_day)
     new = world.document(f"dian-{second_day:%Y%m%d}")
-    assert [line.proof for line in new.lines] == ["B"]
+    assert [(line.proof, line.takings_fen) for line in new.lines] == [("B", 2_500), ("", 0)]
     assert new.version == 2
     assert first_code(world.document(old)) == code
-    assert [line.proof for line in world.document(old).lines] == [""]
+    # No proof, and no line for what moved neither points nor money, as it was issued.
+    assert [(line.proof, line.takings_fen) for line in world.document(old).lines] == [("", 4_000)]
 
     for kind in KINDS:
         found = machine.run("verify", tmp_path / f"old.{kind}")
