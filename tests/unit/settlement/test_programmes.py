@@ -106,6 +106,23 @@ def redeem_late(world: RealWorld, day: int, points: int) -> None:
     world.now = now
 
 
+def health_turns_at_what_came_in(world: RealWorld) -> None:
+    """A4's month is sound with 180,000 and with 216,000 redeemed, and warned of from there on."""
+    assert march(world) == (2_160_000, 1_800_000, 180_000, 216_000)
+    assert warned_of_march(world) == []
+    # Terminals that were away bring the rest: up to what is covered, and one point beyond.
+    redeem_late(world, 30, 36_000)
+    assert march(world) == (2_160_000, 2_160_000, 216_000, 216_000)
+    assert warned_of_march(world) == []
+    redeem_late(world, 31, 1)
+    assert march(world) == (2_160_000, 2_160_010, 216_001, 216_000)
+    told, below_zero = warned_of_march(world)
+    assert (told.concern, told.month) == (Concern.REDEEMED_ABOVE_INFLOW, "2026-03")
+    assert below_zero.concern is Concern.FUND_BELOW_ZERO  # by the ten fen of that one point
+    assert "216001" in told.says
+    assert "216000" in told.says
+
+
 OF_FLOWS = {Concern.REDEEMED_ABOVE_INFLOW, Concern.FUND_BELOW_ZERO}
 KINDS = {"dian": (8, 90), "zhan": (30, 30), "guan": (12, 15)}
 """How many places of a kind there are, and how many times 100 points each of them takes."""
@@ -171,19 +188,7 @@ def test_a4_a_month_of_the_closed_loop_to_the_fen(tmp_path: Path) -> None:
         fund = -balance(tx, world.pool, "pool_fund", Asset.FEN)
     # In 21,600.00, out 18,000.00: the pool is up by 3,600.00, and what came in covers 216,000.
     assert fund == 360_000
-    assert march(world) == (2_160_000, 1_800_000, 180_000, 216_000)
-    assert warned_of_march(world) == []
-    # Terminals that were away bring the rest: up to what is covered, and one point beyond.
-    redeem_late(world, 30, 36_000)
-    assert march(world) == (2_160_000, 2_160_000, 216_000, 216_000)
-    assert warned_of_march(world) == []
-    redeem_late(world, 31, 1)
-    assert march(world) == (2_160_000, 2_160_010, 216_001, 216_000)
-    told, below_zero = warned_of_march(world)
-    assert (told.concern, told.month) == (Concern.REDEEMED_ABOVE_INFLOW, "2026-03")
-    assert below_zero.concern is Concern.FUND_BELOW_ZERO  # by the ten fen of that one point
-    assert "216001" in told.says
-    assert "216000" in told.says
+    health_turns_at_what_came_in(world)
 
 
 def stock_of(world: RealWorld) -> dict[str, int]:
