@@ -56,7 +56,8 @@ class Service:
     def _apply(
         self, tx: Connection, submissions: Sequence[Submission]
     ) -> list[Outcome | Exception]:
-        outcomes = self._desk.submit_many(tx, POOL, submissions)
+        several = len(submissions) > 1
+        outcomes = self._desk.submit_many(tx, POOL, submissions, as_a_whole=several)
         return [each.fault if isinstance(each, Failed) else each for each in outcomes]
 
 

@@ -110,7 +110,8 @@ class PoolWriter:
         if not places:
             return {}
         flat = [each for place in places for each in jobs[place].submissions]
-        outcomes = iter(self._desk.submit_many(tx, self._pool, flat))
+        # Of several jobs each is run again by itself, with its savepoint, where one is in the way.
+        outcomes = iter(self._desk.submit_many(tx, self._pool, flat, as_a_whole=len(jobs) > 1))
         answers: dict[int, Answer | Exception] = {}
         for place in places:
             own = [next(outcomes) for _ in jobs[place].submissions]

@@ -24,7 +24,7 @@ from server.directory.values import Answer
 from server.directory.values import Refused as DirectoryRefused
 from server.facts import FactDesk, FactStamp, Outcome
 from server.facts.refused import Refused
-from server.ledger import Asset, Normal, open_account
+from server.ledger import Asset, Normal, head_wish, open_account
 
 Command = TypeVar("Command", bound=msgspec.Struct)
 DirectoryHandler = Callable[[Connection, str, Command, datetime], Answer | phones.PhoneEnrolled]
@@ -32,7 +32,7 @@ DirectoryHandler = Callable[[Connection, str, Command, datetime], Answer | phone
 
 def make_desk() -> FactDesk:
     """A desk that applies every command of the server."""
-    desk = FactDesk()
+    desk = FactDesk(beside=head_wish)
     _at_desk(desk, c.AdoptPool, adopt_pool, opens=lambda _: pool_accounts())
     _at_desk(desk, c.TakeKeyList, issuers.take_key_list)
     _at_desk(desk, c.RegisterPlace, directory.register_place)

@@ -6,7 +6,7 @@ database themselves, have a savepoint each. Should what was tried in memory not 
 database, everything is undone and done again one by one, so that the fault is one fact's alone.
 """
 
-from collections.abc import Hashable, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -15,12 +15,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.exc import DBAPIError
 
 from server.db import dialect
-from server.db.bulk import Row, Savepoint, ask_all, kept_locked, planned_for_few_rows
-from server.db.working_set import NeedsSavepoint, Stored, WorkingSet, working
+from server.db.bulk import Row, Savepoint, kept_locked, planned_for_few_rows
+from server.db.working_set import NeedsSavepoint, Stored, Wish, WorkingSet, working
 from server.facts.tables import fact as fact_table
 from server.facts.tables import fact_head
 from server.facts.values import Expect, Fact, FactFault, Failed, Outcome, Refusal, Registered
@@ -29,6 +29,12 @@ _FACT = Stored(fact_table)
 _HEAD = Stored(fact_head, changes=("last_fact_no", "last_recorded_at", "standing_no"))
 _HEAD_FOR_FEW_ROWS = planned_for_few_rows(_HEAD.by_keys)
 _UNSETTLED = "huidian_unsettled"
+
+Beside = Callable[[WorkingSet], Wish | None]
+
+
+def nothing_beside(_books: WorkingSet) -> None:
+    """Nothing else is locked with a pool's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +86,33 @@ class Standing:
         return answers
 
 
+class NotAsAWhole(Exception):  # noqa: N818 - named as what the caller learns
+    """Facts that were to be applied as a whole are to be handed in one by one."""
+
+
 def apply_all(
-    tx: Connection, pool: str, handed: Sequence[Handed], known: Standing
+    tx: Connection,
+    pool: str,
+    handed: Sequence[Handed],
+    known: Standing,
+    *,
+    beside: Beside = nothing_beside,
+    as_a_whole: bool = False,
 ) -> list[Outcome | Failed]:
     """Appends and applies each in turn; one outcome for each, in their order.
 
+    `beside`: what else is locked with the pool's log, and read in the same statement.
+    `as_a_whole`: without a savepoint, which costs two statements; where anything stands in the
+    way, the caller rolls back and hands each in by itself.
+
     Raises:
         DBAPIError: the transaction is lost, or must be tried again as a whole.
+        Exception: with `as_a_whole`, whatever stood in the way.
     """
+    if as_a_whole:
+        return _Applying(tx, pool, known, beside=beside, in_memory=True).run_bare(handed)
     try:
-        return _Applying(tx, pool, known, in_memory=True).run(handed)
+        return _Applying(tx, pool, known, beside=beside, in_memory=True).run(handed)
     # Whatever it was: one of them is at fault, and alone each keeps its own.
     except Exception as fault:
         if is_lost(fault):
@@ -109,33 +132,70 @@ def is_lost(fault: Exception) -> bool:
 
 
 class _Applying:
-    """One run through handed facts, inside a savepoint of its own."""
+    """One run through handed facts."""
 
-    def __init__(self, tx: Connection, pool: str, known: Standing, *, in_memory: bool) -> None:
+    def __init__(
+        self,
+        tx: Connection,
+        pool: str,
+        known: Standing,
+        *,
+        in_memory: bool,
+        beside: Beside = nothing_beside,
+    ) -> None:
         self._tx = tx
         self._pool = pool
         self._known = known
         self._in_memory = in_memory
+        self._beside = beside
         self._head: Row = {}
 
     def run(self, handed: Sequence[Handed]) -> list[Outcome | Failed]:
-        outcomes: list[Outcome | Failed] = []
-        self._in_memory &= any(each.expect is not None for each in handed)
+        """Inside a savepoint of its own."""
         savepoint = Savepoint(self._tx, "facts")
         try:
-            self._head = _locked_head(self._tx, self._pool, for_few_rows=self._in_memory)
-            with working(self._tx, self._pool) as books:
-                for expect, some in groupby(handed, attrgetter("expect")):
-                    outcomes += self._apply_run(books, expect, list(some))
+            outcomes = self._run(handed)
         except Exception as fault:
             if not is_lost(fault):
                 savepoint.take_back()
             raise
-        if self._head["last_fact_no"] == 0:  # then its head was made here, for nothing
+        if self._made_for_nothing:
             savepoint.take_back()
         else:
             savepoint.release()
         return outcomes
+
+    def run_bare(self, handed: Sequence[Handed]) -> list[Outcome | Failed]:
+        """Without a savepoint.
+
+        Raises:
+            NotAsAWhole: the pool has no facts yet, and these left none.
+        """
+        outcomes = self._run(handed)
+        if self._made_for_nothing:
+            raise NotAsAWhole(self._pool)
+        return outcomes
+
+    @property
+    def _made_for_nothing(self) -> bool:
+        """Whether the pool's head was made here, and no fact came after it."""
+        return bool(self._head["last_fact_no"] == 0)
+
+    def _run(self, handed: Sequence[Handed]) -> list[Outcome | Failed]:
+        outcomes: list[Outcome | Failed] = []
+        self._in_memory &= any(each.expect is not None for each in handed)
+        with working(self._tx, self._pool) as books:
+            self._head = self._locked_head(books)
+            for expect, some in groupby(handed, attrgetter("expect")):
+                outcomes += self._apply_run(books, expect, list(some))
+        return outcomes
+
+    def _locked_head(self, books: WorkingSet) -> Row:
+        """The log's row, locked, and then what is locked beside it."""
+        if not self._in_memory:
+            return _locked_head(books, _HEAD.by_keys, None)
+        few = _HEAD_FOR_FEW_ROWS if self._tx.dialect.name == "postgresql" else _HEAD.by_keys
+        return _locked_head(books, few, self._beside(books))
 
     def _apply_run(
         self, books: WorkingSet, expect: Expect[Any] | None, handed: Sequence[Handed]
@@ -220,14 +280,13 @@ def _is_undone(handed: Handed, outcome: Outcome) -> bool:
     return isinstance(outcome, Refusal) and not handed.registered.keeps_refusals
 
 
-def _locked_head(tx: Connection, pool: str, *, for_few_rows: bool) -> Row:
-    locking = _HEAD.by_keys
-    if for_few_rows and tx.dialect.name == "postgresql":
-        locking = _HEAD_FOR_FEW_ROWS
-    ((*rows,),) = ask_all(tx, [(kept_locked(locking), {"pool": pool})])
+def _locked_head(books: WorkingSet, locking: Select[Any], beside: Wish | None) -> Row:
+    rows: list[Row] = []
+    head = Wish(kept_locked(locking), {"pool": books.pool}, rows.extend)
+    books.fulfil(head, beside)
     if not rows:
-        new = {"pool": pool, "last_fact_no": 0, "last_recorded_at": None, "standing_no": 0}
-        dialect.insert_or_ignore(tx, fact_head, new)
-        ((*rows,),) = ask_all(tx, [(kept_locked(locking), {"pool": pool})])
+        new = {"pool": books.pool, "last_fact_no": 0, "last_recorded_at": None, "standing_no": 0}
+        dialect.insert_or_ignore(books.tx, fact_head, new)
+        books.fulfil(head)
     (row,) = rows
     return {name: row[name] for name in ("pool", *_HEAD.changes)}

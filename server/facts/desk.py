@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from server.db.violation import Violation
-from server.facts.applying import Handed, Standing, apply_all
+from server.facts.applying import Beside, Handed, Standing, apply_all, nothing_beside
 from server.facts.tables import fact as fact_table
 from server.facts.tables import fact_head
 from server.facts.values import (
@@ -31,10 +31,12 @@ _CANNOT_BE_TAKEN = (FactFault, ValueError, TypeError, OverflowError, msgspec.Msg
 
 class FactDesk:
     """Knows every kind of fact and who applies it. Filled once, at start; then only read,
-    so one desk serves all threads.
+    so one desk serves all threads. `beside`: what kinds that are tried in memory lock next after
+    the pool's log, so that both are one statement.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, beside: Beside = nothing_beside) -> None:
+        self._beside = beside
         self._by_kind: dict[str, Registered] = {}
         self._by_type: dict[type[msgspec.Struct], Registered] = {}
         self._standing = Standing()
@@ -98,16 +100,25 @@ class FactDesk:
         return _or_raise(outcome)
 
     def submit_many(
-        self, tx: Connection, pool: str, submissions: Sequence[Submission]
+        self,
+        tx: Connection,
+        pool: str,
+        submissions: Sequence[Submission],
+        *,
+        as_a_whole: bool = False,
     ) -> list[Outcome | Failed]:
         """As `submit`, for one command after the other: the same numbers and the same books.
 
         One that faults is answered by what it raised; nothing of it is left and the others
         stand. When this returns everything is in the database, and nothing is committed.
 
+        `as_a_whole` is quicker, and for a caller who rolls back at any fault and then hands each
+        in by itself: what the database refuses is raised, where it would be one fact's alone.
+
         Raises:
             DBAPIError: the transaction is lost or must be tried again as a whole (a lock that
                 was not had, a deadlock, a connection that is gone).
+            Exception: with `as_a_whole`, whatever stood in the way.
         """
         handed: list[Handed | Failed] = []
         for each in submissions:
@@ -116,7 +127,12 @@ class FactDesk:
             except _CANNOT_BE_TAKEN as fault:
                 handed.append(Failed(fault))
         good = [each for each in handed if isinstance(each, Handed)]
-        outcomes = iter(apply_all(tx, pool, good, self._standing) if good else ())
+        beside = self._beside
+        outcomes = iter(
+            apply_all(tx, pool, good, self._standing, beside=beside, as_a_whole=as_a_whole)
+            if good
+            else ()
+        )
         return [next(outcomes) if isinstance(each, Handed) else each for each in handed]
 
     def submit_bytes(

@@ -5,7 +5,7 @@ transaction (`tx`, from `server.db.writing` or `run_writing`) and never commit.
 """
 
 from server.db.violation import Violation
-from server.ledger.accounts import lock_pool, open_account
+from server.ledger.accounts import head_wish, lock_pool, open_account
 from server.ledger.ahead import Ahead, read_ahead_in_books
 from server.ledger.books import (
     balance,
@@ -99,6 +99,7 @@ __all__ = [
     "cover",
     "entry_of",
     "fold",
+    "head_wish",
     "hold_of",
     "last_debit",
     "lock_pool",

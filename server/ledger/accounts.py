@@ -1,6 +1,6 @@
 """Opening accounts, and the order in which books are locked: the pool's row, then its accounts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -98,14 +98,25 @@ def locked_head(books: WorkingSet) -> Row:
     Raises:
         UnknownAccount: no account was ever opened in this pool.
     """
-    if books.noted(_IS_LOCKED) is None:
-        books.refresh()
-        books.load(LEDGER_HEAD, [()], by_keys=kept_locked(LEDGER_HEAD.by_keys))
-        books.note(_IS_LOCKED, value=True)
+    books.fulfil(head_wish(books))
     head = books.row(LEDGER_HEAD, ())
     if head is None:
         raise UnknownAccount(f"{books.pool}: no account was ever opened in this pool")
     return head
+
+
+def head_wish(books: WorkingSet) -> Wish | None:
+    """To lock the pool's row; None where it is. What was read before is forgotten at once."""
+    if books.noted(_IS_LOCKED) is not None:
+        return None
+    books.refresh()
+
+    def take(rows: Sequence[Row]) -> None:
+        for row in rows:
+            books.keep(LEDGER_HEAD, row)
+        books.note(_IS_LOCKED, value=True)
+
+    return Wish(kept_locked(LEDGER_HEAD.by_keys), {"pool": books.pool}, take)
 
 
 def locked_accounts(

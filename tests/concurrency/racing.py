@@ -8,7 +8,6 @@ from threading import Barrier, BrokenBarrierError, current_thread, main_thread
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from server.db.bulk import Row
@@ -46,9 +45,9 @@ def take_the_lock_off(patch: pytest.MonkeyPatch, *, first: int = _FACTS_BEFORE) 
     numbers = count(first)
     replace = WorkingSet.replace
 
-    def counted(_tx: Connection, pool: str, **_: object) -> Row:
+    def counted(books: WorkingSet, *_: object) -> Row:
         head = {"last_fact_no": next(numbers), "last_recorded_at": None, "standing_no": 0}
-        return {"pool": pool} | head
+        return {"pool": books.pool} | head
 
     def replace_but_the_head(books: WorkingSet, stored: Stored, row: Row) -> None:
         if stored is not applying._HEAD:
