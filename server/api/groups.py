@@ -26,6 +26,7 @@ from server.db import TryAgain, run_writing
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
+Work = Callable[[Connection, Sequence[Job]], Sequence[Answer | Exception]]
 
 MAX_WAITING = 512
 """Jobs in the queue; one more is told to try again."""
@@ -80,18 +81,21 @@ class GroupCommit(Generic[Job, Answer]):
 
     `work` runs jobs in the given transaction and answers one answer for each, in their order; an
     answer that is an `Exception` is raised for that job alone. It may be called again with the
-    same jobs, or with some of them, after a rollback.
+    same jobs, or with some of them, after a rollback. `carefully` does the same and takes longer:
+    several jobs that faulted together go that way once before each goes by itself.
     """
 
     def __init__(
         self,
         engine: Engine,
-        work: Callable[[Connection, Sequence[Job]], Sequence[Answer | Exception]],
+        work: Work[Job, Answer],
         *,
+        carefully: Work[Job, Answer] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._work = work
+        self._carefully = carefully
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket[Job, Answer]] = deque()
@@ -185,11 +189,12 @@ class GroupCommit(Generic[Job, Answer]):
                 group.append(ticket)
         return group
 
-    def _run(self, group: list[_Ticket[Job, Answer]]) -> None:
+    def _run(self, group: list[_Ticket[Job, Answer]], *, again: bool = False) -> None:
         """Give every ticket of the group its answer or its fault; none to whom was too late."""
         begun: list[_Ticket[Job, Answer]] = []
+        careful = self._carefully if again else None
         try:
-            answers = self._commit(group, begun)
+            answers = self._commit(group, begun, careful or self._work)
         except TryAgain as busy:
             for each in group:
                 each.fault = TryAgain(str(busy))
@@ -199,9 +204,11 @@ class GroupCommit(Generic[Job, Answer]):
             owners = begun or group
             if len(owners) == 1:
                 owners[0].fault = fault
+            elif self._carefully is not None and not again:
+                self._run(owners, again=True)
             else:
                 for each in owners:
-                    self._run([each])
+                    self._run([each], again=True)
         else:
             for each, answer in zip(begun, answers, strict=True):
                 if isinstance(answer, Exception):
@@ -210,21 +217,24 @@ class GroupCommit(Generic[Job, Answer]):
                     each.answers.append(answer)
 
     def _commit(
-        self, group: list[_Ticket[Job, Answer]], begun: list[_Ticket[Job, Answer]]
+        self,
+        group: list[_Ticket[Job, Answer]],
+        begun: list[_Ticket[Job, Answer]],
+        work: Work[Job, Answer],
     ) -> Sequence[Answer | Exception]:
         """Run those of the group who still have time, and commit. They are left in `begun`."""
 
-        def work(tx: Connection) -> Sequence[Answer | Exception]:
+        def work_begun(tx: Connection) -> Sequence[Answer | Exception]:
             now_s = self._clock()
             begun[:] = [
                 each for each in group if each.state is not _State.GONE and now_s < each.deadline_s
             ]
-            return self._work(tx, [each.job for each in begun]) if begun else ()
+            return work(tx, [each.job for each in begun]) if begun else ()
 
         # The youngest has the most time left. A leader may so outlast its own deadline by what
         # the youngest came later; its own job is not begun any more then.
         left_s = max(each.deadline_s for each in group) - self._clock()
-        return run_writing(self._engine, work, deadline_s=max(0.0, left_s))
+        return run_writing(self._engine, work_begun, deadline_s=max(0.0, left_s))
 
     def _hand_on(self, group: list[_Ticket[Job, Answer]], *, took_s: float) -> None:
         """Wake the group, whatever became of it, and let the oldest that waits lead."""

@@ -53,7 +53,7 @@ class PoolWriter:
         self._desk = desk
         self._request_age_s = request_age_s
         self._forgot_at: datetime | None = None
-        self._groups = GroupCommit[Job, Answer](engine, self._write)
+        self._groups = GroupCommit[Job, Answer](engine, self._write_whole, carefully=self._write)
 
     def ask(self, job: Job, *, within_s: float) -> Answer:
         """The job's answer, once it is committed; REPLAYED where its nonce was used before.
@@ -65,7 +65,13 @@ class PoolWriter:
         weight = Weight(1 + len(job.submissions), job.size_bytes)
         return self._groups.ask(job, weight, within_s=within_s)
 
-    def _write(self, tx: Connection, jobs: Sequence[Job]) -> list[Answer | Exception]:
+    def _write_whole(self, tx: Connection, jobs: Sequence[Job]) -> list[Answer | Exception]:
+        """As `_write`, and quicker: what the database refuses is the whole group's."""
+        return self._write(tx, jobs, as_a_whole=len(jobs) > 1)
+
+    def _write(
+        self, tx: Connection, jobs: Sequence[Job], *, as_a_whole: bool = False
+    ) -> list[Answer | Exception]:
         self._forget(tx, jobs[-1].signature.seen_at)
         refused = self._refused(tx, jobs)
         answers: dict[int, Answer | Exception] = {}
@@ -76,10 +82,10 @@ class PoolWriter:
             elif job.submissions:
                 facts.append(place)
             else:
-                answers |= self._apply(tx, jobs, facts)
+                answers |= self._apply(tx, jobs, facts, as_a_whole=as_a_whole)
                 facts.clear()
                 answers[place] = job.answer(tx, ())
-        answers |= self._apply(tx, jobs, facts)
+        answers |= self._apply(tx, jobs, facts, as_a_whole=as_a_whole)
         failed = [place for place, answer in answers.items() if isinstance(answer, Exception)]
         free_nonces(tx, self._pool, [jobs[place].signature for place in failed])
         return [answers[place] for place in range(len(jobs))]
@@ -104,14 +110,13 @@ class PoolWriter:
         return refused
 
     def _apply(
-        self, tx: Connection, jobs: Sequence[Job], places: Sequence[int]
+        self, tx: Connection, jobs: Sequence[Job], places: Sequence[int], *, as_a_whole: bool
     ) -> dict[int, Answer | Exception]:
         """All facts of the jobs at these places in one batch, then each job's answer."""
         if not places:
             return {}
         flat = [each for place in places for each in jobs[place].submissions]
-        # Of several jobs each is run again by itself, with its savepoint, where one is in the way.
-        outcomes = iter(self._desk.submit_many(tx, self._pool, flat, as_a_whole=len(jobs) > 1))
+        outcomes = iter(self._desk.submit_many(tx, self._pool, flat, as_a_whole=as_a_whole))
         answers: dict[int, Answer | Exception] = {}
         for place in places:
             own = [next(outcomes) for _ in jobs[place].submissions]

@@ -21,6 +21,7 @@ from server.awards.values import AwardProblem, Noted
 from server.directory import cut_off_hour
 from server.directory.accounts import OPENING_POINTS
 from server.facts import FactStamp
+from server.facts.actors import same_person
 from server.facts.refused import Refused, stands_for_another
 from server.ledger import EntryDraft, Posted, post
 
@@ -102,7 +103,7 @@ def approve_opening_correction(
             AwardProblem.UNKNOWN_CORRECTION,
             f"没有这笔更正：{command.correction}，请先提出 / nobody proposed {command.correction}",
         )
-    if found.proposed_by == stamp.actor:
+    if same_person(found.proposed_by, stamp.actor):
         return Refused(
             AwardProblem.SAME_PERSON,
             "提出的人不能自己批准，请另一个人来批准 / whoever proposed it cannot approve it;"

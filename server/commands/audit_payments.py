@@ -13,6 +13,7 @@ from server.db.paging import Tick, streamed, untold
 from server.db.violation import Violation
 from server.directory.accounts import BANK, POOL_FUND, merchant_account
 from server.directory.queries import merchants
+from server.facts.actors import same_person
 from server.ledger import Asset
 from server.ledger.tables import entry, transfer
 from server.settlement.day_sums_tables import placed_line
@@ -36,7 +37,6 @@ from server.settlement.states_keys import (
     PAYMENT_KEY,
     RECEIVED_CODE,
 )
-from server.settlement.states_rights import same_person
 from server.settlement.states_store import placed_from
 from server.settlement.states_tables import (
     adjustment_proposal,

@@ -4,6 +4,7 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from server.db import reading
+from server.facts.actors import same_person
 from server.facts.refused import Refused
 from server.portal.forms import Mistyped, command_of, reason_typed, typed, yuan_typed
 from server.portal.frame import tell_done
@@ -17,7 +18,7 @@ from server.settlement.disputes_values import (
     ProposeAdjustment,
     Verdict,
 )
-from server.settlement.states_rights import portal_actor, same_person
+from server.settlement.states_rights import portal_actor
 
 _FROM_MERCHANT, _APPROVED = "less", "approved"
 

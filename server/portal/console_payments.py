@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from protocol.business_day import business_date
 from server.db import reading
+from server.facts.actors import same_person
 from server.facts.refused import Refused
 from server.portal.forms import Mistyped, command_of, day_typed, reason_typed, typed, yuan_typed
 from server.portal.frame import merchant_name, tell_done, tell_refused
@@ -22,7 +23,7 @@ from server.settlement.payments_values import (
     WithdrawPayment,
 )
 from server.settlement.statements import statement_named
-from server.settlement.states_rights import portal_actor, same_person
+from server.settlement.states_rights import portal_actor
 from server.settlement.states_values import CarryForward
 
 _MIDNIGHT = 0

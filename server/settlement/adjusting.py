@@ -14,6 +14,7 @@ from protocol.money import format_yuan
 from server.directory.accounts import POOL_FUND, merchant_account
 from server.directory.queries import cut_off_hour
 from server.facts import FactDesk, FactStamp
+from server.facts.actors import same_person
 from server.facts.refused import Refused
 from server.ledger import Asset, EntryDraft, Leg, Posted, post
 from server.settlement.disputes_store import dispute_of, disputes_of_statement
@@ -27,7 +28,7 @@ from server.settlement.disputes_values import (
 )
 from server.settlement.states import StatementMove
 from server.settlement.states_keys import ADJUSTMENT_CODE, ADJUSTMENT_KEY, ADJUSTMENT_KIND
-from server.settlement.states_rights import refuse_all_but_operators, same_person
+from server.settlement.states_rights import refuse_all_but_operators
 from server.settlement.states_store import Placed, StateFault, move, placed_of
 from server.settlement.states_tables import adjustment_proposal, dispute_answer
 from server.settlement.states_values import SettlingDone, SettlingProblem

@@ -25,6 +25,7 @@ from server.directory.accounts import (
 )
 from server.directory.bearer import holder_account
 from server.facts import FactDesk, FactStamp
+from server.facts.actors import same_person
 from server.facts.refused import Refused, stands_for_another
 from server.ledger import (
     AlreadyPosted,
@@ -172,7 +173,7 @@ def approve_write_off(
         )
     if found.approved_by is not None:
         return FundDone(command.write_off, again=True)
-    if found.proposed_by == stamp.actor:
+    if same_person(found.proposed_by, stamp.actor):
         return Refused(
             FundProblem.SAME_PERSON,
             "提出的人不能自己批准，请另一个人来批准 / whoever proposed it cannot approve it;"

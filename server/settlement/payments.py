@@ -11,6 +11,7 @@ from protocol.money import format_yuan
 from server.directory.accounts import BANK, bank_accounts, merchant_account
 from server.directory.queries import cut_off_hour
 from server.facts import FactDesk, FactStamp
+from server.facts.actors import same_person
 from server.facts.refused import Refused, stands_for_another
 from server.ledger import (
     Asset,
@@ -43,7 +44,7 @@ from server.settlement.states_keys import (
     PAYMENT_KIND,
     RECEIVED_CODE,
 )
-from server.settlement.states_rights import refuse_all_but_finance, same_person
+from server.settlement.states_rights import refuse_all_but_finance
 from server.settlement.states_store import (
     Placed,
     StateFault,

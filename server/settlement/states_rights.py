@@ -53,15 +53,6 @@ def party_of(tx: Connection, pool: str, actor: str) -> Party | None:
     return Party(Side.FINANCE if known.role is SignInRole.FINANCE else Side.OPERATOR, None)
 
 
-def same_person(one: str, other: str) -> bool:
-    """Whether two actors are one person: a name counts once, whatever door it came through."""
-    return _name(one) == _name(other)
-
-
-def _name(actor: str) -> str:
-    return actor.partition(":")[2] or actor
-
-
 def refuse_all_but_operators(tx: Connection, pool: str, actor: str) -> Refused | None:
     """None for the pool's own people."""
     party = party_of(tx, pool, actor)

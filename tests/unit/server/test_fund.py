@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from config.server import ServerSettings
 from server.bootstrap.desk import make_desk
 from server.bootstrap.main import huidian_server
+from server.commands import submitting
 from server.commands.audit import run_audit
 from server.commands.context import CommandContext, OpenedPool
 from server.db import create_all, metadata, open_engine, reading, writing
@@ -189,10 +190,27 @@ def _nobody_serves(opened: OpenedPool) -> None:
     raise AssertionError(opened)
 
 
+def test_one_person_is_not_two_by_another_name_or_another_door(
+    overdrawn: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overdrawn.do(BANK)
+    overdrawn.do(GIFT)
+    overdrawn.do(SetAside(set_aside_id="s-1", amount_fen=1_050))
+    propose_it = ("write-off", "propose", ZHANG, "30", "--reason", "已搬走", "--id", "w-1")
+    assert run(overdrawn, *propose_it).exit_code == 0
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.setenv(name, "wu")
+    own = run(overdrawn, "write-off", "approve", "w-1")
+    assert (own.exit_code, "另一个人" in own.output) == (1, True)
+    through_the_page = f"portal:{submitting.machine_user()}"
+    other_door = by(overdrawn, through_the_page, ApproveWriteOff(write_off="w-1"))
+    assert reason(other_door) == FundProblem.SAME_PERSON
+
+
 def test_operators_do_all_of_it_by_command(
     overdrawn: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LOGNAME", "li")
+    monkeypatch.setattr(submitting, "machine_user", lambda: "li")
     assert run(overdrawn, "sponsor", "bank", "--name", "中牟农商行").exit_code == 0
     assert "收到 120000.00 元" in run(overdrawn, "gift", "bank", "120000").stdout
     assert run(overdrawn, "set-aside", "10.50", "--id", "s-1").stdout.startswith(
@@ -207,7 +225,7 @@ def test_operators_do_all_of_it_by_command(
     assert "离线透支 overdraft   30（1 人 / residents）" in waiting
     own = run(overdrawn, "write-off", "approve", "w-1")
     assert (own.exit_code, "另一个人" in own.output) == (1, True)
-    monkeypatch.setenv("LOGNAME", "wu")
+    monkeypatch.setattr(submitting, "machine_user", lambda: "wu")
     assert "已批准" in run(overdrawn, "write-off", "approve", "w-1").stdout
     told = json.loads(run(overdrawn, "fund", "--json").stdout)
     assert (told["reserve_fen"], told["written_off_points"]) == (750, 30)

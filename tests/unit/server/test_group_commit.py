@@ -218,11 +218,13 @@ def test_a_connection_lost_in_the_middle_of_a_group_loses_nobodys_request(
         till.record(sold(world, money_line("馒头", 50)))
     apply, killed = PoolWriter._apply, list[int]()
 
-    def killed_once(writer: PoolWriter, tx: Connection, jobs: Any, places: Any) -> Any:
+    def killed_once(
+        writer: PoolWriter, tx: Connection, jobs: Any, places: Any, *, as_a_whole: bool
+    ) -> Any:
         if len(jobs) == 3 and not killed:
             killed.append(len(jobs))
             kill_session_of(tx, engine)
-        return apply(writer, tx, jobs, places)
+        return apply(writer, tx, jobs, places, as_a_whole=as_a_whole)
 
     held = Held(world)
     monkeypatch.setattr(PoolWriter, "_apply", killed_once)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from config.server import ServerSettings
 from server.bootstrap.desk import make_desk
 from server.bootstrap.main import huidian_server
+from server.commands import submitting
 from server.commands.context import CommandContext, OpenedPool
 from server.directory.keys import make_keys
 from tests.unit.settlement.states_world import (
@@ -37,7 +38,7 @@ class Shell:
         self.monkeypatch = monkeypatch
 
     def run(self, who: str, *arguments: str) -> Result:
-        self.monkeypatch.setenv("LOGNAME", who)
+        self.monkeypatch.setattr(submitting, "machine_user", lambda: who)
         context = CommandContext(
             settings=ServerSettings(data_dir=self.folder),
             clock=lambda: self.world.now,
