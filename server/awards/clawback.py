@@ -139,7 +139,8 @@ def _clawed_back_before(
     if row.reason != command.reason:
         return Refused(
             AwardProblem.CONFLICT,
-            f"登记 {command.award_id} 已撤回（{row.reason}），没有改动"
-            f" / {command.award_id} was clawed back before; nothing was changed",
+            f"登记 {command.award_id} 已撤回（{row.reason}），与这次（{command.reason}）不同，没有改动"
+            f" / {command.award_id} was clawed back before ({row.reason}), asked was"
+            f" ({command.reason}); nothing was changed",
         )
     return ClawedBack(row.award_id, row.points, row.taken_points, row.owed_points, again=True)

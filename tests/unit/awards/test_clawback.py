@@ -98,7 +98,10 @@ def test_a_clawback_happens_once_and_keeps_its_reason(world: World) -> None:
     world.do(award("a-2", "sixty"))
     world.do(back("a-1"))
     assert world.do(back("a-1")) == ClawedBack("a-1", 100, 100, 0, again=True)
-    assert reason(world.submit(back("a-1", "别的原因"))) == "conflict"
+    other = world.submit(back("a-1", "别的原因"))
+    assert reason(other) == "conflict"
+    assert isinstance(other, Refused)
+    assert "别的原因" in other.says
     assert reason(world.submit(back("a-9"))) == "unknown_award"
     assert points(world) == Points(balance=60, issued=60)
 
