@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from server.db import writing
+from server.facts.actors import same_person
 from server.settlement import states_commands, states_values
 from server.settlement.states import (
     PaymentMove,
@@ -18,7 +19,7 @@ from server.settlement.states import (
     advance,
     advance_payment,
 )
-from server.settlement.states_rights import Party, Side, party_of, portal_actor, same_person
+from server.settlement.states_rights import Party, Side, party_of, portal_actor
 from server.settlement.states_values import (
     Lapsed,
     LapseStatements,
