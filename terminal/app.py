@@ -7,6 +7,7 @@ import socket
 import threading
 from types import FrameType
 from typing import Any, Final
+from wsgiref.types import WSGIApplication
 
 from flask import Flask, Response
 from waitress import create_server, wasyncore
@@ -118,12 +119,20 @@ def bind(host: str, port: int) -> socket.socket:
 class WebServer:
     """Serves an application on a socket of :func:`bind` until it is stopped."""
 
-    def __init__(self, app: Flask, listener: socket.socket, threads: int = WEB_THREADS) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        listener: socket.socket,
+        threads: int = WEB_THREADS,
+        *,
+        front: WSGIApplication | None = None,
+    ) -> None:
+        """``front`` stands before ``app`` and may give requests to another one."""
         self._streams: Streams = app.extensions[_STREAMS]
         self._stopping = threading.Event()
         self._sockets: dict[int, Any] = {}
         self._server = create_server(
-            app,
+            front or app,
             map=self._sockets,
             sockets=[listener],
             threads=threads,

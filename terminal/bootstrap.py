@@ -15,35 +15,29 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from config.load import ConfigError, load
 from config.terminal import TerminalSettings
 from drivers.registry import DeviceUrlError, open_display, open_printer, open_scanner
-from protocol.card_pin_hash import ArgonPinMaker
 from protocol.keys import pool_tag, read_public_key
 from terminal.app import PortInUseError, WebServer, bind, create_app
-from terminal.checkout.after_sale import AfterSale
-from terminal.checkout.discounts import Discounts
 from terminal.checkout.drawer import CashDrawer
 from terminal.checkout.last_run import LastRunDesk
-from terminal.checkout.page import Page
-from terminal.checkout.returns import Returns
-from terminal.checkout.till import Till
-from terminal.desks import Around, Desks, make_desks
 from terminal.diagnostics.desk import PrinterDesk
 from terminal.diagnostics.late_commands import CLOCK_OF, LateCommands
 from terminal.domain.changes import Changes, Surroundings
-from terminal.domain.ports import Receipts, StoreFaultError, TerminalIdentity
+from terminal.domain.ports import StoreFaultError, TerminalIdentity
 from terminal.domain.stand_in import ImageTrust
 from terminal.domain.stopped import Stop, StopCause
-from terminal.makers import choose_wall, discount_rules, make_clock, make_papers, system_wall
+from terminal.fitting import Parts, fit_out
+from terminal.makers import choose_wall, make_clock, make_papers, system_wall
 from terminal.pool.breaker import Breaker
 from terminal.pool.link import EnrolmentError, HttpLink, PoolLink, enrol
+from terminal.practising.switch import PracticeSwitch
+from terminal.practising.world import FromShop
 from terminal.receipts.coded import CodedReceipts, page_of
-from terminal.shifts.staff import Staff
 from terminal.store.chain_check import ChainCheck
 from terminal.store.challenges import KeptCertificates
 from terminal.store.draft import DraftFile
-from terminal.store.identity import SystemIds, load_identity, save_identity, save_key
+from terminal.store.identity import load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
-from terminal.store.people import ArgonPins
 from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import Sealer
 from terminal.store.second_medium import SecondMedium
@@ -52,6 +46,7 @@ from terminal.store.sqlite import DATABASE_FILE, SqliteStore
 from terminal.store.stick import Stick
 from terminal.web.routes import WebDesk
 from terminal.web.stopped import create_stopped_app
+from terminal.web.streams import Streams
 from terminal.workers.chain import ChainRound
 from terminal.workers.displaying import DisplayRound
 from terminal.workers.drafting import DraftRound
@@ -128,12 +123,10 @@ class Terminal:
         self._workers: list[Worker] = []
         self._second: SecondMedium | None = None
         self.link = self._make_link(settings, identity, key)
-        self._staff = self._make_staff(settings, identity)
-        tag = pool_tag(read_public_key(identity.root_key))
-        self._certificates = KeptCertificates(settings.data_dir, key, tag)
-        page_address = page_of(settings.server_url, settings.receipt_page)
-        receipts = CodedReceipts(make_papers(settings), key, tag, page_address)
-        self.till, after_sale, returns, page = self._make_till(settings, identity, receipts)
+        keeper = DraftFile(settings.data_dir)
+        self._last_run = LastRunDesk(self.store, self.clock, keeper)
+        desk = self._fit_out(settings, identity, key)
+        self.till = desk.till
         self._add_second_medium(settings, identity)
         if (stop := self._quarantine.read()) is not None:  # the second medium knows better
             listener.close()
@@ -143,31 +136,12 @@ class Terminal:
         self._add_workers(settings, identity)
         self._display = open_display(settings.display)
         if self._display is not None:
-            showing = DisplayRound(display=self._display, view=page.view, changes=self.changes)
+            showing = DisplayRound(display=self._display, view=desk.page.view, changes=self.changes)
             self._workers.append(Worker("display", showing))
-        keeper = DraftFile(settings.data_dir)
-        self._last_run = LastRunDesk(self.store, self.clock, keeper)
         self._drafting = DraftRound(keeper, self.till.snapshot, self.changes)
-        desks = self._make_desks(settings, identity)
-        desk = WebDesk(
-            till=self.till,
-            discounts=Discounts(self.till.desk, discount_rules(settings), self._staff),
-            page=page,
-            after_sale=after_sale,
-            returns=returns,
-            shifts=desks.shifts,
-            staff=self._staff,
-            orders=desks.orders,
-            awarding=desks.awarding,
-            proxies=desks.proxies,
-            prices=desks.prices,
-            store=self.store,
-            changes=self.changes,
-            clock=self.clock,
-            default_language=settings.language,
-            last_run=self._last_run,
-        )
-        self.web = WebServer(create_app(desk, self._devices), listener)
+        app = create_app(desk, self._devices)
+        self._practice.connect(desk, app)
+        self.web = WebServer(app, listener, front=self._practice)
 
     def run(self) -> None:
         """Recover what a stop left open, start the workers, serve, and stop in good order."""
@@ -193,6 +167,7 @@ class Terminal:
             self._second.close()
         if self._display is not None:
             self._display.close()
+        self._practice.close()
         self.store.close()
         self._lock.close()
 
@@ -219,89 +194,44 @@ class Terminal:
             note_server=note_server,
         )
 
-    def _make_desks(self, settings: TerminalSettings, identity: TerminalIdentity) -> Desks:
-        around = Around(
-            identity=identity,
-            store=self.store,
-            clock=self.clock,
-            ids=SystemIds(),
-            papers=make_papers(settings),
-            staff=self._staff,
-            surroundings=self.surroundings,
-            trust=self.trust,
-            wake_workers=self._wake,
-            is_stopped=self.till.is_stopped,
-            changes=self.changes,
-            sale_desk=self.till.desk,
+    def _fit_out(
+        self, settings: TerminalSettings, identity: TerminalIdentity, key: Ed25519PrivateKey
+    ) -> WebDesk:
+        """The shop's till, and the switch to the one for practice."""
+        tag = pool_tag(read_public_key(identity.root_key))
+        self._certificates = KeptCertificates(settings.data_dir, key, tag)
+        page_address = page_of(settings.server_url, settings.receipt_page)
+        papers = make_papers(settings)
+        streams = Streams()
+        self._practice = PracticeSwitch(
+            FromShop(
+                settings=settings,
+                identity=identity,
+                store=self.store,
+                clock=self.clock,
+                streams=streams,
+            )
         )
-        desks = make_desks(around, self.link)
-        self.till.code_taker = desks.takes
-        self.till.proxy_problem = desks.proxies.problem
-        return desks
-
-    def _make_staff(self, settings: TerminalSettings, identity: TerminalIdentity) -> Staff:
-        return Staff(
-            store=self.store,
-            clock=self.clock,
-            hasher=ArgonPins(),
-            changes=self.changes,
-            wake_workers=self._wake,
-            refund_limit_fen=settings.refund_limit_fen,
-            refund_limit_points=settings.refund_limit_points,
-            shop=identity.shop,
+        return fit_out(
+            Parts(
+                settings=settings,
+                identity=identity,
+                store=self.store,
+                pool=self.link,
+                receipts=CodedReceipts(papers, key, tag, page_address),
+                papers=papers,
+                clock=self.clock,
+                changes=self.changes,
+                surroundings=self.surroundings,
+                trust=self.trust,
+                wake_workers=self._wake,
+                challenger=self._certificates,
+                drawer=CashDrawer(fitted=settings.drawer),
+                last_run=self._last_run,
+                streams=streams,
+                practising=self._practice,
+            )
         )
-
-    def _make_till(
-        self, settings: TerminalSettings, identity: TerminalIdentity, receipts: Receipts
-    ) -> tuple[Till, AfterSale, Returns, Page]:
-        ids = SystemIds()
-        drawer = CashDrawer(fitted=settings.drawer)
-        rules = discount_rules(settings)
-        till = Till(
-            drawer=drawer,
-            identity=identity,
-            store=self.store,
-            pool=self.link,
-            receipts=receipts,
-            clock=self.clock,
-            ids=ids,
-            changes=self.changes,
-            wake_workers=self._wake,
-            at_till=self._staff.at_till,
-            challenger=self._certificates,
-            pin_maker=ArgonPinMaker(),
-            refuses_uncopied=settings.second_medium_failed == "refuse",
-            trust=self.trust,
-            rules=rules,
-        )
-        after_sale = AfterSale(
-            identity=identity,
-            store=self.store,
-            receipts=receipts,
-            wake_workers=self._wake,
-        )
-        returns = Returns(
-            identity=identity,
-            store=self.store,
-            pool=self.link,
-            receipts=receipts,
-            clock=self.clock,
-            ids=ids,
-            wake_workers=self._wake,
-            is_stopped=till.is_stopped,
-            drawer=drawer,
-            approvals=self._staff,
-        )
-        page = Page(
-            identity=identity,
-            till=till,
-            store=self.store,
-            clock=self.clock,
-            changes=self.changes,
-            surroundings=self.surroundings,
-            rules=rules,
-        )
-        return till, after_sale, returns, page
 
     def _add_second_medium(self, settings: TerminalSettings, identity: TerminalIdentity) -> None:
         if settings.second_medium is None:
@@ -357,7 +287,7 @@ class Terminal:
         if scanner is None:
             self.surroundings.note(scanner=NO_DEVICE)
         else:
-            scanning = ScanRound(scanner, self.till, self.surroundings, self._devices.echo())
+            scanning = ScanRound(scanner, self._practice, self.surroundings, self._devices.echo())
             self._workers.append(Worker("scanner", scanning))
 
 

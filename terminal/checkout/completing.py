@@ -34,7 +34,9 @@ class Completing:
         *,
         drawer: CashDrawer,
         at_till: Callable[[], str | None],
+        practice: bool = False,
     ) -> None:
+        self._practice = practice
         self._at_till = at_till
         self._drawer = drawer
         self._identity = identity
@@ -65,6 +67,7 @@ class Completing:
                 limits=policy.limits,
                 evidence=evidence,
                 cashier=self._at_till(),
+                practice=self._practice,
             )
             work.journal(captured, moment)
             if isinstance(code, PhoneCode):

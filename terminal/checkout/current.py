@@ -86,8 +86,11 @@ def completed_sale(
     limits: Limits,
     evidence: Evidence | None,
     cashier: str | None = None,
+    practice: bool = False,
 ) -> SaleCaptured:
-    """The sale as its record keeps it. ``day`` is the business date."""
+    """The sale as its record keeps it. ``day`` is the business date; one in ``practice`` would be
+    in nobody's books even if its record came to the server.
+    """
     return SaleCaptured(
         sale_id=sale.sale_id,
         receipt_no=receipt_no,
@@ -105,6 +108,7 @@ def completed_sale(
         evidence=evidence,
         proof_grade=proof_grade(evidence) if evidence else None,
         cashier=cashier,
+        practice=practice,
         discounts=sale.basket.frozen_discounts(),
         presented_by=sale.acting.proxy.worker if sale.acting else None,
         beneficiary=sale.acting.beneficiary if sale.acting else None,

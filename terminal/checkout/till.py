@@ -84,6 +84,7 @@ class Till:
         challenger: Challenger | None = None,
         rules: DiscountRules = NO_ROUNDING,
         pin_maker: PinMaker | None = None,
+        practice: bool = False,
     ) -> None:
         self._identity = identity
         self._store = store
@@ -91,7 +92,13 @@ class Till:
         self._pins = CardPins(store, clock, pin_maker, wake_workers) if pin_maker else None
         self._asking = Asking(identity, store, clock, trusted, challenger, pins=self._pins)
         self._completing = Completing(
-            identity, store, receipts, self._asking, drawer=drawer, at_till=at_till
+            identity,
+            store,
+            receipts,
+            self._asking,
+            drawer=drawer,
+            at_till=at_till,
+            practice=practice,
         )
         self._pool = pool
         self._clock = clock

@@ -10,11 +10,27 @@ from protocol.discounts import MAX_REASON_CHARS, DiscountKind
 from protocol.money import format_yuan
 from terminal.checkout.discounts import Discounts
 from terminal.checkout.view import DiscountView, TillView
+from terminal.domain.notice import NoticeCode
 from terminal.web.bodies import ShortText, read_body
 from terminal.web.language import later, say
 
 WHOLE_BP: Final = 10_000
 BP_A_HUNDREDTH_OF_A_FOLD: Final = 10
+
+DISCOUNT_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
+    NoticeCode.FOLDS_WRONG: (
+        later("打几折要填 0.1 到 9.9。"),
+        later("九折请填 9，八五折请填 8.5。"),
+    ),
+    NoticeCode.DISCOUNT_TOO_LARGE: (
+        later("减的钱比商品还贵，或商品是用{unit}换的，不能减。"),
+        later("请重新输入，或换一样商品。"),
+    ),
+    NoticeCode.DISCOUNT_NEEDS_OWNER: (
+        later("这一单的折扣超过收银员的限额。"),
+        later("请按“折扣”重新填，让店主输 PIN 码；或去掉折扣。"),
+    ),
+}
 
 
 class DiscountBody(Struct, frozen=True, forbid_unknown_fields=True):

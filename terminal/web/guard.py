@@ -12,6 +12,9 @@ from flask import request
 CSRF_HEADER: Final = "X-Huidian"
 """A page of another origin cannot send it: its browser would ask first, and gets no leave."""
 
+MODE_HEADER: Final = "X-Huidian-Mode"
+"""Which till the page that sends this shows, see :mod:`terminal.domain.practising`."""
+
 JSON: Final = "application/json"
 FILE: Final = "application/octet-stream"
 """A file as it is. What our page's program may send is told by the header alone."""

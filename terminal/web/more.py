@@ -35,8 +35,11 @@ MENU: Final = (
     Entry("/more/prices", later("价目"), later("从文件换价目、改价、存成文件，要店主 PIN 码")),
     Entry("/more/shift", later("班次"), later("开班、X 报表、数钱交班、Z 报表")),
     Entry("/more/look-up", later("查卡"), later("卡扫不出来时按卡号查，要店主同意")),
+    Entry("/more/practice", later("练习"), later("学着收银：不扣{unit}，不记账，不打印")),
     Entry("/more/staff", later("人员"), later("换人收银、店主和收银员的 PIN 码")),
 )
+
+NOT_PRACTISED: Final = frozenset({"/more/awards", "/more/proxies"})
 
 
 class Said(Struct, frozen=True, kw_only=True):
@@ -51,19 +54,30 @@ class Said(Struct, frozen=True, kw_only=True):
 class MorePages:
     """What all pages behind 更多 need."""
 
-    def __init__(self, page: Page, note: Callable[[], None]) -> None:
+    def __init__(self, page: Page, note: Callable[[], None], *, practice: bool = False) -> None:
         self._page = page
         self._note = note
+        self._practice = practice
 
     def menu(self) -> str:
-        unit: dict[str, str | int] = {"unit": unit_of(self._page.view())}
-        entries = [Entry(x.href, say(x.name, unit), say(x.about)) for x in MENU]
+        unit: dict[str, str | int] = {"unit": self.unit()}
+        entries = [Entry(x.href, say(x.name, unit), say(x.about, unit)) for x in self._menu()]
         return self.show("menu", at_menu=True, entries=entries)
+
+    def _menu(self) -> tuple[Entry, ...]:
+        if not self._practice:
+            return MENU
+        # No worker of the pool can sign in there: the pool's office gave them their PINs.
+        return tuple(x for x in MENU if x.href not in NOT_PRACTISED)
 
     def show(self, name: str, **values: object) -> str:
         """A page of this name."""
-        values = {"unit": unit_of(self._page.view()), **values}
+        values = {"unit": self.unit(), **values}
         return render_template(f"more/{name}.html", language=language_now(), **values)
+
+    def unit(self) -> str:
+        """What the pool calls its points, in the language of this request."""
+        return unit_of(self._page.view())
 
     def words(self, notice: Notice) -> Words:
         view = NoticeView(

@@ -23,7 +23,7 @@ What is not answered 200 has the body ``{"problem": …, "says": …}``. A refus
 is no problem: it is a notice on the screen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,6 +48,7 @@ from terminal.checkout.till import Till
 from terminal.domain.changes import Changes
 from terminal.domain.notice import NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Store, StoreFaultError
+from terminal.domain.practising import SHOP, PracticeTill, Practising
 from terminal.prices.desk import PriceDesk
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
@@ -68,13 +69,14 @@ from terminal.web.bodies import (
     read_body,
 )
 from terminal.web.discounts import DiscountRoutes
-from terminal.web.guard import foreign_host, foreign_look, foreign_post
+from terminal.web.guard import MODE_HEADER, foreign_host, foreign_look, foreign_post
 from terminal.web.language import LANGUAGE_COOKIE, LANGUAGES, language_now, later, say
 from terminal.web.last_run import LastRunRoutes
 from terminal.web.look_up_page import LookUpPage
 from terminal.web.more import MorePages
 from terminal.web.orders_page import OrdersPage
 from terminal.web.parked import ParkedRoutes
+from terminal.web.practice_page import PracticePage, practice_screen
 from terminal.web.prices_page import PricesPage
 from terminal.web.proxies_page import ProxiesPage
 from terminal.web.qr import qr_svg
@@ -122,6 +124,13 @@ class WebDesk:
     default_language: str
     streams: Streams = field(default_factory=Streams)
     last_run: LastRunDesk | None = None
+    practising: Practising | None = None
+    practice: PracticeTill | None = None
+    mode: str = SHOP
+
+    def is_on(self) -> bool:
+        """Whether this is the till at which pages and scanner are."""
+        return self.practising is None or self.practising.mode() == self.mode
 
 
 def store_fault() -> Problem:
@@ -136,13 +145,14 @@ class TillRoutes:
     def __init__(self, desk: WebDesk) -> None:
         self._desk = desk
         # Names this run: a page that sees another one knows that the program was started anew.
-        self._boot = desk.clock.moment().at.isoformat()
+        self._boot = f"{desk.mode} {desk.clock.moment().at.isoformat()}"
 
     def screen(self) -> Screen:
         """The screen as it should be now, in the language of this request."""
         catalogue = self._desk.store.documents().catalogue
         revision, person = self._desk.store.own_revision(), self._desk.staff.at_till()
-        return screen_of(self._desk.page.view(), catalogue, self._boot, revision, person)
+        screen = screen_of(self._desk.page.view(), catalogue, self._boot, revision, person)
+        return screen if self._desk.practice is None else practice_screen(screen)
 
     def answer(self) -> Response:
         return json_answer(self.screen())
@@ -184,11 +194,16 @@ class TillRoutes:
             streams,
             screen,
             lambda: msgspec.json.encode(store_fault()),
-            request.environ.get("waitress.client_disconnected", lambda: False),
+            self._reader_gone(),
         )
         response = Response(keep_request(pushed), mimetype="text/event-stream")
         response.call_on_close(streams.leave)
         return response
+
+    def _reader_gone(self) -> Callable[[], bool]:
+        """Or at the wrong till: the page then asks again, and begins anew at the other one."""
+        closed = request.environ.get("waitress.client_disconnected", lambda: False)
+        return lambda: closed() or not self._desk.is_on()
 
     def catalogue(self) -> Response:
         store, view = self._desk.store, self._desk.page.view()
@@ -354,21 +369,9 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/return": returns.look,
         "/api/refund": returns.refund,
     }
-    more = MorePages(desk.page, desk.changes.note)
-    shift_page = ShiftPage(desk.shifts, desk.store, desk.page, more)
+    more = MorePages(desk.page, desk.changes.note, practice=desk.practice is not None)
     reading["/more"] = more.menu
-    staff_page = StaffPage(desk.staff, more)
-    for looked, done in (
-        shift_page.rules(),
-        staff_page.rules(),
-        OrdersPage(desk.orders, more).rules(),
-        AwardsPage(desk.awarding, desk.staff, desk.page, more).rules(),
-        ProxiesPage(desk.proxies, desk.staff, desk.page, more).rules(),
-        PricesPage(desk.prices, more).rules(),
-        LookUpPage(CardLookUp(desk.store, desk.clock, desk.staff), desk.page, more).rules(),
-        ReportPage(desk.store, desk.clock, desk.page, more).rules(),
-        LastRunRoutes(desk.last_run, desk.till, desk.page, routes.answer).rules(),
-    ):
+    for looked, done in _pages_behind(desk, more, routes):
         reading |= looked
         changing |= done
     for path, function in reading.items():
@@ -377,9 +380,41 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         blueprint.add_url_rule(path, function.__name__, function, methods=["POST"])
     blueprint.before_app_request(_refuse_foreign_host)
     blueprint.before_request(_refuse_foreign_post)
+    _mark_pages(blueprint, desk, more)
     blueprint.register_error_handler(BadBodyError, _bad_body)
     blueprint.register_error_handler(StoreFaultError, routes.on_store_fault)
     return blueprint
+
+
+Rules = tuple[Mapping[str, Callable[[], Response | str]], Mapping[str, Callable[[], Response]]]
+
+
+def _pages_behind(desk: WebDesk, more: MorePages, routes: TillRoutes) -> tuple[Rules, ...]:
+    """What is looked at and what is pressed on the pages behind 更多."""
+    return (
+        ShiftPage(desk.shifts, desk.store, desk.page, more).rules(),
+        StaffPage(desk.staff, more).rules(),
+        OrdersPage(desk.orders, more).rules(),
+        AwardsPage(desk.awarding, desk.staff, desk.page, more).rules(),
+        ProxiesPage(desk.proxies, desk.staff, desk.page, more).rules(),
+        PricesPage(desk.prices, more).rules(),
+        LookUpPage(CardLookUp(desk.store, desk.clock, desk.staff), desk.page, more).rules(),
+        ReportPage(desk.store, desk.clock, desk.page, more).rules(),
+        PracticePage(desk.practising, desk.practice, more).rules(),
+        LastRunRoutes(desk.last_run, desk.till, desk.page, routes.answer).rules(),
+    )
+
+
+def _mark_pages(blueprint: Blueprint, desk: WebDesk, more: MorePages) -> None:
+    """Every page says which till it shows, and every press is asked for it."""
+    blueprint.before_request(lambda: _refuse_other_mode(desk.mode))
+    blueprint.app_context_processor(
+        lambda: {
+            "mode": desk.mode,
+            "practising": desk.practice is not None,
+            "practice_unit": more.unit,
+        }
+    )
 
 
 def _refuse_foreign_host() -> Response | None:
@@ -395,6 +430,16 @@ def _refuse_foreign_post() -> Response | None:
         says = "a POST needs Content-Type: application/json and X-Huidian: 1"
         return problem("foreign_request", says, 403)
     return None
+
+
+def _refuse_other_mode(mode: str) -> Response | None:
+    """A press on a page of the other till: it was meant for what stood there."""
+    if request.method in {"GET", "HEAD"} or request.headers.get(MODE_HEADER, SHOP) == mode:
+        return None
+    says = later("练习已经结束，这一下没有算数。请按“回收银台”，看清再按一次。")
+    if mode != SHOP:
+        says = later("已经换到练习，这一下没有算数。请按“回收银台”，看清再按一次。")
+    return problem("other_mode", say(says), 409)
 
 
 def _bad_body(error: BadBodyError) -> Response:

@@ -16,8 +16,10 @@ from terminal.domain.notice import NoticeCode
 from terminal.domain.scan import PaymentBrand
 from terminal.domain.second_copy import CopyState
 from terminal.web.counter_words import COUNTER_NOTICES
+from terminal.web.discounts import DISCOUNT_NOTICES
 from terminal.web.language import day_text, language_now, later, say
 from terminal.web.parked import PARKED_NOTICES
+from terminal.web.practice_words import PRACTICE_NOTICES
 from terminal.web.price_words import PRICE_NOTICES
 
 
@@ -74,17 +76,6 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     ),
     NoticeCode.AMOUNT_TOO_LARGE: Words(
         later("金额太大，一笔最多 50000 元。"), later("请看看是不是多按了，重新输入。")
-    ),
-    NoticeCode.FOLDS_WRONG: Words(
-        later("打几折要填 0.1 到 9.9。"), later("九折请填 9，八五折请填 8.5。")
-    ),
-    NoticeCode.DISCOUNT_TOO_LARGE: Words(
-        later("减的钱比商品还贵，或商品是用{unit}换的，不能减。"),
-        later("请重新输入，或换一样商品。"),
-    ),
-    NoticeCode.DISCOUNT_NEEDS_OWNER: Words(
-        later("这一单的折扣超过收银员的限额。"),
-        later("请按“折扣”重新填，让店主输 PIN 码；或去掉折扣。"),
     ),
     NoticeCode.QUANTITY_WRONG: Words(
         later("数量不对。"), later("请填大于 0 的数，例如 1 或 1.3。")
@@ -275,7 +266,14 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.STOPPED: Words(later("这台终端的流水要核对，已停止收款。"), later("请联系技术员。")),
     **{
         code: Words(*said)
-        for code, said in (COUNTER_NOTICES | PARKED_NOTICES | PRICE_NOTICES).items()
+        for some in (
+            COUNTER_NOTICES,
+            DISCOUNT_NOTICES,
+            PARKED_NOTICES,
+            PRACTICE_NOTICES,
+            PRICE_NOTICES,
+        )
+        for code, said in some.items()
     },
 }
 """All but DECLINED, whose words are in :data:`DECLINES`."""

@@ -1,7 +1,8 @@
 """Takes scans from the scanner to the till, or to the technician who watches them."""
 
+from typing import Protocol
+
 from drivers.ports import Scan, ScanDamaged, Scanner, ScannerState, ScanOverflow
-from terminal.checkout.till import Till
 from terminal.domain.changes import Surroundings
 from terminal.domain.notice import NoticeCode, NoticeLevel
 from terminal.domain.scan_echo import ScanEcho
@@ -9,11 +10,21 @@ from terminal.domain.scan_echo import ScanEcho
 READ_FOR_S = 0.5
 
 
+class ScanTaker(Protocol):
+    """Whichever till the scanner's reads are for."""
+
+    def scan(self, text: str) -> None:
+        """Take what was read."""
+
+    def say(self, code: NoticeCode, level: NoticeLevel) -> None:
+        """Show the cashier why nothing could be read."""
+
+
 class ScanRound:
     """One round of the scanner's worker. What was scanned is never logged."""
 
     def __init__(
-        self, scanner: Scanner, till: Till, surroundings: Surroundings, echo: ScanEcho
+        self, scanner: Scanner, till: ScanTaker, surroundings: Surroundings, echo: ScanEcho
     ) -> None:
         self._scanner = scanner
         self._echo = echo
