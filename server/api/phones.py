@@ -45,6 +45,7 @@ from server.directory.phones import (
     phone_invitations_named,
     phone_of,
 )
+from server.directory.values import masked_name
 from server.facts.refused import Refused
 from server.ledger import spendable
 from server.reports.record import record_lines
@@ -226,11 +227,6 @@ def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datet
         ),
         server_time=int(now.timestamp()),
     )
-
-
-def masked_name(name: str) -> str:
-    """A name as others may see it: the first character, the rest as stars."""
-    return name[:1] + "*" * (len(name) - 1)
 
 
 def _slots(  # noqa: PLR0917 - what stands in a slot

@@ -63,7 +63,7 @@ from server.ledger import (
 )
 
 HANDED_ON_CODE = "handed_on"
-_CLEARED = "handover_cleared"
+CLEARED_CODE = "handover_cleared"
 
 _MoveId = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
@@ -312,8 +312,8 @@ def _move_points(
     )
     if legs:
         draft = EntryDraft(
-            key=f"{_CLEARED}:{move}",
-            kind=_CLEARED,
+            key=f"{CLEARED_CODE}:{move}",
+            kind=CLEARED_CODE,
             occurred_at=stamp.recorded_at,
             business_date=today,
             legs=legs,

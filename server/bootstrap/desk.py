@@ -25,6 +25,7 @@ from server.directory.values import Refused as DirectoryRefused
 from server.facts import FactDesk, FactStamp, Outcome
 from server.facts.refused import Refused
 from server.ledger import Asset, Normal, head_wish, open_account
+from server.reports import record_printing
 
 Command = TypeVar("Command", bound=msgspec.Struct)
 DirectoryHandler = Callable[[Connection, str, Command, datetime], Answer | phones.PhoneEnrolled]
@@ -78,6 +79,7 @@ def make_desk() -> FactDesk:
     bearer_moves.register(desk)
     temporary_cards.register(desk)
     counter.register(desk)
+    record_printing.register(desk)
     return desk
 
 

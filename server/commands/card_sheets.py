@@ -10,6 +10,7 @@ from server.commands.codes import card_payload, issue_card
 from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.db import reading
 from server.directory import Card, Resident, cards, pool_terms, residents
+from server.directory.values import masked_name
 from server.exports.card_sheet import CARDS_A_PAGE, PrintedCard, card_sheet_pdf
 from server.exports.fonts import HOW_TO_GET_A_FONT, find_page_font
 
@@ -87,8 +88,3 @@ def _printed(
         unit_name=unit_name,
         digits=to_digits(card_payload(context, card)),
     )
-
-
-def masked_name(name: str) -> str:
-    """A name as whoever finds the card may see it: the first character, the rest as stars."""
-    return name[:1] + "*" * (len(name) - 1)

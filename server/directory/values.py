@@ -308,3 +308,8 @@ class SignIn:
     role: SignInRole
     merchant: str | None
     password_hash: str
+
+
+def masked_name(name: str) -> str:
+    """A name as whoever finds a paper may see it: the first character, the rest as stars."""
+    return name[:1] + "*" * (len(name) - 1)

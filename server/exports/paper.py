@@ -1,4 +1,4 @@
-"""Pages of A4 with Chinese text: tables that run over pages under a repeated header.
+"""Pages of A4 or A5 with Chinese text: tables that run over pages under a repeated header.
 
 Nothing is cut: text that is too wide for its column goes on in the next row of it. All text is
 11 points or more.
@@ -7,17 +7,28 @@ Nothing is cut: text that is too wide for its column goes on in the next row of 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from fpdf import FPDF, XPos, YPos
 
 from server.exports.fonts import PageFont
 
+
+class PaperSize(StrEnum):
+    """What a printer at an office has in its trays; the text is as large on both."""
+
+    A4 = "A4"
+    A5 = "A5"
+
+
 MARGIN_MM = 14
 WIDTH_MM = 210 - 2 * MARGIN_MM
+"""Of A4 between its margins."""
 TEXT_PT = 11
 LINE_MM = 5.6
 PADDING_MM = 1.2
 
+_SIZES_MM = {PaperSize.A4: (210.0, 297.0), PaperSize.A5: (148.0, 210.0)}
 _FOOTER_MM = 20
 _FONT = "page"
 _BLACK, _RED, _GREY = (0, 0, 0), (176, 0, 0), (70, 70, 70)
@@ -66,8 +77,15 @@ class Paper(FPDF):
         footing: stands at the bottom of every page, left of the page number.
     """
 
-    def __init__(self, font: PageFont, made_at: datetime, running_title: str, footing: str) -> None:
-        super().__init__(format="A4")
+    def __init__(
+        self,
+        font: PageFont,
+        made_at: datetime,
+        running_title: str,
+        footing: str,
+        size: PaperSize = PaperSize.A4,
+    ) -> None:
+        super().__init__(format=_SIZES_MM[size])
         self.running_title = running_title
         self.footing = footing
         self._char_mm: dict[tuple[float, str], float] = {}
@@ -85,8 +103,8 @@ class Paper(FPDF):
         if self.page_no() > 1:
             self.size(TEXT_PT)
             self.set_text_color(*_GREY)
-            title = self._shortened(self.running_title, WIDTH_MM)
-            self.cell(WIDTH_MM, LINE_MM, title, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+            title = self._shortened(self.running_title, self.epw)
+            self.cell(self.epw, LINE_MM, title, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
             self.set_text_color(*_BLACK)
             self.ln(2)
 
@@ -94,8 +112,8 @@ class Paper(FPDF):
         """Called by the library when a page is full."""
         self.size(TEXT_PT)
         self.set_text_color(*_GREY)
-        self.set_xy(MARGIN_MM, 297 - 14)
-        self.cell(WIDTH_MM - 40, LINE_MM, self.footing)
+        self.set_xy(MARGIN_MM, self.h - 14)
+        self.cell(self.epw - 40, LINE_MM, self.footing)
         self.cell(40, LINE_MM, f"第 {self.page_no()} 页，共 {{nb}} 页", align="R")
         self.set_text_color(*_BLACK)
 
@@ -105,7 +123,7 @@ class Paper(FPDF):
 
     def room_mm(self) -> float:
         """How much is left of the page above its footing."""
-        return 297 - _FOOTER_MM - float(self.get_y())
+        return float(self.h) - _FOOTER_MM - float(self.get_y())
 
     def need(self, height_mm: float) -> None:
         """Begin a page unless this one has so much room."""
@@ -117,7 +135,7 @@ class Paper(FPDF):
         self.need(room_mm)
         self.ln(4)
         self.size(14)
-        self.cell(WIDTH_MM, 8, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.cell(self.epw, 8, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.size(TEXT_PT)
         if saying:
             self.paragraph(saying)
@@ -125,9 +143,9 @@ class Paper(FPDF):
 
     def paragraph(self, text: str) -> None:
         """Text over the whole width, in rows."""
-        for row in self.rows_of(text, WIDTH_MM):
+        for row in self.rows_of(text, self.epw):
             self.need(LINE_MM)
-            self.cell(WIDTH_MM, LINE_MM, row, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+            self.cell(self.epw, LINE_MM, row, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def width_of(self, text: str) -> float:
         """How wide a text is at the size set, in mm."""
@@ -186,7 +204,7 @@ class Paper(FPDF):
                 self.rows_of(cell, width - 2 * PADDING_MM)
                 for cell, width in zip(row.cells, laid.widths, strict=True)
             ]
-            detail = self.rows_of(row.detail, WIDTH_MM - _DETAIL_MM) if row.detail else []
+            detail = self.rows_of(row.detail, self.epw - _DETAIL_MM) if row.detail else []
             height_mm = (max(map(len, cells)) + len(detail)) * LINE_MM + 1.4
             if self.room_mm() < height_mm:
                 self.add_page()
@@ -203,7 +221,7 @@ class Paper(FPDF):
                 self.width_of(column.title) / (1 if len(column.title) < _BREAKABLE_CHARS else 2) + 2
             )
             wanted.append(max(cells, title) + 2 * PADDING_MM + 0.5)
-        over = sum(wanted) - WIDTH_MM
+        over = sum(wanted) - self.epw
         texts = [place for place, column in enumerate(columns) if not column.right]
         if over > 0:
             shrinkable = {place: max(0.0, wanted[place] - _NARROWEST_MM) for place in texts}
@@ -213,13 +231,13 @@ class Paper(FPDF):
         else:
             for place in range(len(columns)):
                 wanted[place] -= over / len(columns)
-        scale = min(1.0, WIDTH_MM / sum(wanted))
+        scale = min(1.0, self.epw / sum(wanted))
         return [width * scale for width in wanted]
 
     def _header_row(self, laid: _Laid) -> None:
         height_mm = max(map(len, laid.titles)) * LINE_MM + 1
         self.set_fill_color(*_HEADER_FILL)
-        self.rect(MARGIN_MM, self.get_y(), WIDTH_MM, height_mm, style="F")
+        self.rect(MARGIN_MM, self.get_y(), self.epw, height_mm, style="F")
         self._cells(laid, laid.titles, coloured=False)
         self.set_y(self.get_y() + height_mm)
 
@@ -227,7 +245,7 @@ class Paper(FPDF):
         top_mm, height_mm = self.get_y(), max(map(len, cells)) * LINE_MM
         if total:
             self.set_fill_color(*_TOTAL_FILL)
-            self.rect(MARGIN_MM, top_mm, WIDTH_MM, height_mm + 1, style="F")
+            self.rect(MARGIN_MM, top_mm, self.epw, height_mm + 1, style="F")
         self._cells(laid, cells, coloured=True)
         self.set_y(top_mm + height_mm + 0.4)
         self.set_text_color(*_GREY)
@@ -237,7 +255,7 @@ class Paper(FPDF):
         bottom_mm = self.get_y() + len(detail) * LINE_MM + 1
         self.set_draw_color(*_RULE)
         self.set_line_width(0.1)
-        self.line(MARGIN_MM, bottom_mm, MARGIN_MM + WIDTH_MM, bottom_mm)
+        self.line(MARGIN_MM, bottom_mm, MARGIN_MM + self.epw, bottom_mm)
         self.set_y(bottom_mm)
 
     def _put(self, left_mm: float, top_mm: float, text: str) -> None:

@@ -16,6 +16,7 @@ from server.portal.console_disputes import add_disputes
 from server.portal.console_health import add_health
 from server.portal.console_orders import add_orders
 from server.portal.console_payments import add_payments
+from server.portal.console_records import add_records
 from server.portal.console_runs import add_runs
 from server.portal.console_terminals import add_terminals
 from server.portal.files import download, kind_of
@@ -53,6 +54,7 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
     add_terminals(pages, portal)
     add_counter(pages, portal)
     add_cards(pages, portal)
+    add_records(pages, portal)
     return pages
 
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
+from protocol.business_day import business_date
 from server.awards.tables import award
+from server.awards.temporary_cards import CLEARED_CODE, HANDED_ON_CODE
 from server.directory.accounts import overdraft_account, owed_account, resident_account
+from server.directory.queries import cut_off_hour
 from server.ledger import Asset, TransferRecord, transfers_of
+from server.redemption.fulfilling import CANCELLATION_KIND
+from server.redemption.over_refunding import OVER_REFUND_KIND
 
 _PAGE = 1_000
 _AWARDS_PAGE = 500
@@ -23,7 +28,13 @@ _WORDS = {
     "refund": ("退还", "given back"),
     "expiry": ("到期", "expired"),
     "write_off": ("核销", "written off"),
+    CANCELLATION_KIND: ("取消退回", "cancelled, given back"),
+    OVER_REFUND_KIND: ("多退", "given back beyond the sale"),
+    CLEARED_CODE: ("转户前还清", "cleared before it was handed on"),
+    HANDED_ON_CODE: ("转户", "handed on"),
 }
+_NAMES_AN_ACCOUNT = frozenset({CLEARED_CODE, HANDED_ON_CODE})
+_SHOWN_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,34 @@ class RecordLine:
     what_en: str
     registered_at: datetime
     points: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCard:
+    """A resident's record of some days. ``before`` and ``after`` are what stood before the first
+    and after the last of them, less what was owed; ``before`` and the lines add up to ``after``.
+    """
+
+    first_day: date
+    last_day: date
+    before: int
+    lines: tuple[RecordLine, ...]
+    after: int
+
+
+def record_card_of(
+    tx: Connection, pool: str, account: str, first_day: date, last_day: date
+) -> RecordCard:
+    """The record of the business dates from the first to the last day, both included."""
+    hour = cut_off_hour(tx, pool)
+    before, after, shown = 0, 0, []
+    for each in record_lines(tx, pool, account):
+        day = business_date(each.registered_at, hour)
+        before += each.points if day < first_day else 0
+        after += each.points if day <= last_day else 0
+        if first_day <= day <= last_day:
+            shown.append(each)
+    return RecordCard(first_day, last_day, before, tuple(shown), after)
 
 
 def record_lines(tx: Connection, pool: str, account: str) -> list[RecordLine]:
@@ -93,4 +132,7 @@ def _what(each: TransferRecord, names: dict[str, str]) -> tuple[str, str]:
         return named, named
     chinese, english = _WORDS.get(each.kind, (each.kind, each.kind))
     about = named or each.memo
+    if each.kind in _NAMES_AN_ACCOUNT:
+        # Whoever moves in next is no business of the one who moved out, and the other way round.
+        about = f"…{each.memo[-_SHOWN_DIGITS:]}"
     return f"{chinese} {about}".strip(), f"{english} {about}".strip()

@@ -25,6 +25,7 @@ from server.directory.documents import build_directory
 from server.directory.phones import InvitePhone
 from server.directory.temporary import temporary_card_of, temporary_cards
 from server.facts import Refusal
+from server.reports.record import record_lines
 from tests.unit.awards.conftest import MakeWorld
 from tests.unit.awards.deeds import assert_audit_is_clean, reason
 from tests.unit.awards.running import run
@@ -116,6 +117,16 @@ def test_the_next_household_has_the_points_and_the_old_code_is_dead(block: World
     assert card is not None
     assert (card.household, card.to_account) == (FLAT, NEW)
     assert_audit_is_clean(block)
+
+
+def test_the_records_of_both_households_say_so_and_name_neither_account_whole(
+    block: World,
+) -> None:
+    block.do(hand_over(block))
+    left = block.read(lambda tx: record_lines(tx, block.pool, OLD))[-1]
+    came = block.read(lambda tx: record_lines(tx, block.pool, NEW))[-1]
+    assert (left.what, left.what_en, left.points) == ("转户 …00d1", "handed on …00d1", -200)
+    assert (came.what, came.points) == ("转户 …00d1", 200)
 
 
 def test_the_same_act_again_moves_nothing_and_another_one_is_refused(block: World) -> None:
