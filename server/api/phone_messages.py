@@ -76,6 +76,8 @@ class PhoneAnswer(Struct, frozen=True, kw_only=True):
         certificate: the 115 or 116 bytes that begin each of its codes.
         show_points: most points a sale for a code that is only shown.
         balance_points: what is there now; held for a sale is not.
+        overdraft_points: taken offline beyond the balance; the next points earned clear it.
+        owed_points: still owed of awards that were taken back; the next points earned pay it.
         slots: codes for the coming 24 hours, a resident's who has lost the key.
     """
 
@@ -92,6 +94,8 @@ class PhoneAnswer(Struct, frozen=True, kw_only=True):
     certificate_expires_at: int
     show_points: int
     balance_points: int
+    overdraft_points: int
+    owed_points: int
     history: tuple[PhoneHistoryLine, ...]
     slots: tuple[PhoneSlot, ...]
     issuer_keys: tuple[IssuerKeyHex, ...]

@@ -26,13 +26,14 @@ from server.api.replies import NotDealt, response
 from server.api.services import ApiServices
 from server.api.views import read_message
 from server.api.wrong_tries import WrongTries
+from server.awards import owed_points
 from server.db import reading, run_writing
 from server.directory import (
     DirectoryProblem,
     pool_terms,
     resident_of,
 )
-from server.directory.accounts import resident_account
+from server.directory.accounts import overdraft_account, resident_account
 from server.directory.enrolment import PHONE_CODE_LETTERS, code_name
 from server.directory.enrolment import read_code as read_typed_code
 from server.directory.issuers import Issuer, issuer_of, keys_at
@@ -47,7 +48,7 @@ from server.directory.phones import (
 )
 from server.directory.values import masked_name
 from server.facts.refused import Refused
-from server.ledger import spendable
+from server.ledger import Asset, balance, spendable
 from server.reports.record import record_lines
 
 MAX_PHONE_BODY_BYTES = 4_096
@@ -211,6 +212,8 @@ def answer_phone(tx: Connection, services: ApiServices, phone: Phone, now: datet
         certificate_expires_at=int(expires_at.timestamp()),
         show_points=shown_points,
         balance_points=max(0, spendable(tx, pool, resident_account(phone.account), now)),
+        overdraft_points=balance(tx, pool, overdraft_account(phone.account), Asset.POINTS),
+        owed_points=owed_points(tx, pool, phone.account),
         history=tuple(
             PhoneHistoryLine(
                 at=int(each.registered_at.timestamp()),

@@ -5,6 +5,7 @@ awards that were clawed back after they were spent.
 """
 
 from server.awards.award import award_of, award_points, points_awarded
+from server.awards.booking import owed_points
 from server.awards.claims import claim_award, review_award, waiting_claims
 from server.awards.clawback import claw_back_award
 from server.awards.commands import (
@@ -82,6 +83,7 @@ __all__ = [
     "Split",
     "award_of",
     "awarder_of",
+    "owed_points",
     "partner_of",
     "points_awarded",
     "points_corrected",

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -26,17 +26,17 @@ from server.directory.enrolment import shown_code
 from server.directory.phones import EndPhone
 from tests.browser.conftest import PHONE
 from tests.support.phones import challenge_of, invite_phone
-from tests.unit.server.world import ZHANG, World
+from tests.unit.server.world import LIU, ZHANG, World, money_line, sold
 
 pytestmark = pytest.mark.browser
 DIGITS = re.compile(r"^\d{100,}$")
 
 
-def enrolled(context: BrowserContext, world: World, address: str) -> Page:
+def enrolled(context: BrowserContext, world: World, address: str, account: str = ZHANG) -> Page:
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(f"the page has a fault: {error}"))
     page.goto(address)
-    page.fill("#enrol-code", shown_code(invite_phone(world)).lower())
+    page.fill("#enrol-code", shown_code(invite_phone(world, account)).lower())
     page.click("#enrol button")
     expect(page.locator("#show")).to_be_visible()
     expect(page.locator("#code")).to_have_attribute("data-digits", DIGITS)
@@ -249,6 +249,25 @@ def test_a_phone_that_was_ended_says_so_and_forgets(
     expect(page.locator("#enrol")).to_be_visible()
     expect(page.locator("#notice")).to_contain_text("the code of this phone is stopped")
     page.screenshot(path=tmp_path / "phone-ended.png")
+
+
+def test_what_was_used_beyond_the_balance_stands_on_the_page(
+    context: BrowserContext, world: World, address: str, tmp_path: Path
+) -> None:
+    page = enrolled(context, world, address, LIU)
+    expect(page.locator("#overdraft")).to_be_hidden()
+    day = (world.clock.now + timedelta(hours=8)).date()  # the shop's, in Shanghai
+    beyond = sold(world, money_line("套餐", 800), points=80, account=LIU, day=day)
+    assert world.till().outcome(beyond).overdraft_points == 80
+    page.reload()
+    expect(page.locator("#overdraft")).to_have_text("断网时多用了 80 积分，以后得到的先补上。")
+    expect(page.locator("#owed")).to_be_hidden()
+    page.screenshot(path=tmp_path / "phone-overdraft.png")
+    page.click("#language")
+    expect(page.locator("#overdraft")).to_contain_text("80 points used offline beyond your balance")
+    page.set_viewport_size({"width": 800, "height": 480})
+    expect(page.locator("#as-of")).to_be_in_viewport(ratio=1)
+    page.screenshot(path=tmp_path / "phone-overdraft-en.png")
 
 
 def test_when_the_key_is_lost_a_slot_is_shown(

@@ -15,6 +15,7 @@ const nowSeconds = () => Math.floor(Date.now() / 1000);
 
 let phone = null; // key, certificate, tag, account, seq, told …
 let shown = null; // { digits, until }
+let pool = null; // its two names, which stay on the page when the phone is ended
 let tab = "show";
 let stopCamera = null;
 let challenge = null;
@@ -259,10 +260,16 @@ function view() {
   byId("slot-text").hidden = slot === null;
   byId("renew-row").hidden = phone === null;
   const told = phone?.told;
+  if (told) pool = { zh: told.pool_name, en: told.pool_name_en };
+  if (pool) byId("pool").textContent = pool[language];
   if (told) {
-    byId("pool").textContent = language === "zh" ? told.pool_name : told.pool_name_en;
     byId("name").textContent = told.name;
     byId("balance").textContent = String(told.balance_points);
+    for (const debt of ["overdraft", "owed"]) {
+      const points = told[`${debt}_points`] ?? 0; // a phone enrolled before these were told
+      byId(debt).hidden = points === 0;
+      byId(debt).textContent = say(debt, { points, unit: unit() });
+    }
     byId("as-of").textContent = say("asOf", { when: when(told.server_time) });
     byId("limit").textContent = say("showLimit", { points: told.show_points, unit: unit() });
   }

@@ -6,6 +6,7 @@ import pytest
 from protocol.messages import Approved, OutcomeKind
 from server.awards import Awarded, ClawBackAward, ClawedBack, OpenBalance
 from server.facts.refused import Refused
+from tests.support.phones import phone_in_hand
 from tests.unit.awards.conftest import MakeWorld
 from tests.unit.awards.deeds import Points, amended, assert_audit_is_clean, award, points, reason
 from tests.unit.server.bookkeeping import codes
@@ -69,6 +70,23 @@ def test_an_overdraft_is_cleared_before_what_is_owed(world: World) -> None:
     ]
     assert points(world) == Points(balance=0, overdraft=0, owed=70, issued=60)
     assert_audit_is_clean(world)
+
+
+def test_a_resident_reads_on_the_phone_what_the_next_points_make_up(world: World) -> None:
+    world.do(award("a-1", "hundred"))
+    spend(world, 90, 40)
+    world.do(back("a-1"))
+    phone = phone_in_hand(world)
+
+    def told() -> tuple[int, int, int]:
+        phone.refresh()
+        return phone.known.balance_points, phone.known.overdraft_points, phone.known.owed_points
+
+    assert told() == (0, 30, 100)
+    world.do(award("a-2", "sixty"))
+    assert told() == (0, 0, 70)
+    world.do(award("a-3", "hundred"))
+    assert told() == (30, 0, 0)
 
 
 def test_what_a_till_has_reserved_is_left_to_it(world: World) -> None:
