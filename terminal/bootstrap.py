@@ -155,6 +155,7 @@ class Terminal:
         self._last_run.look()
         self.till.start(version("huidian"))
         self._workers.append(Worker("draft", self._drafting))
+        self._workers.append(Worker("practice", self._practice.end_if_forgotten))
         for worker in (*self._workers, self._chain, self._keeping):
             worker.start()
         self.web.stop_on_signals()

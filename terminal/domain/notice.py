@@ -206,6 +206,8 @@ class NoticeCode(StrEnum):
     REPRINT_QUEUED = "reprint_queued"
     PRACTICE_BEGUN = "practice_begun"
     PRACTICE_ENDED = "practice_ended"
+    PRACTICE_FORGOTTEN = "practice_forgotten"
+    """Nobody pressed anything for so long that it was ended."""
     PRACTICE_SHOWN = "practice_shown"
     PRACTICE_SALE_FIRST = "practice_sale_first"
     """A sale lies on the shop's desk."""

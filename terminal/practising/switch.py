@@ -20,6 +20,9 @@ LOG = logging.getLogger(__name__)
 WAIT_S: Final = 6.0
 """A press waits for the pool's answer for some seconds at most; see ``ask_timeout_s``."""
 ALWAYS_SHOP: Final = "/health"
+FORGOTTEN_MS: Final = 15 * 60_000
+"""A practice in which nobody presses for so long was forgotten, and the next customer is real."""
+LOOKED_AFTER_S: Final = 30.0
 
 
 class Gate:
@@ -72,6 +75,7 @@ class PracticeSwitch:
         self._world: PracticeWorld | None = None
         self._app: WSGIApplication | None = None
         self._last: PracticeWorld | None = None
+        self._pressed_ms = 0
 
     def connect(self, desk: WebDesk, app: WSGIApplication) -> None:
         """The shop's till and its application."""
@@ -84,6 +88,7 @@ class PracticeSwitch:
         if method in {"GET", "HEAD"} or path in {ENTER, LEAVE}:
             return self._now()(environ, start_response)
         with self._gate.passing():
+            self._pressed()
             return self._now()(environ, start_response)
 
     def mode(self) -> str:
@@ -114,22 +119,39 @@ class PracticeSwitch:
                 if not alone or not self._is_idle():
                     return _sale_first()
                 self._world, self._app = world, app
+                self._pressed()
         self._desk.changes.note()  # its open pages hear that they are at the wrong till
         return Notice(NoticeCode.PRACTICE_BEGUN, NoticeLevel.GOOD)
 
     def leave(self) -> Notice:
         """See :class:`terminal.domain.practising.Practising`."""
+        return self._leave(NoticeCode.PRACTICE_ENDED)
+
+    def end_if_forgotten(self) -> float:
+        """End a practice in which nobody pressed for :data:`FORGOTTEN_MS`: a worker's round.
+
+        Returns:
+            Seconds until it is worth looking again.
+        """
+        idle_ms = self._from_shop.clock.moment().monotonic_ms - self._pressed_ms
+        if self._world is not None and idle_ms >= FORGOTTEN_MS:
+            LOG.warning("a practice was forgotten and is ended")
+            self._leave(NoticeCode.PRACTICE_FORGOTTEN)
+        return LOOKED_AFTER_S
+
+    def _leave(self, code: NoticeCode) -> Notice:
         with self._entering, self._gate.alone(WAIT_S):
             world, self._world, self._app = self._world, None, None
         if world is not None:
             world.desk.changes.note()
             if self._desk.till.snapshot()[1] is None:
-                self._desk.till.say(NoticeCode.PRACTICE_ENDED, NoticeLevel.GOOD)
-        return Notice(NoticeCode.PRACTICE_ENDED, NoticeLevel.GOOD)
+                self._desk.till.say(code, NoticeLevel.GOOD)
+        return Notice(code, NoticeLevel.GOOD)
 
     def scan(self, text: str) -> None:
         """The scanner read this, for whichever till is on."""
         with self._gate.passing():
+            self._pressed()
             self._desk_now().till.scan(text)
 
     def say(self, code: NoticeCode, level: NoticeLevel) -> None:
@@ -140,6 +162,9 @@ class PracticeSwitch:
         """The program ends."""
         if self._last is not None:
             self._last.close()
+
+    def _pressed(self) -> None:
+        self._pressed_ms = self._from_shop.clock.moment().monotonic_ms
 
     def _now(self) -> WSGIApplication:
         return self._app or self._shop_app

@@ -11,6 +11,10 @@ PRACTICE_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
         later("练好了，请按上面的“结束练习”。"),
     ),
     NoticeCode.PRACTICE_ENDED: (later("练习结束，现在是真的收银。"), later("可以收下一位。")),
+    NoticeCode.PRACTICE_FORGOTTEN: (
+        later("练习里一刻钟没有人按，已经结束，现在是真的收银。"),
+        later("要练习，请再按“更多”里的“练习”。"),
+    ),
     NoticeCode.PRACTICE_SHOWN: (later("练习码已经扫了。"), later("请看收银台。")),
     NoticeCode.PRACTICE_SALE_FIRST: (
         later("收银台上还有一单，先不能练习。"),
