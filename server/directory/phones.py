@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta, Struct
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, exists, func, insert, select, update
 
 from protocol.codes.key import PhoneKey
 from protocol.codes.phone import KNOWN_FLAGS
@@ -191,10 +191,34 @@ def phone_of(tx: Connection, pool: str, account: str, seq: int | None = None) ->
     row = tx.execute(
         select(phone).where(phone.c.pool == pool, phone.c.account == account, which)
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _phone(row)
+
+
+def _phone(row: Row[Any]) -> Phone:
     key = PhoneKey(bytes.fromhex(row.public_key))
     return Phone(row.account, row.seq, key, row.flags, PhoneState(row.state), row.ended_at)
+
+
+def copied_phones(tx: Connection, pool: str, account: str | None = None) -> list[Phone]:
+    """The phones (of one resident) that ended because two devices sign with their key, newest
+    first; those are left out whose resident has come with another phone since.
+    """
+    later = phone.alias()
+    rows = tx.execute(
+        select(phone)
+        .where(
+            phone.c.pool == pool,
+            *([] if account is None else [phone.c.account == account]),
+            phone.c.state == PhoneState.COPIED.value,
+            ~exists().where(
+                later.c.pool == pool,
+                later.c.account == phone.c.account,
+                later.c.seq > phone.c.seq,
+            ),
+        )
+        .order_by(phone.c.ended_at.desc(), phone.c.account)
+    )
+    return [_phone(row) for row in rows]
 
 
 def lowest_live_seqs(tx: Connection, pool: str) -> dict[str, int]:

@@ -17,6 +17,7 @@ from server.db import reading
 from server.directory import Card, card_of, pool_terms, resident_of
 from server.directory.card_pins import locked_pins, pin_of
 from server.directory.commands import RevokeCard, UnlockCardPin
+from server.directory.phones import copied_phones
 from server.directory.queries import cards_of_account
 from server.directory.temporary import temporary_card_of, temporary_cards
 from server.facts.refused import Refused
@@ -43,7 +44,10 @@ def add_cards(pages: Blueprint, portal: PortalServices) -> None:
                 for pin in locked_pins(tx, portal.pool, now)
             ]
             temporary = temporary_cards(tx, portal.pool)
-        return render_template("console/cards.html", locked=locked, temporary=temporary)
+            copied = copied_phones(tx, portal.pool)
+        return render_template(
+            "console/cards.html", locked=locked, temporary=temporary, copied=copied
+        )
 
     @pages.post("/cards")
     def find_card() -> ResponseReturnValue:
@@ -94,12 +98,14 @@ def _page(portal: PortalServices, account: str, *, told: str = "") -> str:
             else None
         )
         temporary = temporary_card_of(tx, portal.pool, account)
+        copied = copied_phones(tx, portal.pool, account)
     return render_template(
         "console/card.html",
         resident=resident,
         card=live,
         pin=pin,
         temporary=temporary,
+        copied=copied,
         move=portal.new_id(),
         may_set_pin=portal.pin_setting is not None,
         reason_chars=REASON_CHARS,

@@ -1,16 +1,19 @@
 """Cards at the console: lost, PIN set and unlocked with a reason, a temporary card handed on."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol.card_tries import CardPinWrong
 from server.awards.temporary_cards import Household, IssueTemporaryCard
 from server.db import reading, writing
 from server.directory import commands as c
 from server.directory.card_pins import CardPin, note_wrong_pin, pin_of
+from server.directory.phones import EnrolPhone, InvitePhone, PhoneEnrolled, mark_copied
 from server.directory.queries import cards_of_account, residents
 from server.directory.temporary import temporary_card_of
+from tests.unit.audit.pool_world import PoolWorld
 from tests.unit.portal.portal_world import OPERATOR, PortalWorld, send, text_of
 
 HOLDER = "00000000000000d1"
@@ -118,6 +121,35 @@ def test_a_temporary_card_is_handed_on_once_however_often_the_form_is_sent(
     assert card.to_account is not None
     english = office.officer(OPERATOR).get("/console/cards?lang=en").text
     assert "Temporary cards (2)" in text_of(english)
+
+
+def enrol_phone(pool: PoolWorld, seq: int) -> None:
+    """The holder's next phone, by any code."""
+    code_hash, soon = f"{seq:064x}", pool.now + timedelta(hours=1)
+    pool.tell(
+        InvitePhone(
+            account=HOLDER, code_name="ABCDEF", code_hash=code_hash, expires_at=soon, tries=5
+        )
+    )
+    key = Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
+    told = pool.tell(EnrolPhone(account=HOLDER, code_hash=code_hash, public_key=key))
+    assert told == PhoneEnrolled(HOLDER, seq)
+
+
+def test_a_phone_whose_key_was_copied_is_the_offices_to_see(office: PortalWorld) -> None:
+    shown = "手机码可能被复制，已停用"
+    pool, client = office.pool, office.officer(OPERATOR)
+    assert f"{shown} (0)" in text_of(client.get("/console/cards").text)
+    enrol_phone(pool, 1)
+    with writing(pool.engine) as tx:
+        mark_copied(tx, pool.pool, HOLDER, 1, pool.now)
+    listed = text_of(client.get("/console/cards").text)
+    assert f"{shown} (1)" in listed
+    assert HOLDER in listed
+    assert shown in text_of(client.get(f"/console/cards/{HOLDER}").text)
+    enrol_phone(pool, 2)  # the resident came
+    assert f"{shown} (0)" in text_of(client.get("/console/cards").text)
+    assert shown not in text_of(client.get(f"/console/cards/{HOLDER}").text)
 
 
 def test_only_the_office_sees_cards(office: PortalWorld) -> None:
