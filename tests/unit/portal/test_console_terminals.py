@@ -16,7 +16,7 @@ def test_it_shows_what_the_books_say(portal: PortalWorld) -> None:
         waiting = parked_count(tx, portal.pool.pool)
         worst = exposure(tx, portal.pool.pool)
     assert f"不能入账，待处理 ({waiting})" in text
-    assert "流水对不上，已停用 (0)" in text
+    assert "流水对不上，待处理 (0)" in text
     assert worst.terminals
     assert all(each.terminal in text for each in worst.terminals)
     english = text_of(client.get("/console/terminals?lang=en").text)

@@ -5,7 +5,7 @@ partition the facts, daily and monthly cycles pay the same, and everything adds 
 from datetime import date, timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from server.commands.audit_clearing import check_clearing
@@ -43,11 +43,12 @@ steps = st.lists(
     min_size=3,
     max_size=10,
 )
+# Their beginnings rise, or the contract would be refused.
 tiers = st.lists(
     st.tuples(st.integers(1, 5_000), st.integers(0, 10_000)), min_size=1, max_size=3
 ).map(
     lambda made: tuple(
-        (i * 2_000 + (0 if i == 0 else step), bp) for i, (step, bp) in enumerate(made)
+        (i * 5_000 + (0 if i == 0 else step), bp) for i, (step, bp) in enumerate(made)
     )
 )
 
@@ -59,7 +60,7 @@ class History:
         self.world = world
         self.settled = FIRST - timedelta(days=1)
         self.sold: list[tuple[str, int, int, dict[str, int]]] = []
-        self.z_no = 0
+        self.sales = self.z_no = 0
         world.open(*CYCLES, contracts=False)
         change = FIRST + timedelta(days=changes_on)
         for merchant, cycle in CYCLES.items():
@@ -78,7 +79,8 @@ class History:
         getattr(self, str(name))(*given)
 
     def sell(self, day: int, cash_fen: int, points: int, medicine_fen: int) -> None:
-        name = f"s{len(self.sold)}"
+        self.sales += 1
+        name = f"s{self.sales}"
         whole = cash_fen + points * 10
         goods = {"食品": max(0, whole - medicine_fen), "药品": min(whole, medicine_fen)}
         goods = {category: fen for category, fen in goods.items() if fen}
@@ -131,7 +133,10 @@ class History:
 
 
 def share_rows(world: World, merchant: str) -> dict[tuple[str, str, str], tuple[int, int]]:
-    """Takings and share of all statements together, by contract, month and category."""
+    """Takings and share of all statements together, by contract, month and category; what came
+    to nothing in the end is left out: where a sale was taken back inside one period, some cycles
+    have a row of it and others none.
+    """
     sums: dict[tuple[str, str, str], tuple[int, int]] = {}
     with reading(world.engine) as tx:
         for statement in statements_of(tx, POOL, merchant=merchant):
@@ -139,7 +144,7 @@ def share_rows(world: World, merchant: str) -> dict[tuple[str, str, str], tuple[
                 key = (each.contract.partition("-")[0], each.month, each.category)
                 takings, share = sums.get(key, (0, 0))
                 sums[key] = (takings + each.takings_fen, share + each.share_fen)
-    return sums
+    return {key: both for key, both in sums.items() if any(both)}
 
 
 def check_partition(world: World, merchant: str) -> None:
@@ -165,7 +170,11 @@ def check_partition(world: World, merchant: str) -> None:
 
 
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+    phases=(Phase.generate,),  # a failing history is short enough as it is
 )
 @given(steps, tiers, tiers, st.integers(1, 28), st.integers(0, 3_000), st.integers(0, 9_999))
 def test_statements_partition_whatever_happened_and_every_cycle_pays_the_same(
