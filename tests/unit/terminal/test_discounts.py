@@ -17,6 +17,7 @@ from terminal.domain.notice import NoticeCode
 from terminal.domain.staff import Role
 from terminal.shifts.figures import shift_of
 from tests.support.at_till import complete, happenings, notice, sale_id
+from tests.support.other_hand import OtherHand
 from tests.support.shop import ITEMS, NOON, Shop, directory, policy, slot_text
 
 TOBACCO = Item(
@@ -162,26 +163,12 @@ def test_the_owners_leave_is_for_what_the_discount_came_to_then(shop: Shop) -> N
 def test_a_discount_never_lands_on_the_next_customers_basket(shop: Shop) -> None:
     """Another page goes on to the next customer at each moment at which the desk is free."""
 
-    class OtherHand:
-        def __init__(self) -> None:
-            self.own = shop.till.desk.lock
-            self.depth = 0
-            self.waits = True
-
-        def __enter__(self) -> None:
-            self.own.acquire()
-            self.depth += 1
-
-        def __exit__(self, *_: object) -> None:
-            self.depth -= 1
-            self.own.release()
-            if self.depth == 0 and self.waits:
-                self.waits = False
-                shop.till.clear()
-                shop.till.add_amount("6.00", "其他商品")
+    def next_customer() -> None:
+        shop.till.clear()
+        shop.till.add_amount("6.00", "其他商品")
 
     shop.till.add_amount("10.00", "其他商品")
-    shop.till.desk.lock = OtherHand()  # type: ignore[assignment]  # stands for two threads
+    shop.till.desk.lock = OtherHand(shop.till.desk.lock, next_customer)  # type: ignore[assignment]  # stands for two threads
     shop.discounts.amount_off(None, "0.50", "", None)
     assert (notice(shop), shop.page.view().due_fen) == (NoticeCode.OTHER_SALE, 600)
 

@@ -20,6 +20,7 @@ from terminal.domain.parked import MAX_PARKED
 from terminal.domain.staff import Role
 from terminal.shifts.shifts import Counted
 from tests.support.at_till import complete, happenings, notice
+from tests.support.other_hand import OtherHand
 from tests.support.shop import ITEMS, NOON, ZHANG, Shop, directory, policy, slot_text
 
 OWNER_PIN = "7391"
@@ -287,27 +288,11 @@ def test_what_comes_back_after_a_stop_comes_into_no_other_basket(shop: Shop) -> 
         def keep(self, _draft: Draft) -> None:
             pytest.fail("nothing is kept here")
 
-    class OtherHand:
-        def __init__(self) -> None:
-            self.own = shop.till.desk.lock
-            self.depth = 0
-            self.waits = True
-
-        def __enter__(self) -> None:
-            self.own.acquire()
-            self.depth += 1
-
-        def __exit__(self, *_: object) -> None:
-            self.depth -= 1
-            self.own.release()
-            if self.depth == 0 and self.waits:
-                self.waits = False
-                shop.till.parking.take_up(1)
-
     shop.power_cut()
     last_run = LastRunDesk(shop.store, shop.clock, Kept())
     last_run.look()
-    shop.till.desk.lock = OtherHand()  # type: ignore[assignment]  # stands for two threads
+    other = OtherHand(shop.till.desk.lock, lambda: shop.till.parking.take_up(1))
+    shop.till.desk.lock = other  # type: ignore[assignment]  # stands for two threads
     last_run.put_back(shop.till)
     lines = shop.till.snapshot()[0].basket.lines
     assert ([x.name for x in lines], notice(shop)) == (["青菜"], NoticeCode.PARK_FIRST)
