@@ -1,6 +1,7 @@
 """``parked`` and ``terminal``: records that wait for a person, and chains that differ."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 
 import click
@@ -148,10 +149,15 @@ def _state(each: Difference) -> str:
     return "不入账 left" if each.decided == LEFT else f"已入账 {each.decided}"
 
 
+def _names_a_difference(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments that say which record is meant, as ``terminal differs`` shows it."""
+    for name, shown in (("hash_hex", "HASH"), ("place", "EPOCH/SEQ"), ("terminal", "TERMINAL")):
+        command = click.argument(name, metavar=shown)(command)
+    return command
+
+
 @terminal_group.command("book-differing")
-@click.argument("terminal")
-@click.argument("place", metavar="EPOCH/SEQ")
-@click.argument("hash_hex", metavar="HASH")
+@_names_a_difference
 @click.option("--reason", required=True, help="查明了什么 / what was found out")
 @pass_context
 def book_differing_command(
@@ -172,9 +178,7 @@ def book_differing_command(
 
 
 @terminal_group.command("leave-differing")
-@click.argument("terminal")
-@click.argument("place", metavar="EPOCH/SEQ")
-@click.argument("hash_hex", metavar="HASH")
+@_names_a_difference
 @click.option("--reason", required=True, help="为什么不入账 / why it is not booked")
 @pass_context
 def leave_differing_command(
