@@ -14,10 +14,12 @@ pytestmark = pytest.mark.browser
 SIZES = pytest.mark.parametrize("page", [TILL, PHONE], indirect=True, ids=["till", "phone"])
 
 
-@pytest.fixture(scope="module")
-def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTill]:
-    """Nobody listens at its server's address: practice needs no network."""
-    made = RunningTill(tmp_path_factory.mktemp("practice"))
+@pytest.fixture
+def till(tmp_path: Path) -> Iterator[RunningTill]:
+    """Nobody listens at its server's address: practice needs no network. Each case has its own:
+    a case that breaks off in the midst of practice says nothing about the next one.
+    """
+    made = RunningTill(tmp_path)
     made.enrol()
     made.start()
     yield made
@@ -25,6 +27,8 @@ def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTill]:
 
 
 def look(page: Page, artefacts: Path, name: str) -> None:
+    """Chromium takes no picture of a page that is still leaving for the next one."""
+    page.wait_for_load_state()
     size = "till" if page.viewport_size == TILL else "phone"
     page.screenshot(path=artefacts / f"practice-{size}-{name}.png")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, name
@@ -39,10 +43,12 @@ def test_from_the_menu_to_a_practice_receipt_and_back(
     left_open = page.context.new_page()
     left_open.goto(url)
     band = "#practice-band"
+    page.bring_to_front()
     page.goto(url)
     expect(page.locator(band)).to_have_count(0)
     tap(page, "#open-more")
     tap(page, 'a[href="/more/practice"]')
+    expect(page.locator('form[data-post="/practice/enter"]')).to_be_visible()
     look(page, artefacts, "begin")
     tap(page, 'form[data-post="/practice/enter"] button')
     expect(page.locator(band)).to_contain_text("练习模式 不会扣积分，不会记账，不打印")
@@ -53,6 +59,7 @@ def test_from_the_menu_to_a_practice_receipt_and_back(
     expect(page.locator("#due")).to_have_text("1.00 元")
     look(page, artefacts, "basket")
     tap(page, "#practice-codes")
+    expect(page.locator(".practice-residents")).to_be_visible()
     look(page, artefacts, "codes")
     tap(page, ".practice-residents li:nth-child(1) button")
     expect(page.locator("#confirm-text")).to_have_text("用 10 积分，还需付 0.00 元")
