@@ -14,9 +14,11 @@ class DeclineReason(StrEnum):
     CODE_UNREADABLE = "code_unreadable"
     """Digits that are no resident code at all."""
     CODE_FOREIGN = "code_foreign"
-    """Signed by a key that this pool does not know: another pool's, most likely."""
+    """Names a key that is not in the list: another pool's, most likely, or one that is newer than
+    the terminal's list."""
     CODE_FORGED = "code_forged"
-    """Names a key of this pool, but the signature does not hold."""
+    """Names a key of this pool, but the signature does not hold: made up, altered, badly printed,
+    or another pool's whose key happens to have the same number (1 in 256)."""
     CODE_EXPIRED = "code_expired"
     CODE_NOT_YET_VALID = "code_not_yet_valid"
     CODE_REVOKED = "code_revoked"

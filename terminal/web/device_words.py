@@ -10,8 +10,8 @@ from terminal.checkout.view import TillView
 from terminal.domain.notice import NoticeLevel
 from terminal.domain.print_job import JobState
 from terminal.domain.second_copy import CopyState
-from terminal.web.language import later, say
-from terminal.web.words import Words, copy_words, unit_of
+from terminal.web.language import Words, later, say
+from terminal.web.words import copy_words, unit_of
 
 NO_DEVICE: Final = "none"
 SERVER_OFFLINE: Final = "offline"

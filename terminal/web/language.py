@@ -1,6 +1,7 @@
 """Which language a page speaks, and the sentences in it. Chinese is the source language."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,14 @@ LANGUAGE_COOKIE: Final = "huidian_till_language"
 """Cookies know no ports: the name keeps it apart from other pages of this machine."""
 
 TRANSLATIONS: Final = Path(__file__).parent / "translations"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``text`` says what happened, ``next`` what the person at the page does now."""
+
+    text: str
+    next: str
 
 
 def set_up_languages(app: Flask, default_language: str) -> None:

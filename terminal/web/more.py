@@ -12,8 +12,8 @@ from terminal.checkout.page import Page
 from terminal.checkout.view import NoticeView
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.web.answers import json_answer
-from terminal.web.language import language_now, later, say
-from terminal.web.words import Words, notice_words, unit_of
+from terminal.web.language import Words, language_now, later, say
+from terminal.web.words import notice_words, unit_of
 
 Answer = Response | str
 

@@ -14,11 +14,11 @@ from terminal.domain.sale import SaleState
 from terminal.web.amounts import amount_text, price_text, yuan
 from terminal.web.device_words import StatusView, print_words, status_views
 from terminal.web.discounts import DiscountText, discount_texts, rounding_text
-from terminal.web.language import language_now, later, say
+from terminal.web.language import Words, language_now, later, say
 from terminal.web.parked import ParkedText, parked_button, parked_texts
 from terminal.web.pin_words import pin_skip_text, pin_text
 from terminal.web.rules import rule_text
-from terminal.web.words import Words, notice_words, unit_of
+from terminal.web.words import notice_words, unit_of
 
 TYPED_AMOUNT_NAME: Final = "其他商品"
 """What page and receipt call an amount that was typed; receipts speak Chinese."""

@@ -5,31 +5,22 @@ cashier with a queue. ``{unit}`` is what the pool calls its points.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from protocol.business_day import SHANGHAI
 from protocol.money import format_yuan
-from protocol.reasons import Declined, DeclineReason
+from protocol.reasons import Declined
 from terminal.checkout.view import NoticeView, TillView
 from terminal.domain.notice import NoticeCode
 from terminal.domain.scan import PaymentBrand
 from terminal.domain.second_copy import CopyState
 from terminal.web.counter_words import COUNTER_NOTICES
+from terminal.web.decline_words import decline_words
 from terminal.web.discounts import DISCOUNT_NOTICES
-from terminal.web.language import day_text, language_now, later, say
+from terminal.web.language import Words, day_text, language_now, later, say
 from terminal.web.parked import PARKED_NOTICES
 from terminal.web.practice_words import PRACTICE_NOTICES
 from terminal.web.price_words import PRICE_NOTICES
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """``text`` says what happened, ``next`` what the cashier does now."""
-
-    text: str
-    next: str
-
 
 NOTICES: Final[dict[NoticeCode, Words]] = {
     NoticeCode.PAYMENT_CODE: Words(
@@ -276,121 +267,8 @@ NOTICES: Final[dict[NoticeCode, Words]] = {
         for code, said in some.items()
     },
 }
-"""All but DECLINED, whose words are in :data:`DECLINES`."""
+"""All but DECLINED, whose words are in :mod:`terminal.web.decline_words`."""
 
-DECLINES: Final[dict[DeclineReason, Words]] = {
-    DeclineReason.CODE_UNREADABLE: Words(
-        later("没有读出居民码。"), later("请擦净、放平再扫一次。")
-    ),
-    DeclineReason.CODE_FOREIGN: Words(
-        later("这不是{pool}的码。"), later("请居民打开{pool}的居民码，或换{pool}的积分卡。")
-    ),
-    DeclineReason.CODE_FORGED: Words(
-        later("这个码不是真的，或者印坏了。"), later("请居民换手机居民码，或到社区换卡。{instead}")
-    ),
-    DeclineReason.CODE_EXPIRED: Words(
-        later("这个码已经过期。"), later("请居民刷新手机上的码再扫；卡过期了，请到社区换卡。")
-    ),
-    DeclineReason.CODE_NOT_YET_VALID: Words(
-        later("这个码还没到使用的时间。"), later("请居民刷新手机上的码，再扫一次。")
-    ),
-    DeclineReason.CODE_REVOKED: Words(
-        later("这张卡已挂失，或已换了新卡。"), later("请居民出示新卡，或打开手机居民码。{instead}")
-    ),
-    DeclineReason.CODE_CAP_EXCEEDED: Words(
-        later("这种码一次最多用{limit}{unit}，这些商品要更多。"),
-        later("请减少商品，或请居民打开手机居民码。"),
-    ),
-    DeclineReason.CLOCK_UNKNOWN: Words(
-        later("终端的时间不准，不能用手机居民码。"),
-        later("请居民换积分卡。{instead}请联系技术员。"),
-    ),
-    DeclineReason.RESIDENT_UNKNOWN: Words(
-        later("{pool}里没有这位居民。"), later("{instead}请居民到社区登记。")
-    ),
-    DeclineReason.RESIDENT_BLOCKED: Words(
-        later("这位居民的{unit}已停用。"), later("{instead}有疑问，请居民问社区。")
-    ),
-    DeclineReason.REDEMPTION_BANNED: Words(
-        later("这位居民暂停兑换至{until}，{unit}照常累计。"),
-        later("{instead}有疑问，请居民问社区。"),
-    ),
-    DeclineReason.INSUFFICIENT_POINTS: Words(
-        later("{unit}不够，还差{missing}{unit}。"), later("可减少商品，或请居民换一张卡。")
-    ),
-    DeclineReason.NOTHING_TO_REDEEM: Words(
-        later("这些商品不能用{unit}。"), later("请直接收现金 {due} 元。")
-    ),
-    DeclineReason.OVER_FLOOR_LIMIT: Words(
-        later("现在离线，这位居民这一单最多用{limit}{unit}。"),
-        later("请减少商品，或等网络好了再扫。"),
-    ),
-    DeclineReason.OFFLINE_STOPPED: Words(
-        later("离线太久，现在不能用{unit}。"), later("{instead}请看网络，好了再扫居民码。")
-    ),
-    DeclineReason.CARD_EMPTY: Words(
-        later("此卡已用完，最后一次是{used_on}，在{used_where}。"),
-        later("请居民换一张卡，或打开手机居民码。{instead}"),
-    ),
-    DeclineReason.OVER_SALE_LIMIT: Words(
-        later("一单最多用{limit}{unit}，这些商品要更多。"), later("请减少商品，或分成两单。")
-    ),
-    DeclineReason.OVER_DAY_LIMIT: Words(
-        later("这位居民今天最多还能用{limit}{unit}。"), later("{instead}请减少商品，或明天再来。")
-    ),
-    DeclineReason.OVER_HOUSEHOLD_LIMIT: Words(
-        later("这一户今天最多还能用{limit}{unit}。"), later("{instead}请减少商品，或明天再来。")
-    ),
-    DeclineReason.BELOW_MINIMUM: Words(
-        later("用{unit}一单最少 {limit}，这一单不够。"), later("{instead}也可以多买一些再扫。")
-    ),
-    DeclineReason.OVER_ITEM_LIMIT: Words(
-        later("“{item}”限量，这位居民还可以要 {left}。"), later("请改数量，再扫一次居民码。")
-    ),
-    DeclineReason.CODE_USED: Words(
-        later("这个码已经用过了。"), later("请居民在手机上换一个新码，再扫一次。")
-    ),
-    DeclineReason.CODE_COPIED: Words(
-        later("这部手机的码可能被人复制，已停用。"),
-        later("请居民联系社区重新登记手机，先用积分卡。{instead}"),
-    ),
-    DeclineReason.PHONE_REVOKED: Words(
-        later("这部手机的码已停用，或已换了手机。"),
-        later("请居民出示积分卡，或到社区登记。{instead}"),
-    ),
-    DeclineReason.CONFIRM_NEEDED: Words(
-        later("只出示手机码，一次最多用{limit}{unit}。"),
-        later("请居民用手机扫屏幕上的确认码，或减少商品。"),
-    ),
-    DeclineReason.CONFIRM_OTHER: Words(
-        later("手机确认的不是这一单。"), later("请居民再扫一次屏幕上的确认码。")
-    ),
-    DeclineReason.PIN_NEEDED: Words(
-        later("积分卡不输密码，今天最多再用{limit}{unit}。"),
-        later("请再扫一次卡，由居民输密码；或减少商品。{instead}"),
-    ),
-    DeclineReason.PIN_WRONG: Words(
-        later("卡的密码不对，或已经改过。"), later("请再扫一次卡，由居民输新密码。{instead}")
-    ),
-    DeclineReason.PIN_LOCKED: Words(
-        later("这张卡的密码输错太多，已锁定。"), later("请居民带卡到社区解锁。{instead}")
-    ),
-    DeclineReason.SALE_REVERSED: Words(later("这一单刚才取消了。"), later("请再扫一次居民码。")),
-}
-
-NO_MORE_TODAY: Final = Words(
-    later("这位居民今天的{unit}已用到上限。"), later("{instead}明天可以再用。")
-)
-NO_MORE_AT_HOME: Final = Words(
-    later("这一户今天的{unit}已用到上限。"), later("{instead}明天可以再用。")
-)
-NO_MORE_OF_ITEM: Final = Words(
-    later("“{item}”限量，这位居民或这一户已经领完。"), later("请去掉这件商品，再扫一次居民码。")
-)
-NO_POINTS: Final = Words(later("没有可用{unit}。"), later("请直接收现金 {due} 元。"))
-NO_POINTS_OFFLINE: Final = Words(
-    later("现在离线，这位居民暂时不能用{unit}。"), later("{instead}网络好了可以再扫居民码。")
-)
 CANCELLED_EMPTY: Final = Words(later("已取消，没有用{unit}。"), later("可以接待下一位。"))
 PAY_CASH: Final = later("可直接收现金 {due} 元。")
 ONLY_POINTS: Final = later("这些商品只能用{unit}换，可以换别的商品。")
@@ -451,30 +329,12 @@ def notice_words(
         needs_points = bool(notice.figures.get("needs_points"))
         figures |= _decline_figures(notice.decline, figures, needs_points)
         figures["item"] = _item_name(notice.decline, view, names or {})
-        words = _decline_words(notice.decline, needs_points)
+        words = decline_words(notice.decline, needs_points)
     elif code is NoticeCode.CANCELLED and not view.lines:
         words = CANCELLED_EMPTY
     else:
         words = NOTICES[code]
     return Words(say(words.text, figures), say(words.next, figures))
-
-
-def _decline_words(decline: Declined, needs_points: bool) -> Words:
-    if decline.reason is DeclineReason.INSUFFICIENT_POINTS and not needs_points:
-        return NO_POINTS
-    if decline.reason is DeclineReason.OVER_FLOOR_LIMIT and decline.limit_points == 0:
-        return NO_POINTS_OFFLINE
-    if decline.reason in _NO_MORE and decline.limit_points == 0 and not decline.left_units:
-        return _NO_MORE[decline.reason]
-    return DECLINES[decline.reason]
-
-
-_NO_MORE: Final = {
-    DeclineReason.OVER_DAY_LIMIT: NO_MORE_TODAY,
-    DeclineReason.OVER_HOUSEHOLD_LIMIT: NO_MORE_AT_HOME,
-    DeclineReason.OVER_ITEM_LIMIT: NO_MORE_OF_ITEM,
-}
-"""Where nothing at all is left."""
 
 
 def _item_name(decline: Declined, view: TillView, names: Mapping[str, str]) -> str:

@@ -51,8 +51,8 @@ def test_where_that_number_is_taken_the_next_free_one_is_and_after_255_comes_0()
     assert [each.kid for each in known.keys] == [255, 0, 1]
 
 
-def test_a_card_of_another_pools_later_key_is_called_foreign_not_forged() -> None:
-    ours, theirs = islice(keys(), 2)
+def refusal_of_the_others_card(ours: Ed25519PrivateKey, theirs: Ed25519PrivateKey) -> DeclineReason:
+    """What a pool whose one key is ``ours`` says of an honest card of the pool of ``theirs``."""
     own = {listed(EMPTY, ours.public_key()).keys[0].kid: ours.public_key()}
     kid = listed(EMPTY, theirs.public_key()).keys[0].kid
     payload = make_card(
@@ -69,4 +69,16 @@ def test_a_card_of_another_pools_later_key_is_called_foreign_not_forged() -> Non
     assert isinstance(code, CardCode)
     declined = verify_code(code, own, pool_tag(ours.public_key()), NOW)
     assert declined is not None
-    assert declined.reason is DeclineReason.CODE_FOREIGN
+    return declined.reason
+
+
+def test_a_card_of_another_pools_later_key_is_called_foreign() -> None:
+    ours, theirs = islice(keys(), 2)
+    assert own_number(ours.public_key()) != own_number(theirs.public_key())
+    assert refusal_of_the_others_card(ours, theirs) is DeclineReason.CODE_FOREIGN
+
+
+def test_where_two_pools_number_alike_the_others_card_does_not_hold() -> None:
+    """It has the same reason as a forged one, so its words must be true of both: see test_words."""
+    ours, theirs = islice((one for one in keys() if own_number(one.public_key()) == 9), 2)
+    assert refusal_of_the_others_card(ours, theirs) is DeclineReason.CODE_FORGED

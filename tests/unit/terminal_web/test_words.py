@@ -21,6 +21,7 @@ from terminal.checkout.view import NoticeView, TillView
 from terminal.domain.notice import NoticeCode
 from terminal.domain.print_job import JobState
 from terminal.domain.scan import PaymentBrand
+from terminal.web.decline_words import DECLINES
 from terminal.web.device_words import (
     PRINT_LEVELS,
     PRINT_STATES,
@@ -31,8 +32,8 @@ from terminal.web.device_words import (
     printer_words,
     status_views,
 )
-from terminal.web.language import TRANSLATIONS
-from terminal.web.words import BRANDS, DECLINES, NOTICES, Words, notice_words
+from terminal.web.language import TRANSLATIONS, Words
+from terminal.web.words import BRANDS, NOTICES, notice_words
 from tests.support.shop import Shop, policy
 from tests.support.till_web import app_of
 
@@ -221,6 +222,24 @@ def test_a_payment_code_is_called_by_its_name(shop: Shop, brand: str, called: st
     said = chinese(shop, notice(NoticeCode.PAYMENT_CODE, brand=brand))
     expected = f"这是{called}付款码，不是居民码。（付款码未保存）请居民打开惠积分的居民码。"
     assert said == expected
+
+
+@LANGUAGES
+def test_what_is_said_of_a_code_that_does_not_hold_is_true_of_another_pools_as_well(
+    shop: Shop, language: str
+) -> None:
+    """Two pools' keys may have the same number (1 in 256): nothing tells that from a forgery."""
+    decline = Declined(DeclineReason.CODE_FORGED)
+    with speaking(shop, language) as view:
+        said = notice_words(notice(NoticeCode.DECLINED, decline, needs_points=0), view)
+    if language == "zh":
+        assert said.text == "这个码验不过：不是惠积分发的，或者改过、印坏了。"
+        assert "是别的积分池，请换惠积分的码" in said.next
+        assert "请换手机居民码，或到社区换卡" in said.next
+    else:
+        assert "not issued by Hui" in said.text
+        assert "Another pool's name on it: ask for a code of Hui." in said.next
+    assert re.search("不是真的|假|forged|genuine", said.text + said.next) is None
 
 
 def test_the_pools_own_unit_is_used(shop: Shop) -> None:
