@@ -1,4 +1,4 @@
-"""Agreeing and ending contracts: no overlap, no silent gap, nothing that is closed already.
+"""Agreeing and ending contracts: no overlap, no silent gap, no end in days that are settled.
 
 A contract is for one shop or for all of a merchant's shops; where both are in force on a day, the
 shop's own counts. Contracts of the same scope never overlap, and each begins the day after the
@@ -24,16 +24,14 @@ DAY = timedelta(days=1)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 
 
-def agree_terms(
-    tx: Connection, pool: str, command: AgreeTerms, *, closed_through: date | None
-) -> Done | Refused:
-    """Take a contract. ``closed_through``: the last day of the merchant's newest statement."""
+def agree_terms(tx: Connection, pool: str, command: AgreeTerms) -> Done | Refused:
+    """Take a contract. Whether it touches days that are settled is the caller's to ask before."""
     found = contract_named(tx, pool, command.contract)
     if found is not None:
         return _again(found, command)
     problem = (
         _party_problem(tx, pool, command)
-        or _period_problem(command, closed_through)
+        or _period_problem(command)
         or _terms_problem(tx, pool, command)
         or _neighbour_problem(tx, pool, command)
     )
@@ -119,7 +117,7 @@ def _party_problem(tx: Connection, pool: str, command: AgreeTerms) -> Refused | 
     return None
 
 
-def _period_problem(command: AgreeTerms, closed_through: date | None) -> Refused | None:
+def _period_problem(command: AgreeTerms) -> Refused | None:
     until = command.valid_until
     if not FIRST_DAY <= command.valid_from <= LAST_DAY or (until is not None and until > LAST_DAY):
         return _bad_period(f"合约 {command.contract} 的日期不可用，请改 / a day out of range")
@@ -127,8 +125,6 @@ def _period_problem(command: AgreeTerms, closed_through: date | None) -> Refused
         return _bad_period(
             f"合约 {command.contract} 的结束日早于开始日，请改日期 / the contract ends before it starts"
         )
-    if closed_through is not None and command.valid_from <= closed_through:
-        return _closed(closed_through)
     return None
 
 

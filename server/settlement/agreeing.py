@@ -9,6 +9,7 @@ from server.directory.values import Done
 from server.directory.values import Refused as DirectoryRefused
 from server.facts import FactDesk, FactStamp
 from server.facts.refused import Refused
+from server.settlement.late_terms import settled_days_problem
 from server.settlement.statements import closed_through
 
 
@@ -19,10 +20,13 @@ def register(desk: FactDesk) -> None:
 
 
 def _agree(tx: Connection, stamp: FactStamp, command: AgreeTerms) -> Done | Refused:
-    """Take a contract. Refused: see :func:`server.directory.contracts.agree_terms`."""
-    closed = closed_through(tx, stamp.pool, command.merchant)
-    answer = agree_terms(tx, stamp.pool, command, closed_through=closed)
-    return _answer(answer)
+    """Take a contract. Refused: it would change what is settled, or see
+    :func:`server.directory.contracts.agree_terms`.
+    """
+    refused = settled_days_problem(tx, stamp.pool, command)
+    if refused is not None:
+        return refused
+    return _answer(agree_terms(tx, stamp.pool, command))
 
 
 def _end(tx: Connection, stamp: FactStamp, command: EndContract) -> Done | Refused:
