@@ -31,6 +31,9 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     clock: ClockUrl = "system"
     # Names under which browsers and terminals may call; anything else gets nothing.
     trusted_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    # Whether browsers come through a TLS front end, so that they send the session's cookie over
+    # HTTPS alone. Left out: as soon as `trusted_hosts` names anything but this machine.
+    served_over_https: bool | None = None
     session_idle_s: Seconds = 30 * 60
     session_lifetime_s: Seconds = 12 * 3600
     enrolment_code_s: Seconds = 10 * 60
@@ -69,6 +72,13 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def database(self) -> str:
         """SQLAlchemy URL of the database."""
         return self.database_url or f"sqlite:///{self.data_dir / 'huidian.sqlite3'}"
+
+    @property
+    def cookies_need_https(self) -> bool:
+        """Whether the session's cookie is for HTTPS alone."""
+        if self.served_over_https is not None:
+            return self.served_over_https
+        return not all(is_loopback(host) for host in self.trusted_hosts)
 
     @property
     def simulated_clock_file(self) -> Path | None:

@@ -38,6 +38,7 @@ class AppServices:
     Attributes:
         session_secret: signs the cookies of the pages.
         trusted_hosts: names under which the server may be called; any other gets 400.
+        cookies_need_https: browsers send the pages' cookies over HTTPS alone.
         max_body_bytes: of a form; API bodies have their own limit.
     """
 
@@ -46,6 +47,7 @@ class AppServices:
     session_secret: bytes
     trusted_hosts: tuple[str, ...]
     max_body_bytes: int
+    cookies_need_https: bool = False
 
 
 def create_app(services: AppServices) -> Flask:
@@ -55,6 +57,7 @@ def create_app(services: AppServices) -> Flask:
         SECRET_KEY=services.session_secret,
         TRUSTED_HOSTS=list(services.trusted_hosts),
         MAX_CONTENT_LENGTH=services.max_body_bytes,
+        SESSION_COOKIE_SECURE=services.cookies_need_https,
     )
     app.register_blueprint(api.create_blueprint(services.api))
     app.register_blueprint(create_partner_blueprint(services.api))

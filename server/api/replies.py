@@ -9,7 +9,10 @@ from flask import Response
 from protocol.messages import Problem, ProblemKind
 
 JSON_TYPE = "application/json"
-CONTENT_SECURITY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+CONTENT_SECURITY = (
+    "default-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none';"
+    " object-src 'none'"
+)
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY,
     "X-Content-Type-Options": "nosniff",

@@ -160,6 +160,7 @@ def app_services(
         session_secret=opened.keys.session_secret,
         trusted_hosts=settings.trusted_hosts,
         max_body_bytes=settings.max_body_bytes,
+        cookies_need_https=settings.cookies_need_https,
     )
 
 

@@ -33,6 +33,7 @@ LEFT_OUT = {
     "directory_entry": "what was announced of the residents, made when terminals ask",
     "directory_version": "the numbers of those announcements",
     "used_nonce": "the memory of one server, a few minutes long",
+    "sign_in_try": "who guesses passwords just now, a day long",
 }
 """Tables that a replay does not make again, and why. Every other table is compared."""
 

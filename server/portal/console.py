@@ -1,10 +1,11 @@
 """The pages of the pool's own people under ``/console``: what waits, merchants, statements.
 
 Operators answer disputes and settle; only finance moves money. Which of them may do what is
-decided by the handlers; pages leave out what would be refused anyway and say why.
+decided by the handlers; pages leave out what would be refused anyway and say why. Residents' cards
+and records, their orders and the counter are the operators' alone.
 """
 
-from flask import Blueprint, abort, g, redirect, render_template, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from server.db import reading
@@ -20,7 +21,7 @@ from server.portal.console_records import add_records
 from server.portal.console_runs import add_runs
 from server.portal.console_terminals import add_terminals
 from server.portal.files import download, kind_of
-from server.portal.frame import OFFICE, add_door, add_gate, page_of, tell_done
+from server.portal.frame import OFFICE, add_door, add_gate, notice, page_of, tell_done
 from server.portal.sales import line_detail
 from server.portal.services import PortalServices
 from server.portal.statements import any_statement, dispute_about, line_of
@@ -30,6 +31,8 @@ from server.settlement.statements import statements_of
 from server.settlement.states_standing import states_of, waiting
 from server.settlement.states_values import REASON_MAX, Lapsed, LapseStatements
 
+_OPERATORS_ROOMS = ("/console/cards", "/console/orders", "/console/counter")
+
 
 def create_blueprint(portal: PortalServices) -> Blueprint:
     """The pages under ``/console``; the merchants' blueprint brings templates and looks."""
@@ -37,11 +40,18 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
 
     @pages.context_processor
     def on_every_console_page() -> dict[str, object]:
-        signed_in = g.signed_in
-        is_finance = signed_in is not None and signed_in.role is SignInRole.FINANCE
-        return {"is_finance": is_finance, "reason_max": REASON_MAX}
+        return {"is_finance": _is_finance(), "reason_max": REASON_MAX}
 
     add_gate(pages, portal, OFFICE)
+
+    @pages.before_request
+    def finance_stays_with_the_money() -> ResponseReturnValue | None:
+        if not (_is_finance() and request.path.startswith(_OPERATORS_ROOMS)):
+            return None
+        heading = gettext("这一页由街道工作人员办理")
+        told = gettext("财务管收款、付款和对账。居民的积分卡、券和工单，请街道工作人员来办。")
+        return notice(heading, told), 403
+
     add_door(pages, portal, OFFICE)
     _add_waiting(pages, portal)
     _add_merchants(pages, portal)
@@ -56,6 +66,11 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
     add_cards(pages, portal)
     add_records(pages, portal)
     return pages
+
+
+def _is_finance() -> bool:
+    signed_in = g.signed_in
+    return signed_in is not None and signed_in.role is SignInRole.FINANCE
 
 
 def _add_waiting(pages: Blueprint, portal: PortalServices) -> None:

@@ -100,15 +100,9 @@ def add_door(pages: Blueprint, portal: PortalServices, rooms: Rooms) -> None:
                 return redirect(url_for(rooms.begin))
             return render_template("portal/sign_in.html", user="", told="")
         user = request.form.get("user", "").strip()
-        with reading(portal.engine) as tx:
-            outcome = portal.door.sign_in(
-                tx,
-                session,
-                user,
-                request.form.get("password", ""),
-                portal.clock(),
-                roles=rooms.roles,
-            )
+        outcome = portal.door.sign_in(
+            session, user, request.form.get("password", ""), portal.clock(), roles=rooms.roles
+        )
         if isinstance(outcome, SignedIn):
             return redirect(url_for(rooms.begin), 303)
         g.signed_in = None

@@ -58,6 +58,7 @@ class PortalServices:
     def __post_init__(self) -> None:
         """Make what all threads share."""
         door = Doorkeeper(
+            engine=self.engine,
             pool=self.pool,
             idle_s=self.idle_s,
             lifetime_s=self.lifetime_s,

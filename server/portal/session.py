@@ -9,8 +9,9 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from server.db import reading
 from server.directory.queries import sign_in_of
 from server.directory.values import SignIn, SignInRole
 from server.portal.throttle import Throttle
@@ -62,13 +63,20 @@ class Doorkeeper:
     """
 
     def __init__(
-        self, *, pool: str, idle_s: int, lifetime_s: int, randomness: Callable[[int], bytes]
+        self,
+        *,
+        engine: Engine,
+        pool: str,
+        idle_s: int,
+        lifetime_s: int,
+        randomness: Callable[[int], bytes],
     ) -> None:
+        self._engine = engine
         self._pool = pool
         self._idle = timedelta(seconds=idle_s)
         self._lifetime = timedelta(seconds=lifetime_s)
         self._randomness = randomness
-        self._throttle = Throttle()
+        self._throttle = Throttle(engine, pool)
         self._hasher = PasswordHasher()
         # Checked when the user is unknown, so that this takes as long as a wrong password. Made at
         # the first sign-in, whoever it is: most programs that open the books never see one.
@@ -76,7 +84,6 @@ class Doorkeeper:
 
     def sign_in(
         self,
-        tx: Connection,
         cookie: Cookie,
         user: str,
         password: str,
@@ -85,14 +92,20 @@ class Doorkeeper:
         roles: frozenset[SignInRole],
     ) -> SignInOutcome:
         """Check a password; on success the cookie is made anew and names the user. ``roles``:
-        whose pages these are.
+        whose pages these are. Takes transactions of its own, none of them while it hashes.
+
+        Raises:
+            TryAgain: the database stayed busy.
         """
         user, password = user[:NAME_MAX], password[: PASSWORD_MAX + 1]
         wait_s = self._throttle.try_now(user, now)
         if wait_s:
             return Wait(wait_s)
         # PostgreSQL keeps no text with NUL, and takes none in a question.
-        known = sign_in_of(tx, self._pool, user) if "\0" not in user else None
+        known = None
+        if "\0" not in user:
+            with reading(self._engine) as tx:
+                known = sign_in_of(tx, self._pool, user)
         if not self._password_holds(known, password) or known is None:
             return WrongPassword()
         self._throttle.succeeded(user)

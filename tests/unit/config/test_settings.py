@@ -39,6 +39,16 @@ def test_the_simulated_clock_names_its_file() -> None:
     assert ServerSettings(data_dir=Path("/t")).simulated_clock_file is None
 
 
+def test_cookies_are_for_https_alone_where_anybody_else_may_call() -> None:
+    own, street = ("127.0.0.1", "localhost"), ("127.0.0.1", "points.example")
+    told = [
+        ServerSettings(data_dir=Path("/s"), trusted_hosts=hosts, served_over_https=said)
+        for hosts in (own, street)
+        for said in (None, True, False)
+    ]
+    assert [each.cookies_need_https for each in told] == [False, True, False, True, True, False]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_every_loopback_address_will_do(host: str) -> None:
     text = f'data_dir = "/s"\nlisten_host = "{host}"\n'

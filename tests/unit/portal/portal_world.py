@@ -29,7 +29,7 @@ class PortalWorld:
     app: Flask
 
     @classmethod
-    def of(cls, pool: PoolWorld) -> "PortalWorld":
+    def of(cls, pool: PoolWorld, *, cookies_need_https: bool = False) -> "PortalWorld":
         keys = PoolKeys(
             root=pool.root,
             card_issuer=pool.issuer,
@@ -58,6 +58,7 @@ class PortalWorld:
             session_secret=keys.session_secret,
             trusted_hosts=("localhost", "127.0.0.1"),
             max_body_bytes=1024 * 1024,
+            cookies_need_https=cookies_need_https,
         )
         return cls(pool, create_app(services))
 
@@ -85,7 +86,10 @@ class PortalWorld:
 
 
 def csrf_of(client: FlaskClient, door: str = "portal") -> str:
-    page = client.get(f"/{door}/sign-in", follow_redirects=True).text
+    return csrf_in(client.get(f"/{door}/sign-in", follow_redirects=True).text)
+
+
+def csrf_in(page: str) -> str:
     found = re.search(r'name="csrf" value="([0-9a-f]{32})"', page)
     assert found is not None, page
     return found.group(1)

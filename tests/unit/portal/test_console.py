@@ -35,6 +35,7 @@ from tests.unit.portal.portal_world import (
 
 FIRST = "xiaodian-20260302"
 PAGE = f"/console/statements/{FIRST}"
+OPERATORS_ROOMS = ("/console/cards", "/console/orders", "/console/counter")
 
 
 @pytest.fixture
@@ -163,6 +164,9 @@ def test_every_page_opens_for_the_office_in_both_languages_and_writes_nothing(
                 continue
             address = adapter.build(rule.endpoint, {each: values[each] for each in rule.arguments})
             answer = client.get(f"{address}?lang={language}&through=2026-03-04")
+            if user == FINANCE and rule.rule.startswith(OPERATORS_ROOMS):
+                assert answer.status_code == 403, address
+                continue
             assert answer.status_code in {200, 302}, address
             opened += answer.status_code == 200
             if answer.mimetype == "text/html" and answer.status_code == 200:
@@ -170,6 +174,29 @@ def test_every_page_opens_for_the_office_in_both_languages_and_writes_nothing(
                 assert "style=" not in answer.text, address
         assert opened >= 10
     assert facts(office) == before
+
+
+def test_cards_orders_and_counter_are_not_finances(office: PortalWorld) -> None:
+    """Finance is separate: money is theirs, residents are the operators'."""
+    finance, operator = office.officer(FINANCE), office.officer(OPERATOR)
+    before = facts(office)
+    for room in OPERATORS_ROOMS:
+        assert room in operator.get("/console/waiting").text
+        assert room not in finance.get("/console/waiting").text
+        assert "请街道工作人员来办" in finance.get(room).text
+    acts = [
+        (f"/console/cards/{RESIDENT}", {"act": "lost", "reason": "丢了"}),
+        (f"/console/cards/{RESIDENT}/record", {"first": "2026-03-01", "last": "2026-03-04"}),
+        ("/console/cards", {"account": RESIDENT}),
+        ("/console/orders/o-1", {"merchant": MERCHANT}),
+    ]
+    for address, typed in acts:
+        answer = send(finance, address, **typed)
+        assert answer.status_code == 403, address
+        assert "请街道工作人员来办" in answer.text
+    assert facts(office) == before
+    english = text_of(finance.get("/console/cards?lang=en").text)
+    assert "office staff" in english
 
 
 # ── disputes ──

@@ -5,9 +5,16 @@ from datetime import timedelta
 import pytest
 
 from server.directory import SignInRole
-from server.portal.throttle import FREE_TRIES, LONGEST_WAIT, NAMES_MAX, Throttle
-from tests.unit.audit.pool_world import OPENED_AT
-from tests.unit.portal.portal_world import MERCHANT, PortalWorld, csrf_of, sign_in, text_of
+from server.portal.throttle import FREE_TRIES
+from tests.unit.audit.pool_world import PASSWORD
+from tests.unit.portal.portal_world import (
+    MERCHANT,
+    PortalWorld,
+    csrf_in,
+    csrf_of,
+    sign_in,
+    text_of,
+)
 
 
 def test_the_right_password_opens_the_statements(portal: PortalWorld) -> None:
@@ -61,28 +68,6 @@ def test_waiting_does_not_tell_which_names_exist(portal: PortalWorld) -> None:
     assert sign_in(client, MERCHANT).status_code == 303
 
 
-def test_each_further_failure_doubles_the_wait_up_to_an_hour() -> None:
-    throttle, now = Throttle(), OPENED_AT
-    waits = []
-    for _ in range(FREE_TRIES + 9):
-        throttle.try_now("m", now)
-        waits.append(throttle.wait_s("m", now))
-        now += timedelta(seconds=waits[-1])
-    assert waits[: FREE_TRIES + 2] == [0, 0, 0, 0, 30, 60, 120]
-    assert waits[-1] == LONGEST_WAIT.total_seconds()
-    throttle.succeeded("m")
-    assert throttle.wait_s("m", now) == 0
-
-
-def test_the_memory_of_tries_has_a_limit() -> None:
-    throttle = Throttle()
-    for _ in range(FREE_TRIES):
-        throttle.try_now("first", OPENED_AT)
-    for number in range(NAMES_MAX):
-        throttle.try_now(f"name-{number}", OPENED_AT)
-    assert throttle.wait_s("first", OPENED_AT) == 0
-
-
 @pytest.mark.parametrize("path", ["/portal/sign-in", "/portal/sign-out"])
 @pytest.mark.parametrize("token", ["", "0" * 32, "分"])
 def test_a_form_that_no_page_of_ours_made_changes_nothing(
@@ -108,6 +93,24 @@ def test_the_cookie_is_kept_from_scripts_and_from_other_sites(portal: PortalWorl
     assert cookie.startswith("huidian_portal=")
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
+
+
+def test_over_https_the_cookie_is_for_https_alone(portal: PortalWorld) -> None:
+    assert "Secure" not in sign_in(portal.browser(), MERCHANT).headers["Set-Cookie"]
+    behind_tls = PortalWorld.of(portal.pool, cookies_need_https=True)
+    client = behind_tls.browser()
+    https = "https://localhost"
+    page = client.get("/portal/sign-in", base_url=https)
+    assert "; Secure;" in page.headers["Set-Cookie"]
+    form = {"user": MERCHANT, "password": PASSWORD, "csrf": csrf_in(page.text)}
+    assert client.post("/portal/sign-in", data=form, base_url=https).status_code == 303
+    assert client.get("/portal/statements", base_url=https).status_code == 200
+
+
+def test_forms_go_nowhere_but_here(portal: PortalWorld) -> None:
+    for address in ("/portal/sign-in", "/console/sign-in", "/phone/"):
+        policy = portal.browser().get(address).headers["Content-Security-Policy"]
+        assert "form-action 'self'" in policy, address
 
 
 def test_signing_in_makes_the_session_anew(portal: PortalWorld) -> None:
