@@ -132,6 +132,9 @@ def stay_up(pool: str, folder: Path | None, *, free: bool) -> int:
         say(f"  街道办公室 office  {stage.server_url}/console/")
         for user, password in stage.passwords.items():
             say(f"      用户 user {user}  密码 password {password}")
+        for resident in world.residents:
+            if resident.pin:
+                say(f"      积分卡 card {resident.name}  密码 PIN {resident.pin}")
         say(
             f"\n  服务器命令 · server commands: huidian-server --config {stage.server_config} --help"
         )

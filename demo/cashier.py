@@ -34,6 +34,10 @@ class Cashier:
     def choose_points(self, points: int) -> Screen:
         return self._send("POST", "/api/points", {"points": points})
 
+    def type_pin(self, pin: str) -> Screen:
+        """What the card's holder does, on the pad that is turned to them."""
+        return self._send("POST", "/api/pin", {"pin": pin})
+
     def complete(self) -> Screen:
         return self._send("POST", "/api/complete", {"sale_id": self.screen()["sale_id"]})
 

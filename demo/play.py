@@ -1,6 +1,7 @@
 """Plays a script through the real processes and devices, and compares every figure."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,8 @@ HAND_S = 0.5
 """Between two scans, at least: a scanner's worker takes the same code at once for one."""
 PAPER_WITHIN_S = 20.0
 TOLD_WITHIN_S = 90.0
+WITH_PIN = "C"
+"""The proof grade of a card whose holder typed its PIN."""
 OFFLINE = "服务器停机 · server off"
 
 
@@ -45,6 +48,7 @@ class Play:
         self._say = say
         self._codes: dict[str, str] = {}
         self._sale_ids: list[str] = []
+        self._grades: dict[str, str] = {}
         self.outcome = Outcome(pool=stage.world.pool)
 
     def run(self) -> Outcome:
@@ -107,6 +111,8 @@ class Play:
         self._fill(shop, step)
         if step.resident is not None:
             self._scan(shop, step.resident)
+            if step.grade == WITH_PIN:
+                self._type_pin(shop, step)
             screen = shop.cashier.wait_for(
                 f"{step.name} 的答复 · the answer", lambda s: s["state"] == "authorised"
             )
@@ -117,9 +123,20 @@ class Play:
         if done is None:
             raise DemoFailedError(f"{step.name}: 没有成交 · not completed: {screen['notice']}")
         self._sale_ids.append(screen["sale_id"])
+        if step.grade is not None:
+            self._grades[f"sale:{screen['sale_id']}"] = step.grade
         paper = self._paper(shop, done["receipt_no"])
         self._note_sale(step, done, paper)
         return str(done["receipt_no"])
+
+    def _type_pin(self, shop: Shop, step: Sale) -> None:
+        """The pad must come up before anything is answered; then the holder types."""
+        shop.cashier.wait_for(
+            f"{step.name} 的密码键盘 · the PIN pad",
+            lambda s: s["pin"] is not None and s["pin"]["state"] == "ready",
+        )
+        assert step.resident is not None
+        shop.cashier.type_pin(self._stage.world.resident(step.resident).pin)
 
     def _note_sale(self, step: Sale, done: Screen, paper: Paper) -> None:
         expected = {
@@ -148,6 +165,13 @@ class Play:
             }
         )
         self._note_paper(step.name, done["receipt_no"], paper)
+        if step.grade is not None:
+            named = re.search(r"凭证等级\s+([A-Z])", paper.text)
+            self.outcome.check(
+                f"{step.name} 小票的凭证等级 · proof grade",
+                step.grade,
+                named and named[1],
+            )
 
     def _note_paper(self, name: str, receipt_no: str, paper: Paper) -> None:
         self.outcome.check(f"{name} 小票的警告 · warnings", (), paper.warnings)
@@ -225,6 +249,12 @@ class Play:
         """Every sale of the play stands in exactly one statement, once."""
         rows = json.loads(self._stage.run_server("statement", "--json", "--lines"))
         keys = [line["key"] for row in rows for line in row["lines"]]
+        grades = {line["key"]: line["proof"] for row in rows for line in row["lines"]}
+        self.outcome.check(
+            "对账单的凭证等级 · proof grades",
+            self._grades,
+            {key: grades.get(key) for key in self._grades},
+        )
         for sale_id in self._sale_ids:
             self.outcome.told[sale_id] = keys.count(f"sale:{sale_id}")
         self.outcome.check(

@@ -13,6 +13,8 @@ class Sale:
     """One sale. ``points`` lets the cashier take fewer than possible.
 
     ``before`` and ``after`` are None where the terminal answered by itself and cannot know.
+    ``grade``: the proof grade that receipt and statement must name; for C the card's holder types
+    its PIN.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Sale:
     before: int | None = None
     after: int | None = None
     waived_fen: int = 0
+    grade: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +111,16 @@ SCRIPTS = {
         online=(
             Sale("B1", "活力值商城：抽纸和垃圾袋", 0, resident="volunteer",
                  items=(("tissues", "1"), ("bin-bags", "1")),
-                 before=60, used=50, after=10, to_pay_fen=0),
-            Sale("B2", "联盟早餐铺：活力值抵扣", 1, resident="party", items=(("breakfast", "1"),),
-                 before=140, used=68, after=72, to_pay_fen=0),
+                 before=60, used=50, after=10, to_pay_fen=0, grade="B"),
+            Sale("B2", "联盟早餐铺：刷卡超过免密额，本人输密码", 1, resident="party",
+                 items=(("breakfast", "1"),),
+                 before=140, used=68, after=72, to_pay_fen=0, grade="C"),
         ),
-        refunded=Sale("B-refund", "抽纸，后退货", 0, resident="party", items=(("tissues", "1"),),
-                      before=72, used=30, after=42, to_pay_fen=0),
+        refunded=Sale("B-refund", "抽纸，刷卡免密，后退货", 0, resident="party",
+                      items=(("tissues", "1"),),
+                      before=72, used=30, after=42, to_pay_fen=0, grade="D"),
         offline=Sale("B-offline", "服务器停机时的兑换", 0, resident="party",
-                     items=(("bin-bags", "1"),), used=20, to_pay_fen=0),
+                     items=(("bin-bags", "1"),), used=20, to_pay_fen=0, grade="D"),
         late=Sale("B-late", "断网到第二天的早餐铺", 1, resident="party", amounts=("1.00",),
                   used=10, to_pay_fen=0),
         first_day=(

@@ -154,6 +154,8 @@ class Stage:
         for resident in self.world.residents:
             if resident.card:
                 self.code_of(resident)
+            if resident.pin:
+                self._set_pin(resident)
         say("启动服务器 · starting the server")
         self.server.start()
         for number, merchant in enumerate(self.world.merchants):
@@ -183,6 +185,12 @@ class Stage:
         password = secrets.token_hex(4)
         self.run_server("sign-in", user, *which, "--password-stdin", standard_input=password + "\n")
         self.passwords[user] = password
+
+    def _set_pin(self, resident: Resident) -> None:
+        self.run_server(
+            "card-pin", "set", "--account", resident.account, "--pin-stdin",
+            standard_input=resident.pin + "\n",
+        )  # fmt: skip
 
     def run_server(self, *arguments: str, standard_input: str = "") -> str:
         """Run one of the server's commands on this stage's data."""

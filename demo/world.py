@@ -7,7 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """``deeds`` are award rules, each as often as it was earned. ``card``: holds a printed card."""
+    """``deeds`` are award rules, each as often as it was earned. ``card``: holds a printed card;
+    ``pin`` is its PIN, where one was set.
+    """
 
     key: str
     account: str
@@ -15,6 +17,7 @@ class Resident:
     place: str
     deeds: tuple[str, ...] = ()
     card: bool = False
+    pin: str = ""
     blocked: bool = False
     banned_until: date | None = None
 
@@ -167,7 +170,7 @@ def yuandian(year: int) -> World:
         residents=(
             Resident("volunteer", _account(1), "志愿者甲", "huaiyin",
                      deeds=("volunteer-patrol", "helping-elderly", "courtyard-cleaning")),
-            Resident("party", _account(2), "志愿者乙", "huaiyin", card=True,
+            Resident("party", _account(2), "志愿者乙", "huaiyin", card=True, pin="280461",
                      deeds=("helping-elderly",) * 4 + ("volunteer-patrol",)),
             Resident("poor", _account(6), "新报名的志愿者", "huaiyin", card=True),
             *_refused("huaiyin", year),
