@@ -1,6 +1,6 @@
 """``python -m terminal``."""
 
-from terminal.bootstrap import main
+from terminal.start import main
 
 if __name__ == "__main__":
     main()
