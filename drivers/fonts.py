@@ -1,12 +1,12 @@
 """Where Debian keeps fonts in which a Chinese character is exactly two ASCII characters wide."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class FontFile:
+
+class FontFile(Struct, frozen=True):
     """One face of an installed font file."""
 
     path: Path

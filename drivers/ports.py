@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from drivers.document import Document
 
 MAX_SCAN_CHARS: Final = 4096
@@ -54,8 +56,7 @@ class PaperState(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class PrintOutcome:
+class PrintOutcome(Struct, frozen=True):
     """How one job ended. `trouble` is given exactly for FAILED and UNKNOWN."""
 
     result: PrintResult
@@ -70,8 +71,7 @@ class PrintOutcome:
             raise ValueError("a failed job has sent nothing")
 
 
-@dataclass(frozen=True, slots=True)
-class PrinterStatus:
+class PrinterStatus(Struct, frozen=True):
     """What a printer says of itself now. `trouble` is None if a job may be sent."""
 
     trouble: PrinterTrouble | None
@@ -127,8 +127,7 @@ class Printer(Protocol):
         """Let go of the device. A job that is running ends first; later calls give OFFLINE."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanForm:
+class ScanForm(Struct, frozen=True):
     """What came around a scan's text, for whoever sets a scanner up; it means nothing else.
 
     `aim` is the symbology identifier. `suffix` is empty where silence ended the scan. `took_ms`
@@ -153,16 +152,14 @@ class Scan:
     form: ScanForm = field(default=BARE_FORM, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOverflow:
+class ScanOverflow(Struct, frozen=True):
     """Something longer than `MAX_SCAN_CHARS` bytes came and was thrown away whole."""
 
     length_bytes: int
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ScanDamaged:
+class ScanDamaged(Struct, frozen=True):
     """Something was scanned and a part of it got lost on the way; all of it was thrown away."""
 
     at: datetime
@@ -209,8 +206,7 @@ class Lamp(enum.StrEnum):
     CHANGE = "change"  # 找零
 
 
-@dataclass(frozen=True, slots=True)
-class DisplayContent:
+class DisplayContent(Struct, frozen=True):
     """What a customer display shows. Each kind takes of it what it can show.
 
     A row of digits shows `amount_fen` with its lamp (None: nothing); two lines of letters show

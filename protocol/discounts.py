@@ -8,7 +8,6 @@ are the pool's, and no shop takes anything off them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import UNSET, Struct, UnsetType
@@ -46,8 +45,7 @@ class Discount(Struct, frozen=True, kw_only=True):
     approved_by: str | UnsetType = UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class TakenOff:
+class TakenOff(Struct, frozen=True):
     """What discounts come to: of each line that has any, and of each discount, in their order."""
 
     by_line: Mapping[int, int]

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from http_message_signatures import (
     algorithms,
 )
 from http_message_signatures.exceptions import HTTPMessageSignaturesException
+from msgspec import Struct
 
 COVERED = ("@method", "@authority", "@path", "content-type")
 TAG = "huidian-terminal"
@@ -36,15 +36,13 @@ class SignatureProblem(ValueError):  # noqa: N818 - a finding about a request, r
     """The request is unsigned, altered, or signed with another key."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Struct, frozen=True):
     method: str
     url: str
     headers: MutableMapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedSignature:
+class VerifiedSignature(Struct, frozen=True):
     """Who signed, when, and with which nonce."""
 
     key_id: str
@@ -134,8 +132,7 @@ def verify_request(
     return _verify_any(key, request, body=body, tag=tag)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plain:
+class _Plain(Struct, frozen=True):
     """A request as :func:`sign_request` signs it: what was signed, and its parts."""
 
     base: bytes

@@ -7,12 +7,12 @@ whole points cannot pay (7.18 yuan at 10 fen a point leaves 0.08) follow the poo
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from protocol.money import BASIS_POINTS_WHOLE, Fen, Points
 from protocol.reasons import Declined, DeclineReason
@@ -75,8 +75,7 @@ class LimitPeriod(StrEnum):
     MONTH = "month"
 
 
-@dataclass(frozen=True, slots=True)
-class RedemptionTerms:
+class RedemptionTerms(Struct, frozen=True):
     """A pool's terms. ``fen_per_point`` is None where points have no value in money."""
 
     fen_per_point: int | None
@@ -84,8 +83,7 @@ class RedemptionTerms:
     limits: Limits = NO_LIMITS
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """What a basket costs: fen for goods priced in money, points for goods priced in points.
 
     ``excluded_fen`` of the money and ``excluded_points`` of the points are for goods that
@@ -111,8 +109,7 @@ class PricedLine(Protocol):
     def amount_points(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(Struct, frozen=True):
     """Points that count towards a day's limits already."""
 
     day_points: int = 0
@@ -122,8 +119,7 @@ class Used:
 NOTHING_USED = Used()
 
 
-@dataclass(frozen=True, slots=True)
-class PointsWanted:
+class PointsWanted(Struct, frozen=True):
     """``required``: without them there is no sale. ``optional``: as many as there are.
 
     ``limited_by`` is the rule that keeps points from paying more, and ``refused_by`` the one
@@ -142,8 +138,7 @@ class PointsWanted:
         return Points(0 if self.refused_by else self.required + self.optional)
 
 
-@dataclass(frozen=True, slots=True)
-class Tender:
+class Tender(Struct, frozen=True):
     """How a basket is paid.
 
     ``points_for_money`` × fen per point + ``cash_fen`` + ``waived_fen`` − ``rounded_up_fen``

@@ -6,8 +6,9 @@ back wait until more of the sale comes back; when all of it is back, nothing is 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from protocol.money import QUANTITY_ONE_MILLI, price_of
 from protocol.sales import Payment, RefundLine, SaleLine
@@ -23,8 +24,7 @@ class RefundProblem(StrEnum):
     MORE_THAN_SOLD = "more_than_sold"
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Struct, frozen=True):
     """What came back of a sale altogether, at one time or at several."""
 
     quantity_milli: Mapping[int, int]

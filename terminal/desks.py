@@ -1,7 +1,8 @@
 """The desks behind 更多, put together: vouchers and orders, shifts, awards at the counter."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from protocol.codes import ResidentCode, ShowCode
 from terminal.checkout.asking import Asking
@@ -17,8 +18,7 @@ from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """What every desk needs of the terminal around it."""
 
     identity: TerminalIdentity
@@ -35,8 +35,7 @@ class Around:
     sale_desk: SaleDesk
 
 
-@dataclass(frozen=True, slots=True)
-class Desks:
+class Desks(Struct, frozen=True):
     """The desks of one terminal."""
 
     orders: Orders

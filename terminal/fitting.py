@@ -1,8 +1,9 @@
 """Fits a till out: every desk of its page over one store. The shop's and the practice one alike."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from config.terminal import TerminalSettings
 from protocol.card_pin_hash import ArgonPinMaker
@@ -31,8 +32,7 @@ class PoolServer(Pool, OrderDesk, Protocol):
     """The pool's server, for sales and for vouchers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Struct, frozen=True, kw_only=True):
     """What a till is made of. ``papers`` lays out what is no receipt; ``mode`` names the till's
     pages, see :mod:`terminal.domain.practising`.
     """

@@ -4,8 +4,9 @@ Four kinds of answers share one stream and are known by fixed bits only: a stale
 taken for an answer reads "paper out" from a full printer, or "printed" from a stopped one.
 """
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 _FIXED_BITS: Final = 0x93
 _REALTIME: Final = 0x12
@@ -18,36 +19,31 @@ _AUTO_FRAME_BYTES: Final = 4
 _XON_XOFF: Final = frozenset({0x11, 0x13})
 
 
-@dataclass(frozen=True, slots=True)
-class RealtimeReply:
+class RealtimeReply(Struct, frozen=True):
     """The answer to `DLE EOT n`; it overtakes the job and says nothing about it."""
 
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class InOrderReply:
+class InOrderReply(Struct, frozen=True):
     """The answer to `GS r n`: everything sent before it was processed."""
 
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessIdReply:
+class ProcessIdReply(Struct, frozen=True):
     """The answer to `GS ( H`: everything sent before this mark is on paper."""
 
     mark: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AutoStatus:
+class AutoStatus(Struct, frozen=True):
     """Four bytes that a printer sends by itself when something changes."""
 
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Noise:
+class Noise(Struct, frozen=True):
     """A byte that is none of the above."""
 
     byte: int

@@ -2,8 +2,9 @@
 
 import collections
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from drivers.escpos.answers import Answer, AnswerParser, RealtimeReply
 from drivers.ports import PaperState, PrinterTrouble
@@ -24,8 +25,7 @@ _PAPER_END: Final = 0x60
 _PAPER_NEAR_END: Final = 0x0C
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """How patient the driver is, in seconds."""
 
     answer_timeout_s: float = 1.0  # for one question
@@ -36,8 +36,7 @@ class Timing:
     finish_timeout_s: float = 10.0  # to see the last byte delivered
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """What a printer said of its state. `answered` False: it said nothing at all.
 
     `full`: it could not even be asked, because it takes no bytes now.

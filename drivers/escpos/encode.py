@@ -9,8 +9,9 @@ a temporary directory left behind at each import.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from drivers.cells import REPLACEMENT, fits_gbk, gbk_or_none
 from drivers.document import (
@@ -57,8 +58,7 @@ _MAX_MODULE_DOTS: Final = 6
 PainterSource = Callable[[], Painter | None]
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedJob:
+class EncodedJob(Struct, frozen=True):
     """One job's bytes. `replaced_chars` characters are □ for want of a Chinese font to draw.
 
     `only_pulses` is how often the drawer opens in a job that does nothing else, otherwise 0.
@@ -70,8 +70,7 @@ class EncodedJob:
     only_pulses: int = 0
 
 
-@dataclass(slots=True)
-class _Printing:
+class _Printing(Struct):
     """The printer's state as the job so far has left it, so that only changes are sent."""
 
     profile: PrinterProfile

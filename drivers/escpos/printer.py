@@ -4,8 +4,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from drivers.document import Document
 from drivers.escpos.answers import Answer, InOrderReply, ProcessIdReply

@@ -1,8 +1,9 @@
 """What one printer can do. Chosen at set-up on paper: there is no way to ask a printer."""
 
 import enum
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from drivers.ports import StatusLevel
 
@@ -20,8 +21,7 @@ class ChineseEncoding(enum.StrEnum):
     RASTER = "raster"  # as pictures of lines, for a printer without Chinese
 
 
-@dataclass(frozen=True, slots=True)
-class PrinterProfile:
+class PrinterProfile(Struct, frozen=True):
     """One printer's paper, text, knife and answers.
 
     `columns` counts half-width cells (32 on 58 mm, 48 on 80 mm), `dots` the print head.

@@ -1,8 +1,9 @@
 """Pictures as values, and the command that prints them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from drivers.document import Line
 
@@ -10,8 +11,7 @@ from drivers.document import Line
 FRAGMENT_ROWS: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Raster:
+class Raster(Struct, frozen=True):
     """A black-and-white picture: `rows` rows of `row_bytes` bytes, high bit left, 1 is black."""
 
     row_bytes: int

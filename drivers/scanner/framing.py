@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from drivers.ports import BARE_FORM, MAX_SCAN_CHARS, ScanForm
 
 IDLE_END_S: Final = 0.08
@@ -30,15 +32,13 @@ class Framed:
     form: ScanForm = field(default=BARE_FORM, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Overflowed:
+class Overflowed(Struct, frozen=True):
     """A scan past the limit, thrown away whole."""
 
     length_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
+class Damaged(Struct, frozen=True):
     """A scan that lost a part on its way, thrown away whole."""
 
 

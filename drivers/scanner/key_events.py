@@ -7,8 +7,9 @@ the framing throws that scan away whole.
 
 import enum
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 DAMAGED: Final = b"\x18"  # cancel: no scanner sends it, and no code on paper holds it
 EVENT_BYTES: Final = struct.calcsize("@llHHi")
@@ -73,8 +74,7 @@ _SHIFTED: Final = {
 UNREADABLE: Final = "\ufffd"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyEvent:
+class KeyEvent(Struct, frozen=True):
     """One event of the kernel, without its time."""
 
     kind: int

@@ -5,8 +5,9 @@ taken for text turns 235.00 into 8235.00. After an unknown command the rest of t
 trusted and is skipped up to the next line feed or command.
 """
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from drivers.simulated.command_table import (
     FUNCTIONS,
@@ -25,15 +26,13 @@ _FS_CHARACTER: Final = b"\x1c2"
 _FS_FONT: Final = b"\x1c(A\x02\x000"
 
 
-@dataclass(frozen=True, slots=True)
-class TextRun:
+class TextRun(Struct, frozen=True):
     """Printable bytes, 0x20 and above, as they came; may end in half a Chinese character."""
 
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One whole command: its name ("GS v"), its bytes, and the parameters after its name."""
 
     name: str
@@ -41,8 +40,7 @@ class Command:
     parameters: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Bytes that are no known command, or the part of one that the connection's end cut off."""
 
     raw: bytes

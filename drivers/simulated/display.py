@@ -11,10 +11,12 @@ import re
 import select
 import threading
 import tty
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 MAX_HELD_BYTES: Final = 512
 WIDTH: Final = 20
@@ -23,8 +25,7 @@ _LAMPS: Final = ("off", "price", "total", "paid", "change")
 _NUMBER: Final = re.compile(rb"-?[0-9.]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """What stands on the display: a row of digits, or two lines, and which lamp is lit."""
 
     digits: str = ""

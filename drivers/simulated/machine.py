@@ -7,9 +7,10 @@ question behind the job waits with the job while paper is out or the cover is op
 import collections
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from drivers.fonts import HOW_TO_GET_A_FONT, find_cjk_font
 from drivers.ports import StatusLevel
@@ -32,8 +33,7 @@ _OF_THE_SENSORS: Final = frozenset({"GS r", "ESC v", "ESC u"})
 _LEVELS_ANSWERING_IN_ORDER: Final = frozenset({StatusLevel.PROCESS_ID, StatusLevel.IN_ORDER})
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
+class Paper(Struct, frozen=True):
     """A piece of paper that came out: its number from 1, its bytes, and what can be read on it.
 
     `png_path` is its picture. `cut` False: torn off when the connection or the power ended.

@@ -1,11 +1,11 @@
 """What is on the simulated paper: characters and pictures at their places, in dots."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Glyph:
+
+class Glyph(Struct, frozen=True):
     """One character: its upper left corner, its width in dots at normal size, and its style."""
 
     x: int
@@ -19,8 +19,7 @@ class Glyph:
     reverse: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Bitmap:
+class Bitmap(Struct, frozen=True):
     """A picture: rows of bytes, high bit left, each dot drawn `wide` x `high`."""
 
     x: int
@@ -35,8 +34,7 @@ class Bitmap:
 Mark: TypeAlias = Glyph | Bitmap
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """One piece of paper, from the last cut to this one."""
 
     raw: bytes

@@ -6,8 +6,9 @@ half a character is an error that is kept, a line that is too long wraps.
 
 import codecs
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import ClassVar, Final
+
+from msgspec import Struct, field
 
 from drivers.simulated.barcodes import bars
 from drivers.simulated.commands import Command, Event, TextRun, Unknown
@@ -26,8 +27,7 @@ _NOT_DRAWN: Final = frozenset(
 )
 
 
-@dataclass(slots=True)
-class _Style:
+class _Style(Struct):
     chinese: bool = False
     wide: int = 1
     high: int = 1
@@ -42,8 +42,7 @@ class _Style:
     area_dots: int | None = None
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(Struct):
     """The line being put together: x positions from the left margin, y not known yet."""
 
     glyphs: list[tuple[int, str, int]] = field(default_factory=list)  # x, char, width at size 1

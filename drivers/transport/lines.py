@@ -1,8 +1,9 @@
 """A serial line as values: its parameters, and what an open one can do."""
 
 import enum
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 ALLOWED_BAUD: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 
@@ -23,8 +24,7 @@ class FlowControl(enum.StrEnum):
     RTS_CTS = "rtscts"
 
 
-@dataclass(frozen=True, slots=True)
-class LineSettings:
+class LineSettings(Struct, frozen=True):
     """Every parameter of a serial line, so that none is left to what was set before."""
 
     baud: int = 9600

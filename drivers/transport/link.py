@@ -1,8 +1,9 @@
 """A connection to a printer, whatever it runs over."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from drivers.ports import PrinterTrouble
 
@@ -16,8 +17,7 @@ class LinkDownError(Exception):
         self.trouble = trouble
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """How a connection ended: what still came back, and whether all bytes were delivered."""
 
     answers: bytes

@@ -14,12 +14,12 @@ nobody's clock is asked.
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Struct
 
 from protocol.keys import SIGNATURE_BYTES, sign
 from protocol.money import Fen, Points
@@ -40,8 +40,7 @@ _RECEIPT = struct.Struct(f">BB8s16sIIII{DIGEST_BYTES}s")
 TERMINAL_CERTIFICATE_BYTES = _CERTIFICATE.size + SIGNATURE_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class TerminalCertificate:
+class TerminalCertificate(Struct, frozen=True):
     """The pool's word that a key is a terminal's, and in which shop it stands."""
 
     kid: int
@@ -51,8 +50,7 @@ class TerminalCertificate:
     signed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """A terminal asks a phone to confirm so many points for one sale."""
 
     certificate: TerminalCertificate
@@ -69,8 +67,7 @@ class ReceiptKind(IntEnum):
     REFUND = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptCode:
+class ReceiptCode(Struct, frozen=True):
     """A receipt in short. ``digest``: see :func:`record_digest`; ``terminal``: its key's name."""
 
     kind: ReceiptKind

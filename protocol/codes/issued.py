@@ -9,11 +9,11 @@ seq is 1, and its ``cap`` is what it was worth when it was printed.
 
 import hmac
 import struct
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 
 from protocol.keys import SIGNATURE_BYTES, sign
 from protocol.money import Points
@@ -29,8 +29,7 @@ _CARD = struct.Struct(">BB8s16sBHH")
 _EPOCH = date(1970, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class SlotCode:
+class SlotCode(Struct, frozen=True):
     """A short-lived code that the pool server made for a resident's phone."""
 
     kid: int
@@ -47,8 +46,7 @@ class SlotCode:
         return self.starts_at + timedelta(minutes=self.minutes)
 
 
-@dataclass(frozen=True, slots=True)
-class CardCode:
+class CardCode(Struct, frozen=True):
     """A printed card. ``secret`` is used once and never stored: see :func:`card_proof`."""
 
     kid: int

@@ -5,7 +5,6 @@ SHA-256), its point compressed to 33 bytes. Signatures are 64 bytes for both; an
 ``r || s``, as WebCrypto writes it.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec import Struct
 
 from protocol.keys import SIGNATURE_BYTES, purposed
 
@@ -41,8 +41,7 @@ class KeyAlgorithm(StrEnum):
 PhonePrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 
 
-@dataclass(frozen=True)
-class PhoneKey:
+class PhoneKey(Struct, frozen=True, dict=True):
     """A phone's public key: 32 bytes for Ed25519, 33 (compressed point) for ES256."""
 
     raw: bytes

@@ -12,10 +12,10 @@ answers (:mod:`protocol.codes.challenge`), which is not sent back: the terminal 
 """
 
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 
 from protocol.codes.key import (
     ED25519_KEY_BYTES,
@@ -45,8 +45,7 @@ _SHOWN = struct.Struct(">IH")
 _CONFIRM = struct.Struct(">B8sHH")
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneCertificate:
+class PhoneCertificate(Struct, frozen=True):
     """The pool's word that a key is a resident's.
 
     Attributes:
@@ -65,8 +64,7 @@ class PhoneCertificate:
     signed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ShowCode:
+class ShowCode(Struct, frozen=True):
     """A phone was at hand at ``shown_at``. It says nothing about an amount."""
 
     certificate: PhoneCertificate
@@ -87,8 +85,7 @@ class ShowCode:
         return self.certificate.cap
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmCode:
+class ConfirmCode(Struct, frozen=True):
     """A phone's yes to one challenge: one sale, one terminal, so many points."""
 
     account: bytes

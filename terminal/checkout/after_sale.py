@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from protocol.documents import Policy
 from terminal.checkout.current import proxy_name, receipt_facts

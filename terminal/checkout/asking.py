@@ -1,10 +1,10 @@
 """The question to the pool: what is asked for a code, and the terminal's own answer if need be."""
 
-from dataclasses import replace
 from uuid import UUID
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec.structs import replace
 
 from protocol.business_day import business_date
 from protocol.card_pins import pin_proof

@@ -8,11 +8,11 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from uuid import UUID
 
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from drivers.document import Document
 from protocol.business_day import business_date
@@ -51,8 +51,7 @@ RECENT = 20
 FACT = re.compile(r"[0-9A-Za-z一-鿿._:/-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """The rule that ``worker`` registers the next code by, and the fact's own number, if any."""
 
     rule: CounterRule
@@ -61,8 +60,7 @@ class Chosen:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Struct, frozen=True):
     """A resident's code in front of a worker who may register it."""
 
     award_id: UUID

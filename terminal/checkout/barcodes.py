@@ -1,7 +1,8 @@
 """What a scanned barcode puts into the basket, or what the cashier is told about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from protocol.documents import Item
 from protocol.money import QUANTITY_ONE_MILLI, Fen
@@ -9,16 +10,14 @@ from terminal.domain.barcodes import LabelKind, is_misread, read_label, same_goo
 from terminal.domain.notice import NoticeCode
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(Struct, frozen=True):
     """Goods of the catalogue, by the piece or by a label's weight in thousandths of a kilogram."""
 
     item: Item
     quantity_milli: int = QUANTITY_ONE_MILLI
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(Struct, frozen=True):
     """Goods whose label says what they cost; the scale has rounded already."""
 
     item: Item

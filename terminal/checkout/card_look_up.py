@@ -5,8 +5,9 @@ itself is needed. Every look is a record with its reason.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from protocol.acts import Act
 from protocol.business_day import business_date
@@ -19,8 +20,7 @@ NUMBER = re.compile(r"[0-9a-f]{4,16}")
 MAX_REASON_CHARS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class CardLookedUp:
+class CardLookedUp(Struct, frozen=True):
     """A live card: ``shown`` are the last digits of its number.
 
     ``allowance_points`` is what the list allows offline, which is no balance. ``blocked`` and

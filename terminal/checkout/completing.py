@@ -1,7 +1,8 @@
 """The second durable commit: receipt number, record, sale and print job, all or none."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from protocol.business_day import business_date
 from protocol.documents import Policy

@@ -1,10 +1,9 @@
 """The sale on the page, and what its receipt says beside it."""
 
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, field
 
 from protocol.counter import CounterAwards
 from protocol.documents import Policy
@@ -23,8 +22,7 @@ from terminal.domain.proxy import Acting
 from terminal.domain.sale import SaleState
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentSale:
+class CurrentSale(Struct, frozen=True):
     """The sale on the page. ``code`` lives in memory only, and only until the sale ends.
 
     ``taken_up`` is the number of the parked basket (取单) that it was; ``acting`` who redeems it

@@ -1,6 +1,6 @@
 """The cash drawer: opens for cash and for nothing else, and each opening is a journal record."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from drivers.document import Document, Drawer
 from protocol.drawer import DrawerOpened, DrawerReason
@@ -11,8 +11,7 @@ from terminal.domain.print_job import JobKind
 PULSE = Document((Drawer(),))
 
 
-@dataclass(frozen=True, slots=True)
-class CashDrawer:
+class CashDrawer(Struct, frozen=True):
     """``fitted`` False: the shop has none, or it hangs on another till."""
 
     fitted: bool

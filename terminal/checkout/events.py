@@ -5,9 +5,11 @@ Everything is on the disk: an event goes on after a power cut, with everybody wh
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from protocol.acts import Act, PersonActed
 from protocol.business_day import SHANGHAI
@@ -27,8 +29,7 @@ class Registered(StrEnum):
     AWARDED = "awarded"
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How an event stands, over everybody; ``people`` are the last who came, in their order."""
 
     event: CounterEvent

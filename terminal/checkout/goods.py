@@ -1,6 +1,6 @@
 """What the shop sells: the pool's catalogue first, and the shop's own goods and prices."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from protocol.documents import Item
 from terminal.checkout.barcodes import Priced, Weighed, read_goods

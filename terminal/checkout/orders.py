@@ -6,8 +6,9 @@ resident's own code shows both which orders there are and that this one was done
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
+
+from msgspec import Struct
 
 from protocol.business_day import business_date
 from protocol.codes import ResidentCode, ShowCode
@@ -27,8 +28,7 @@ WAITS_FOR = timedelta(seconds=4)
 RECENT = 10
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Struct, frozen=True):
     code: ResidentCode | ShowCode
     orders: tuple[OrderShown, ...]
     at_ms: int

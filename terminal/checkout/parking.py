@@ -5,7 +5,8 @@ is cleared off the desk. Only a sale ends it, or a deletion with its reason in t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from protocol.acts import Act, PersonActed
 from protocol.documents import Item

@@ -8,10 +8,10 @@ for himself, within the limits of his day here. What he did elsewhere the server
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from protocol.business_day import business_date
 from protocol.counter import CounterWorker

@@ -7,11 +7,11 @@ elsewhere do not come back here again.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, field
+from msgspec.structs import replace
 
 from protocol.business_day import business_date
 from protocol.documents import Policy
@@ -67,8 +67,7 @@ _PROBLEMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Returnable:
+class Returnable(Struct, frozen=True):
     """A sale that may come back, and what did already.
 
     ``elsewhere`` of it at other terminals, as far as the server knows. What is taken back whole in
@@ -120,8 +119,7 @@ class Returnable:
         return _refused(_PROBLEMS[found]) if isinstance(found, RefundProblem) else found
 
 
-@dataclass(frozen=True, slots=True)
-class Several:
+class Several(Struct, frozen=True):
     """Sales with the same receipt number, oldest first: whoever holds the paper says which."""
 
     sales: tuple[SaleChoice, ...]

@@ -6,7 +6,8 @@ Everything that changes a sale shares one of these. Whoever reads or changes ``s
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from protocol.reasons import Declined
 from protocol.sales import ReversalReason, SaleReversed

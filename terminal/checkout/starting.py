@@ -1,7 +1,8 @@
 """What a start does about the run before it: nothing stays undecided."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from protocol.sales import ReversalReason, SaleReversed, TerminalStarted
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel

@@ -7,8 +7,9 @@ can be cancelled meanwhile.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from protocol.card_pins import PinMaker
 from protocol.codes import CardCode, ConfirmCode, ResidentCode, ShowCode

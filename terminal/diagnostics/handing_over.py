@@ -1,10 +1,10 @@
 """Hands a dead terminal's records over to the server, and counts what became of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct, field
 
 from protocol.journal import MAX_RECORDS_A_BATCH, Envelope, decode_happening
 from protocol.recovery import (
@@ -42,16 +42,14 @@ class NotHandedOverError(Exception):
         self.handed = handed
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A record that a person has to look at."""
 
     place: str
     says: str
 
 
-@dataclass(slots=True)
-class HandedOver:
+class HandedOver(Struct):
     """``kinds`` counts records by what became of them; sales are those that are new in the books."""
 
     kinds: dict[RecoveredKind, int] = field(default_factory=dict)

@@ -1,9 +1,9 @@
 """What a dead terminal's stick or card is worth, before anything of it is handed over."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct, field
 
 from protocol.journal import GENESIS, Envelope, open_record
 from protocol.recovery import RecoverAnswer, SeqRange
@@ -14,8 +14,7 @@ from terminal.store.stick import StickLine
 LISTED_MAX: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """A place that should hold a record and does not. ``last`` is ``first`` for a single one."""
 
     epoch: int
@@ -24,8 +23,7 @@ class Damage:
     says: str
 
 
-@dataclass(slots=True)
-class LookedThrough:
+class LookedThrough(Struct):
     """``authentic`` records are signed by the terminal and have its place in them.
 
     ``damages`` are places of which the server has nothing either, at most :data:`LISTED_MAX`

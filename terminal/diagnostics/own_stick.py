@@ -1,10 +1,10 @@
 """A stopped terminal's own stick: what it has that the journal lacks is not left behind."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from config.terminal import TerminalSettings
 from protocol.keys import read_public_key
@@ -18,8 +18,7 @@ from terminal.store.sqlite import SqliteStore
 from terminal.store.stick import Stick, StickFaultError
 
 
-@dataclass(frozen=True, slots=True)
-class OwnStick:
+class OwnStick(Struct, frozen=True):
     """``came_back``: so many records are in the journal again. ``contradicts``: journal and stick
     are not one chain, so what the stick has goes to the server instead.
     """

@@ -1,8 +1,9 @@
 """The printer's self-test, step by step; the command and the page ask the same things of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from drivers.document import Document
 from drivers.ports import Printer, PrinterStatus, PrintOutcome, PrintResult
@@ -13,8 +14,7 @@ ENCODINGS: Final = ("gbk", "utf8", "raster")
 NARROWEST: Final = "32"  # what fits the narrowest paper can be read on every other
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What a person saw on the test paper, as options of a printer's URL."""
 
     encoding: str
@@ -31,8 +31,7 @@ class Choice:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One paper of the test and what became of it."""
 
     name: str

@@ -5,11 +5,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
+from msgspec import Struct
 
 from config.terminal import TerminalSettings
 from protocol.keys import read_public_key
@@ -37,8 +37,7 @@ class NotRecovered(click.ClickException):
     exit_code = NOTHING_DONE
 
 
-@dataclass(frozen=True, slots=True)
-class _Here:
+class _Here(Struct, frozen=True):
     """This terminal, and its way to the server."""
 
     identity: TerminalIdentity

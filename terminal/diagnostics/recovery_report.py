@@ -1,6 +1,7 @@
 """What a recovery came to, for the technician and the office: in words, and for programs."""
 
-from dataclasses import asdict, dataclass
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from protocol.money import format_yuan
 from protocol.recovery import RecoverAnswer, RecoveredKind, RecoverySource, SeqRange
@@ -14,8 +15,7 @@ _SOURCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """``before`` and ``after``: what the server knew of the dead terminal."""
 
     by: str

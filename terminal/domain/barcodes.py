@@ -4,8 +4,9 @@ A scale's label is an EAN-13 that begins with 20 to 29: two digits of prefix, fi
 goods, five of price or weight, and the check digit.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 GTIN_LENGTHS = frozenset({8, 12, 13})
 LABEL_LENGTH = 13
@@ -22,8 +23,7 @@ class LabelKind(StrEnum):
     WEIGHT = "weight"
 
 
-@dataclass(frozen=True, slots=True)
-class ScaleLabel:
+class ScaleLabel(Struct, frozen=True):
     """A label whose check digit holds. ``value`` is fen or grams, 0 or more."""
 
     prefix: str

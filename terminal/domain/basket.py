@@ -1,10 +1,10 @@
 """The shopping basket before it becomes a sale."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from protocol.discounts import MAX_DISCOUNTS, Discount, DiscountKind, take_off
 from protocol.documents import Item
@@ -40,8 +40,7 @@ def fits(item: Item | None, quantity_milli: int) -> bool:
     return (item is not None and item.weighed) or quantity_milli % QUANTITY_ONE_MILLI == 0
 
 
-@dataclass(frozen=True, slots=True)
-class BasketLine:
+class BasketLine(Struct, frozen=True):
     """One line: a catalogue item, or an amount that the cashier typed (no item).
 
     ``discount_fen`` is its part of the basket's discounts; the basket works it out.
@@ -93,8 +92,7 @@ def line_for(line_no: int, item: Item, quantity_milli: int) -> BasketLine:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Basket:
+class Basket(Struct, frozen=True):
     """Lines in the order in which they were entered; every change makes a new basket.
 
     ``wishes`` are the discounts as they were asked for, one a line and one for the basket at most,

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from msgspec import Struct
+
 from protocol.card_pins import TRIES_A_DAY
 from protocol.codes import CardCode
 from protocol.money import Points
@@ -43,8 +45,7 @@ class CardWithPin:
         return self.card.cap
 
 
-@dataclass(frozen=True, slots=True)
-class PinAsking:
+class PinAsking(Struct, frozen=True):
     """The PIN pad stands on the page, turned to the holder.
 
     Attributes:
@@ -59,8 +60,7 @@ class PinAsking:
     tries_left: int
 
 
-@dataclass(frozen=True, slots=True)
-class CardTries:
+class CardTries(Struct, frozen=True):
     """Wrong PINs of one card here. They count for one of its PINs and one business date; the day
     is the last one that was known where the time is not.
     """

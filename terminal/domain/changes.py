@@ -1,7 +1,9 @@
 """A counter that grows whenever the page has something new to show; many may wait for it."""
 
 import threading
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Changes:
@@ -29,8 +31,7 @@ class Changes:
             return self._version
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceStates:
+class DeviceStates(Struct, frozen=True):
     """How the till's surroundings are, for the page's status line.
 
     ``printer`` and ``scanner`` are words of the driver ports ("" for no trouble, "none"

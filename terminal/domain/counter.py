@@ -1,8 +1,9 @@
 """Awards at the counter: events with their attendance, as the terminal keeps them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from protocol.counter import CounterWorker
 from protocol.messages import OutcomeKind
@@ -11,8 +12,7 @@ REFUSED_OUTCOMES = (OutcomeKind.PARKED.value, OutcomeKind.DUPLICATE.value)
 """What the server makes of an award that gives the resident nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class CounterEvent:
+class CounterEvent(Struct, frozen=True):
     """An event at which many residents are registered one after another.
 
     ``event`` is its name with its day in front, so that next month's is another one.
@@ -31,8 +31,7 @@ class CounterEvent:
         return self.event.partition(":")[2] or self.event
 
 
-@dataclass(frozen=True, slots=True)
-class Attendance:
+class Attendance(Struct, frozen=True):
     """One resident at an event. ``award_id`` once he was awarded.
 
     ``outcome`` and ``says``: what the server made of it, empty as long as it was not told.
@@ -48,8 +47,7 @@ class Attendance:
     says: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EventFigures:
+class EventFigures(Struct, frozen=True):
     """How many came to an event and were awarded, their points, and how many awards the server
     did not book; of everybody, however long the list is.
     """

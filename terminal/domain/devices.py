@@ -1,7 +1,8 @@
 """The devices' self-test as the page asks for it; ``bootstrap`` chooses who does it."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from drivers.ports import PrinterStatus, PrintOutcome
 from terminal.domain.scan_echo import ScanEcho
@@ -11,8 +12,7 @@ class DeviceProblemError(Exception):
     """A step that could not be done; the text is for the technician, Chinese first."""
 
 
-@dataclass(frozen=True, slots=True)
-class PrinterChoice:
+class PrinterChoice(Struct, frozen=True):
     """What a person saw on the test paper."""
 
     encoding: str
@@ -21,8 +21,7 @@ class PrinterChoice:
     cutter: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ScannerChoice:
+class ScannerChoice(Struct, frozen=True):
     """How the scanner was seen to be set up; None leaves as it is what does not apply to it."""
 
     prefix: str

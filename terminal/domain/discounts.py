@@ -1,7 +1,8 @@
 """What a shop takes off at its till, and who must allow it."""
 
 import unicodedata
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from protocol.discounts import Discount, DiscountKind
 from protocol.money import BASIS_POINTS_WHOLE, rate_of
@@ -11,8 +12,7 @@ BP_A_FOLD = 1_000
 FOLD_CHARS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class DiscountRules:
+class DiscountRules(Struct, frozen=True):
     """What a cashier may take off by himself, and what 抹零 drops.
 
     Attributes:

@@ -1,6 +1,5 @@
 """How the run before this one ended, as the cashier must know it: one sale, and what became of it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -69,8 +68,7 @@ class Ended(StrEnum):
     NOT_COMPLETED = "not_completed"
 
 
-@dataclass(frozen=True, slots=True)
-class LastRun:
+class LastRun(Struct, frozen=True):
     """``lines`` are what was bought, or what lay in the basket, as far as it was kept.
 
     A completed sale has ``receipt_no``, ``at`` and how it was paid. Beside one that was not,

@@ -1,7 +1,8 @@
 """What the till has to say to the cashier: a code and its figures; the page has the words."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from protocol.reasons import Declined
 
@@ -223,8 +224,7 @@ class NoticeCode(StrEnum):
     """The server found this terminal's journal forked: no sale until a person has looked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """One thing to say. ``figures`` fill the sentence."""
 
     code: NoticeCode

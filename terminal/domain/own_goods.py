@@ -5,9 +5,9 @@ goods of its own, and its own price for goods of the pool that are priced in mon
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from protocol.documents import Item
@@ -23,8 +23,7 @@ OWN_PREFIX: Final = "own:"
 _UPC_LENGTH = LABEL_LENGTH - 1
 
 
-@dataclass(frozen=True, slots=True)
-class OwnItem:
+class OwnItem(Struct, frozen=True):
     """One row of the shop's list: what it is, and what one unit costs, 0.01 yuan or more.
 
     ``code`` is the shop's own number for it, or the id of goods in the pool's catalogue: then the
@@ -41,8 +40,7 @@ class OwnItem:
     quick_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ListCounts:
+class ListCounts(Struct, frozen=True):
     """How a list differs from the one before it. ``changed`` holds ``repriced``."""
 
     items: int = 0

@@ -3,12 +3,12 @@
 Money is fen, points are points. A name of a resident never comes here: papers lie about.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class TenderTotal:
+
+class TenderTotal(Struct, frozen=True):
     """What came in by one tender in a shift: cash, wechat, alipay, other.
 
     ``count`` is how often, None where nobody counted.
@@ -19,8 +19,7 @@ class TenderTotal:
     amount_fen: int
 
 
-@dataclass(frozen=True, slots=True)
-class ShiftReport:
+class ShiftReport(Struct, frozen=True):
     """An X report (``z_no`` None: the shift goes on) or a Z report.
 
     ``tenders`` are net of refunds. ``counted_fen`` is the cash that was counted, None where
@@ -61,8 +60,7 @@ class ShiftReport:
         return None if self.counted_fen is None else self.counted_fen - self.expected_cash_fen
 
 
-@dataclass(frozen=True, slots=True)
-class VoidedSale:
+class VoidedSale(Struct, frozen=True):
     """A sale undone in its own shift: what goes back, and why."""
 
     receipt_no: str
@@ -74,8 +72,7 @@ class VoidedSale:
     cashier: str
 
 
-@dataclass(frozen=True, slots=True)
-class StatementFigures:
+class StatementFigures(Struct, frozen=True):
     """A statement in figures, for a shopkeeper without a computer. ``net_fen`` below zero: owed."""
 
     statement_no: str
@@ -90,8 +87,7 @@ class StatementFigures:
     net_fen: int
 
 
-@dataclass(frozen=True, slots=True)
-class AwardGiven:
+class AwardGiven(Struct, frozen=True):
     """Points registered at the counter. ``balance_before_points`` None: not known offline."""
 
     slip_no: str
@@ -103,8 +99,7 @@ class AwardGiven:
     offline: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CardHandedOver:
+class CardHandedOver(Struct, frozen=True):
     """A card that changes hands. ``points`` is what a denominated card is worth, None if personal.
 
     ``replaces`` is the number of the card that stops working, empty for a first one.
@@ -117,8 +112,7 @@ class CardHandedOver:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceOrder:
+class ServiceOrder(Struct, frozen=True):
     """A service sold and still to be done: for whoever does it."""
 
     order_no: str
@@ -132,8 +126,7 @@ class ServiceOrder:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """Goods to a door. ``presented_by`` is who asked for them, where it was somebody else."""
 
     order_no: str

@@ -4,7 +4,6 @@ Of the resident nothing is kept: who pays shows a code again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec import Struct
@@ -38,8 +37,7 @@ class KeptBasket(Struct, frozen=True, kw_only=True):
     discounts: tuple[Discount, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedBasket:
+class ParkedBasket(Struct, frozen=True):
     """A basket that waits. ``number`` is from 1 to :data:`MAX_PARKED` and free again after it.
 
     ``parked_by`` is who stood at the till, None where nobody was signed in.
@@ -51,8 +49,7 @@ class ParkedBasket:
     kept: KeptBasket
 
 
-@dataclass(frozen=True, slots=True)
-class PriceChange:
+class PriceChange(Struct, frozen=True):
     """Goods that cost something else than when they were parked; fen or points of one unit."""
 
     name: str
@@ -62,8 +59,7 @@ class PriceChange:
     now_points: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class TakenUp:
+class TakenUp(Struct, frozen=True):
     """A parked basket at today's prices. ``left_out`` names what cannot be sold any more."""
 
     basket: Basket

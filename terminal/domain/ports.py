@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
+
+from msgspec import Struct
 
 from drivers.document import Document
 from protocol.counter import CounterAwards
@@ -43,8 +44,7 @@ from terminal.domain.staff import Person
 from terminal.domain.stand_in import Exposure
 
 
-@dataclass(frozen=True, slots=True)
-class TerminalIdentity:
+class TerminalIdentity(Struct, frozen=True):
     """Who this terminal is, from its enrolment. ``root_key`` is the pool's public key."""
 
     terminal: str
@@ -56,8 +56,7 @@ class TerminalIdentity:
     merchant_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """One reading of the clocks: wall time (aware UTC), machine time, and how far to trust it."""
 
     at: datetime
@@ -92,8 +91,7 @@ class UnreachableReason(StrEnum):
     """It failed a moment ago; the queue does not wait for it again just yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(Struct, frozen=True):
     """No answer. The terminal stands in."""
 
     reason: UnreachableReason
@@ -121,8 +119,7 @@ class OrderDesk(Protocol):
         """A resident's vouchers and work orders; answers within the configured time, always."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToldRecord:
+class ToldRecord(Struct, frozen=True):
     """A happening of this journal and what the server made of it; ``outcome`` empty: not yet."""
 
     happening: Happening
@@ -131,8 +128,7 @@ class ToldRecord:
     says: str
 
 
-@dataclass(frozen=True, slots=True)
-class PoolDocuments:
+class PoolDocuments(Struct, frozen=True):
     """The newest verified documents; None where none has come yet. Of the directory the head:
     its entries are asked for one by one.
     """
@@ -158,8 +154,7 @@ class PoolDocuments:
                 return self.keys
 
 
-@dataclass(frozen=True, slots=True)
-class SaleRow:
+class SaleRow(Struct, frozen=True):
     """A sale as the terminal looks it up later. ``approved_at``: when the yes had come."""
 
     sale_id: UUID
@@ -176,8 +171,7 @@ class SaleRow:
     approved_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SaleSummary:
+class SaleSummary(Struct, frozen=True):
     """One row of the list of past sales."""
 
     row: SaleRow
@@ -189,8 +183,7 @@ class SaleSummary:
     says: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ZMark:
+class ZMark(Struct, frozen=True):
     """A Z report's number, the hash of its record, and when the shift was closed."""
 
     z_no: int
@@ -198,8 +191,7 @@ class ZMark:
     closed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRefund:
+class StoredRefund(Struct, frozen=True):
     """A refund that this terminal gave, the sale that it is of, and when it happened."""
 
     refund: SaleRefunded
@@ -429,8 +421,7 @@ class StoreUnsureError(StoreFaultError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptFacts:
+class ReceiptFacts(Struct, frozen=True):
     """What a receipt says beside the sale itself. Points are the resident's, None if unknown.
 
     ``receipt_code`` is the text of the QR code at its end, ``receipt_check`` the digits that are

@@ -1,9 +1,10 @@
 """Practice (练习): a till of its own to learn on, of which nothing counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from drivers.document import Document
 from terminal.domain.notice import Notice
@@ -24,8 +25,7 @@ class PracticeResident(StrEnum):
     BANNED = "banned"
 
 
-@dataclass(frozen=True, slots=True)
-class PracticePaper:
+class PracticePaper(Struct, frozen=True):
     """What a real till would have printed: shown on the page, and sent nowhere."""
 
     number: str

@@ -1,8 +1,9 @@
 """What a resident presents at the till: a code of the pool's, or one that a phone signed."""
 
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
+
+from msgspec import Struct
 
 from protocol.codes import ConfirmCode, ResidentCode, ShowCode
 from protocol.codes.challenge import Challenge
@@ -11,8 +12,7 @@ from terminal.domain.card_pin import CardWithPin
 from terminal.domain.ports import Moment
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmedCode:
+class ConfirmedCode(Struct, frozen=True):
     """A phone showed its code, and then said yes to this till's challenge."""
 
     show: ShowCode
@@ -44,8 +44,7 @@ def phone_counter(code: PhoneCode) -> tuple[str, int, int]:
     return certificate.account.hex(), certificate.seq, counter
 
 
-@dataclass(frozen=True, slots=True)
-class Confirming:
+class Confirming(Struct, frozen=True):
     """The till waits for a phone's yes."""
 
     show: ShowCode

@@ -4,8 +4,9 @@ A job is durable before its first byte. What may already be on paper is never se
 in silence: an unknown job stays unknown, and a reprint is a new job marked 补打.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class JobState(StrEnum):
@@ -71,8 +72,7 @@ class JobKind(StrEnum):
     AWARD = "award"
 
 
-@dataclass(frozen=True, slots=True)
-class PrintJob:
+class PrintJob(Struct, frozen=True):
     """A job as it stands in the spool. ``copy_no`` is 0 for the original, 1 for the first 补打.
 
     ``trouble`` is why the printer did not print, in the words of the printer port; empty
@@ -105,8 +105,7 @@ class PaperDoubt(StrEnum):
     """More than one paper surely exists, each further one marked 补打."""
 
 
-@dataclass(frozen=True, slots=True)
-class PaperCount:
+class PaperCount(Struct, frozen=True):
     """How often a receipt is on paper: ``surely`` (confirmed) to ``at_most`` (sent or unknown).
 
     ``waiting`` jobs are queued or being sent; ``copies`` is the highest 补打 number given out.

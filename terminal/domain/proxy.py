@@ -1,14 +1,14 @@
 """代兑换 at the till: who redeems for whom, and what still has to come to the door."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from protocol.proxy import Proxy, ProxyDelivered
 from protocol.sales import SaleCaptured
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
+class Acting(Struct, frozen=True):
     """A worker stands at the till for somebody else. ``name`` is the worker's, for people.
 
     ``beneficiary`` is the account of whoever the goods are for, None where it is the payer.
@@ -19,8 +19,7 @@ class Acting:
     beneficiary: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """What a worker redeemed for somebody here. ``came_back``: something of it was refunded."""
 
     sale: SaleCaptured
@@ -38,8 +37,7 @@ class Delivery:
         return self.waits and self.proxy.deliver_by < today
 
 
-@dataclass(frozen=True, slots=True)
-class DayOfProxy:
+class DayOfProxy(Struct, frozen=True):
     """What a worker redeemed for others on one business date, as far as this terminal knows."""
 
     accounts: frozenset[str]

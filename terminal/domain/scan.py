@@ -4,8 +4,9 @@ A WeChat, Alipay or UnionPay payment code is recognised by its length and first 
 that the cashier can be told; it is never kept, logged or sent anywhere.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from protocol.codes import ConfirmCode, ResidentCode, ShowCode, Unreadable, read_code
 from protocol.codes.text import SHORTEST_CODE_DIGITS, without_scanner_marks
@@ -19,47 +20,39 @@ class PaymentBrand(StrEnum):
     UNIONPAY = "unionpay"
 
 
-@dataclass(frozen=True, slots=True)
-class BarcodeScan:
+class BarcodeScan(Struct, frozen=True):
     barcode: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResidentScan:
+class ResidentScan(Struct, frozen=True):
     code: ResidentCode | ShowCode
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmScan:
+class ConfirmScan(Struct, frozen=True):
     """A phone's answer to a challenge; whose, only the till that asked can tell."""
 
     answer: ConfirmCode
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentScan:
+class PaymentScan(Struct, frozen=True):
     """Carries the brand only: the code is money, and not ours to keep."""
 
     brand: PaymentBrand
 
 
-@dataclass(frozen=True, slots=True)
-class DamagedCodeScan:
+class DamagedCodeScan(Struct, frozen=True):
     """Digits as long as a resident code that are none: badly read, cut or made up."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownScan:
+class UnknownScan(Struct, frozen=True):
     """Text that means nothing here. Not kept: it may be anything, a private message too."""
 
 
-@dataclass(frozen=True, slots=True)
-class TwoCodesScan:
+class TwoCodesScan(Struct, frozen=True):
     """Two codes in one scan; which of them is meant, only the people at the counter know."""
 
 
-@dataclass(frozen=True, slots=True)
-class InputMethodScan:
+class InputMethodScan(Struct, frozen=True):
     """Full-width digits: an input method sits between the scanner and the till."""
 
 

@@ -3,9 +3,10 @@
 import collections
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from drivers.ports import Scan, ScanDamaged, ScanEvent, ScanOverflow
 from terminal.domain.scan import (
@@ -41,8 +42,7 @@ class ScanKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class EchoedScan:
+class EchoedScan(Struct, frozen=True):
     """One scan as it came. `text` is whole only where it is no code of a person.
 
     `prefix`, `suffix`: names of what stood around it, such as "STX" or "CR LF"; `aim` the

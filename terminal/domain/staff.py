@@ -1,9 +1,10 @@
 """Who stands at the till: roles, and what needs the owner."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from protocol.acts import Act
 from protocol.sales import Payment
@@ -28,8 +29,7 @@ FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """Somebody with a PIN. ``failures`` are wrong PINs since the last right one."""
 
     name: str

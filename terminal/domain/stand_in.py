@@ -1,10 +1,9 @@
 """The terminal's own answer while the server is out of reach: yes, within the floor limits."""
 
 import threading
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from protocol.business_day import business_date
 from protocol.documents import (
@@ -20,8 +19,7 @@ from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import NOTHING_USED, PointsWanted, Used, capped, is_enough, refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """Points taken that the directory in use cannot know of yet.
 
     Attributes:

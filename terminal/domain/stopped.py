@@ -1,7 +1,8 @@
 """Why a terminal sells nothing until somebody has looked, as it is kept over a restart."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class StopCause(StrEnum):
@@ -18,8 +19,7 @@ class StopCause(StrEnum):
     """The second medium holds what this journal does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """``detail`` is for the technician: a place in the chain, a message of the system."""
 
     cause: StopCause

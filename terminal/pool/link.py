@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 
 from protocol.http_signing import sign_request
 from protocol.journal import SignedRecord
@@ -53,8 +53,7 @@ MAX_ASKERS = 4
 """Threads that may be stuck in a server that never finishes its answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerProblem:
+class ServerProblem(Struct, frozen=True):
     """The server answered that it did not deal with the request."""
 
     status: int

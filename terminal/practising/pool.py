@@ -1,9 +1,10 @@
 """Answers for the practice residents, where a real till asks the pool's server."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
+
+from msgspec import Struct
 
 from protocol.codes import SlotCode, read_payload
 from protocol.evidence import SlotEvidence
@@ -22,8 +23,7 @@ from terminal.domain.ports import Store
 LONG_AGO = timedelta(days=400)
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Struct, frozen=True):
     """What a practice resident begins with. ``banned_until`` is the last day without points."""
 
     points: int

@@ -10,13 +10,13 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from config.terminal import TerminalSettings
@@ -77,8 +77,7 @@ ACCOUNTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FromShop:
+class FromShop(Struct, frozen=True, kw_only=True):
     """What a practice takes over of the shop's till: to read, but for its clock and streams."""
 
     settings: TerminalSettings

@@ -6,8 +6,9 @@ so that the till sells meanwhile. What was looked through is what is taken over,
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from protocol.money import AmountProblem, Fen, parse_yuan
 from protocol.prices import PriceChanged, PricesImported

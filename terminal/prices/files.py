@@ -6,9 +6,10 @@ What the terminal writes and reads again is the same to the byte.
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from protocol.money import format_yuan
 from terminal.domain.own_goods import OwnItem
@@ -78,8 +79,7 @@ class FileProblemError(Exception):
         self.shown = shown
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A row that is not empty, by its number in the file."""
 
     row_no: int

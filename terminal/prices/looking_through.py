@@ -4,8 +4,10 @@ in use; what is good is made ready on the disk, and everything that is wrong is 
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from protocol.documents import Catalogue, Item
 from terminal.domain.own_goods import (
@@ -23,8 +25,7 @@ from terminal.prices.rows import BadRow, Column, RowProblem, Wrong, read_row
 A_PORTION: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """A list that was looked through and stands ready on the disk.
 
     ``rows`` are those of the file that are not empty; ``bad`` holds every one that cannot be

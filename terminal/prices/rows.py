@@ -2,9 +2,10 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from protocol.money import AmountProblem, Fen, parse_yuan
 from terminal.domain.barcodes import LABEL_LENGTH, PRICE_PREFIXES, WEIGHT_PREFIXES, is_misread
@@ -73,16 +74,14 @@ class RowProblem(StrEnum):
     TOO_MANY_KEYS = "too_many_keys"
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A cell's text, without what stands around it. ``is_formula``: a workbook computed it."""
 
     text: str
     is_formula: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wrong:
+class Wrong(Struct, frozen=True):
     """One thing that is wrong: in which column, and what stands there or what is in its way."""
 
     problem: RowProblem
@@ -90,8 +89,7 @@ class Wrong:
     shown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BadRow:
+class BadRow(Struct, frozen=True):
     """A row that cannot be taken, by its number in the file; the header is row 1."""
 
     row_no: int

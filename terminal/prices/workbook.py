@@ -10,11 +10,12 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape
+
+from msgspec import Struct
 
 MAX_PART_BYTES: Final = 64 * 1024 * 1024
 """Of a part when it is unpacked: 50,000 rows are about 20 MB."""
@@ -56,8 +57,7 @@ class NotAWorkbookError(Exception):
     """These bytes are no workbook that can be read, or one that is larger than any price list."""
 
 
-@dataclass(frozen=True, slots=True)
-class SheetCell:
+class SheetCell(Struct, frozen=True):
     """A cell's text; a number as Excel shows it, without needless digits."""
 
     text: str

@@ -5,9 +5,10 @@ nothing that matters stands in small print.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from drivers.document import Align, Columns, Cut, Element, Feed, Qr, Rule, Size, Text
 from protocol.business_day import SHANGHAI
@@ -36,8 +37,7 @@ WORDS: dict[PaperLanguage, Words] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ShopLines:
+class ShopLines(Struct, frozen=True):
     """The shop's own lines above and below what was sold: address, telephone, a greeting."""
 
     header: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
 """Receipts that anybody can check: each carries what the terminal signs of it, and a short number."""
 
-from dataclasses import replace
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from drivers.document import Document
 from protocol.codes import to_digits

@@ -1,10 +1,9 @@
 """The words of papers other than a sale's receipt, Chinese and English."""
 
-from dataclasses import dataclass, fields
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class PaperWords:
+class PaperWords(Struct, frozen=True):
     """One language. ``{}`` takes a figure, ``{unit}`` the pool's unit."""
 
     x_report: str
@@ -290,14 +289,14 @@ _SHORTER_BESIDE_CHINESE = {
 def both() -> PaperWords:
     """Chinese first, English behind it; a sentence with a figure takes a second line."""
     joined: dict[str, str] = {}
-    for field in fields(PaperWords):
-        chinese: str = getattr(CHINESE, field.name)
-        english: str = getattr(ENGLISH, field.name).replace("{unit}", "{unit_en}")
-        english = _SHORTER_BESIDE_CHINESE.get(field.name, english)
-        if field.name in _FIGURES_ONLY:
-            joined[field.name] = chinese
-        elif "{}" in chinese or field.name in _SENTENCES:
-            joined[field.name] = f"{chinese}\n{english}".replace("{}", "{0}")
+    for name in PaperWords.__struct_fields__:
+        chinese: str = getattr(CHINESE, name)
+        english: str = getattr(ENGLISH, name).replace("{unit}", "{unit_en}")
+        english = _SHORTER_BESIDE_CHINESE.get(name, english)
+        if name in _FIGURES_ONLY:
+            joined[name] = chinese
+        elif "{}" in chinese or name in _SENTENCES:
+            joined[name] = f"{chinese}\n{english}".replace("{}", "{0}")
         else:
-            joined[field.name] = f"{chinese} {english}"
+            joined[name] = f"{chinese} {english}"
     return PaperWords(**joined)

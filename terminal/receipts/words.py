@@ -1,11 +1,11 @@
 """The words of receipts: Chinese, English, both. Points carry the pool's own unit name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """One language, or both. ``{}`` takes a figure; a line break begins the second language."""
 
     sale: str

@@ -1,8 +1,9 @@
 """What a shift comes to: a fold of the journal since the last Z report, and of nothing else."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from protocol.acts import Act, PersonActed
 from protocol.drawer import DrawerOpened
@@ -10,8 +11,7 @@ from protocol.sales import Happening, SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftFigures, ShiftOpened
 
 
-@dataclass(frozen=True, slots=True)
-class ShiftNow:
+class ShiftNow(Struct, frozen=True):
     """The open shift. ``opened_at`` is None where nothing happened in it yet.
 
     ``day`` is the business date of its newest sale or refund, None before the first.

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from protocol.business_day import SHANGHAI
 from protocol.money import allot
@@ -12,8 +13,7 @@ from protocol.shifts import ShiftClosed, ShiftFigures
 from terminal.shifts.figures import shift_of
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What belongs to an hour or a category, less what came back. Fen and points; ``count`` sales."""
 
     count: int = 0
@@ -30,8 +30,7 @@ class Part:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DayReport:
+class DayReport(Struct, frozen=True):
     """One business day. Hours and categories each add up to the figures.
 
     A refund counts in the hour in which it was given, and in no category of its own: the

@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from protocol.business_day import business_date
 from protocol.documents import Policy
@@ -28,8 +30,7 @@ CASH = "cash"
 TENDERS = ("wechat", "alipay", "other")
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """What a person says at the close. Fen.
 
     ``cash_fen`` is what is in the drawer, None where nobody counted. ``others_fen`` is what of the

@@ -7,8 +7,9 @@ an owner's PIN first, and to set one where there is none.
 import re
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from protocol.acts import Act, PersonActed
 from protocol.counter import CounterWorker

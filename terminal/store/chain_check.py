@@ -6,11 +6,11 @@ checked beside the selling, piece by piece.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -43,8 +43,7 @@ class Mark(StrEnum):
     """Everything up to here was told long ago, and is deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """How far a check came; ``broken`` says what it found there, None where all is well."""
 
     records: int

@@ -8,11 +8,11 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from protocol.recovery import RecoverySource
 from terminal.store.identity import IDENTITY_FILE
@@ -30,8 +30,7 @@ class OldMediumError(Exception):
     """There is nothing of a terminal, or it cannot be read at all; the message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """A place of the source that holds no whole record. ``epoch`` is its file's.
 
     ``at_end``: it is the last line, as a power cut tears it.
@@ -42,8 +41,7 @@ class Unreadable:
     at_end: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OldMedium:
+class OldMedium(Struct, frozen=True):
     """One source. ``lines`` reads it from the beginning each time it is called, in order."""
 
     source: RecoverySource

@@ -1,9 +1,9 @@
 """The records that the server has not been told yet, in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -15,8 +15,7 @@ from terminal.store.tables import journal, outbox
 MAX_BATCH_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class UntoldRecord:
+class UntoldRecord(Struct, frozen=True):
     epoch: int
     seq: int
     record: SignedRecord

@@ -7,9 +7,9 @@ changes nothing.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct, field
 from msgspec.json import decode as read_json
 from msgspec.structs import replace
 from sqlalchemy import Connection, and_, delete, insert, select, update
@@ -39,8 +39,7 @@ class TailError(Exception):
     """What the stick has is not this journal's continuation; nothing was changed."""
 
 
-@dataclass(slots=True)
-class _Before:
+class _Before(Struct):
     """Where a happening stands already: to tell a record that moved into a later epoch."""
 
     places: dict[tuple[str, str, str | None], list[tuple[int, int]]] = field(default_factory=dict)

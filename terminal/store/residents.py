@@ -8,10 +8,10 @@ head: what was lost, doubled, altered or belongs to another history is found by 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -56,8 +56,7 @@ class Taken(Enum):
     """It does not follow on what is here: the whole is to be asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryAsked:
+class DirectoryAsked(Struct, frozen=True):
     """What to ask the server for: changes since, or the whole (version 0) behind ``after``."""
 
     version: int
@@ -65,8 +64,7 @@ class DirectoryAsked:
     after: DirectoryPlace | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """A whole directory, as far as it has been read."""
 
     generation: int

@@ -8,11 +8,11 @@ holds the hash that its first record names.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, delete, func, or_, select
 
 from terminal.store.chain_check import Mark, read_mark, set_mark
@@ -38,8 +38,7 @@ WARN_DAYS: Final = 120
 """Longer than the 90 days that a terminal may be away, so that somebody can still come."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiskBudget:
+class DiskBudget(Struct, frozen=True):
     """``days_left``: how long the disk takes what this shop sells; None where it sold nothing."""
 
     free_bytes: int

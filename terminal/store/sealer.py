@@ -1,16 +1,14 @@
 """Makes the journal's records: the next place in the chain, sealed with the terminal's key."""
 
-from dataclasses import dataclass
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 
 from protocol.journal import GENESIS, Envelope, SignedRecord, encode_happening, seal
 from protocol.sales import Happening
 from terminal.domain.ports import Moment, TerminalIdentity
 
 
-@dataclass(frozen=True, slots=True)
-class ChainHead:
+class ChainHead(Struct, frozen=True):
     """The newest record's place and hash; seq 0 before an epoch's first record."""
 
     epoch: int
@@ -18,8 +16,7 @@ class ChainHead:
     hash_hex: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sealer:
+class Sealer(Struct, frozen=True):
     """``boot_id`` tells one run of the machine from the next."""
 
     identity: TerminalIdentity

@@ -1,7 +1,6 @@
 """The frame of the pages behind 更多: rarely used things, one page each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from flask import Response, render_template
@@ -18,8 +17,7 @@ from terminal.web.words import notice_words, unit_of
 Answer = Response | str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One door of the menu."""
 
     href: str

@@ -24,12 +24,12 @@ is no problem: it is a notice on the screen.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from flask import stream_with_context as keep_request
+from msgspec import Struct, field
 from werkzeug.wrappers import Response as AnyResponse
 
 from drivers.ports import MAX_SCAN_CHARS
@@ -103,8 +103,7 @@ AFTER_SALE_LEVELS: Final[dict[NoticeCode, NoticeLevel]] = {
 """All other notices about reprints are refusals."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebDesk:
+class WebDesk(Struct, frozen=True):
     """All that the page's addresses use."""
 
     till: Till

@@ -69,11 +69,11 @@ X_REPORT = ShiftReport(
     last_receipt="T0001-000144",
 )
 Z_REPORT = ShiftReport(
-    **{name: getattr(X_REPORT, name) for name in X_REPORT.__dataclass_fields__}
+    **{name: getattr(X_REPORT, name) for name in X_REPORT.__struct_fields__}
     | {"z_no": 17, "counted_fen": 81_030, "untold": 0, "record_hash": "9f3a" * 16}
 )
 Z_WITH_PARKED = ShiftReport(
-    **{name: getattr(Z_REPORT, name) for name in Z_REPORT.__dataclass_fields__}
+    **{name: getattr(Z_REPORT, name) for name in Z_REPORT.__struct_fields__}
     | {"z_no": 18, "parked": 3, "parked_points": 1_205, "parked_fen": 12_345, "untold": 2}
 )
 
@@ -192,7 +192,7 @@ def sale_with_everything() -> SaleCaptured:
 
 def sale_document(language: PaperLanguage) -> Document:
     facts = ReceiptFacts(
-        **{name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__}
+        **{name: getattr(FACTS, name) for name in FACTS.__struct_fields__}
         | {"copy_no": 2, "receipt_code": "HDR:T0001-000150:7F3A99C2"}
     )
     return ReceiptComposer(language, SHOP).sale(sale_with_everything(), facts)

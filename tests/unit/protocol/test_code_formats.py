@@ -1,5 +1,4 @@
 import tracemalloc
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,6 +7,7 @@ import qrcode
 import qrcode.constants
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from protocol.codes import (
     Code,

@@ -2,12 +2,10 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,7 +101,7 @@ def test_of_a_voucher_only_what_the_server_says_is_left_comes_back(shop: Shop) -
         units = OrderUnits(
             line_no=2, open_milli=milli, done_milli=2_000, gone_milli=0, returnable_milli=milli
         )
-        shop.pool.sales[receipt_no] = msgspec.structs.replace(told, backs=backs, orders=(units,))
+        shop.pool.sales[receipt_no] = structs.replace(told, backs=backs, orders=(units,))
 
     left_at_server(1_000)
     assert found(shop, receipt_no).left == {1: 1_000, 2: 1_000}
@@ -126,7 +124,7 @@ def test_of_a_voucher_only_what_the_server_says_is_left_comes_back(shop: Shop) -
 def test_what_is_left_of_a_sale_with_a_used_voucher_is_no_void(shop: Shop) -> None:
     receipt_no = sell(shop, "rice", "oil", points=55)
     units = OrderUnits(line_no=2, open_milli=0, done_milli=1_000, gone_milli=0, returnable_milli=0)
-    shop.pool.sales[receipt_no] = msgspec.structs.replace(
+    shop.pool.sales[receipt_no] = structs.replace(
         at_server(shop, receipt_no), orders=(units,)
     )
     assert shop.returns.refund(receipt_no, "").code is NoticeCode.REFUNDED
@@ -182,7 +180,7 @@ def test_a_receipts_number_is_found_in_whatever_case_it_is_typed(
 ) -> None:
     """The pool gives terminals names in small letters; a phone's keyboard likes capitals."""
     shop = Shop(tmp_path)
-    shop.identity = replace(shop.identity, terminal=terminal)
+    shop.identity = structs.replace(shop.identity, terminal=terminal)
     shop.store.close()
     shop.open()
     shop.take(policy(), Catalogue(version=1, made_at=NOON, items=ITEMS), directory())
