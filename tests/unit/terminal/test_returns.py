@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from drivers.document import document_from_json, to_plain_text
 from protocol.documents import Catalogue
@@ -124,9 +124,7 @@ def test_of_a_voucher_only_what_the_server_says_is_left_comes_back(shop: Shop) -
 def test_what_is_left_of_a_sale_with_a_used_voucher_is_no_void(shop: Shop) -> None:
     receipt_no = sell(shop, "rice", "oil", points=55)
     units = OrderUnits(line_no=2, open_milli=0, done_milli=1_000, gone_milli=0, returnable_milli=0)
-    shop.pool.sales[receipt_no] = structs.replace(
-        at_server(shop, receipt_no), orders=(units,)
-    )
+    shop.pool.sales[receipt_no] = structs.replace(at_server(shop, receipt_no), orders=(units,))
     assert shop.returns.refund(receipt_no, "").code is NoticeCode.REFUNDED
     assert shop.store.recent_sales(1)[0].partly_back
 
