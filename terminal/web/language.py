@@ -1,13 +1,13 @@
 """Which language a page speaks, and the sentences in it. Chinese is the source language."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
 from flask import Flask, request
 from flask_babel import Babel, format_date, get_locale, gettext
+from msgspec import Struct
 
 from protocol.business_day import SHANGHAI
 
@@ -18,8 +18,7 @@ LANGUAGE_COOKIE: Final = "huidian_till_language"
 TRANSLATIONS: Final = Path(__file__).parent / "translations"
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """``text`` says what happened, ``next`` what the person at the page does now."""
 
     text: str
