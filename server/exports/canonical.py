@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from server.settlement.document import StatementDocument
-from server.settlement.values import FIRST_VERSION
+from server.settlement.document_values import LINE_FIELDS_SINCE
 
 FORMAT_NAME = "huidian-statement"
 
@@ -31,9 +31,10 @@ def payload_of(document: StatementDocument) -> bytes:
     """
     plain = msgspec.to_builtins(document)
     version = plain.pop("version")
-    if version == FIRST_VERSION:
-        for line in plain["lines"]:
-            del line["proof"]
+    later = [name for name, since in LINE_FIELDS_SINCE.items() if since > version]
+    for line in plain["lines"] if later else ():
+        for name in later:
+            del line[name]
     return canonical({"document": plain, "format": FORMAT_NAME, "version": version})
 
 

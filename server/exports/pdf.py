@@ -235,6 +235,9 @@ def _detail(line: StatementLine) -> str:
     said = [f"迟到（营业日 {line.business_date}）"] if line.late else []
     if line.receipt_no:
         said.append(f"小票 {line.receipt_no}")
+    if line.of_business_date is not None:
+        sold = f"退 {line.of_business_date} 的销售：小票 {line.of_receipt_no}"
+        said.append(f"{sold}（终端 {line.of_terminal}）")
     if line.proof:
         said.append(f"核验 {word(words.PROOFS, line.proof)}")
     if line.terminal:

@@ -17,7 +17,7 @@ from protocol.money import format_quantity, format_yuan
 from server.exports import words
 from server.exports.words import word
 from server.settlement.document import StatementDocument
-from server.settlement.values import FIRST_VERSION
+from server.settlement.document_values import LINE_FIELDS_SINCE
 
 Cell = str | int | date | datetime | None
 Row = tuple[Cell, ...]
@@ -94,8 +94,10 @@ def tables_of(document: StatementDocument) -> Iterator[Table]:
 def table_of(document: StatementDocument, key: str) -> Table:
     """One table of rows, by the name of the document's field."""
     name, columns = _COLUMNS[key]
-    if document.version == FIRST_VERSION:
-        columns = [each for each in columns if each.field != "proof"]
+    if key == "lines":
+        columns = [
+            each for each in columns if LINE_FIELDS_SINCE.get(each.field, 1) <= document.version
+        ]
     named = tuple(
         Column(each.field, document.unit_name, each.kind, each.says)
         if each.field == "points"
@@ -116,7 +118,7 @@ def _cell(row: Any, column: Column) -> Cell:
         return column.name if value else ""
     if isinstance(value, str):
         return word(column.says, value) if column.says else value
-    assert isinstance(value, int | date), f"{column.field} is no cell"
+    assert value is None or isinstance(value, int | date), f"{column.field} is no cell"
     return value
 
 
@@ -303,6 +305,9 @@ _COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
             Column("entry_no", "凭证号", Kind.NUMBER),
             Column("transfer_nos", "分录号"),
             Column("key", "凭据"),
+            Column("of_business_date", "原营业日", Kind.DAY),
+            Column("of_terminal", "原终端"),
+            Column("of_receipt_no", "原小票号"),
             Column("memo", "备注"),
         ),
     ),

@@ -40,14 +40,14 @@ class RecordPlace:
 
 @dataclass(frozen=True, slots=True)
 class LineDetail:
-    """Everything about one line. ``of_receipt`` is the sale that a refund gives back of;
+    """Everything about one line. ``of_sale`` is the sale that a refund gives back of;
     ``payment`` is None where nothing was sold; ``proxy`` is there where a worker redeemed it for
     the resident. What moved nothing has no ``transfers``.
     ``proof`` is the sale's grade, "" where there is none; also where the statement's version does
     not say it.
     """
 
-    of_receipt: str | None
+    of_sale: Sale | None
     goods: tuple[Goods, ...]
     payment: Payment | None
     proof: str
@@ -66,17 +66,16 @@ def line_detail(tx: Connection, pool: str, line: StatementLine, today: date) -> 
     kind, _, name = line.key.partition(":")
     refund = refund_of(tx, pool, UUID(name)) if kind == _REFUND else None
     sale = sale_of(tx, pool, UUID(name)) if kind == _SALE else None
-    of_receipt = None
+    of_sale = None
     if refund is not None:
-        sale = sale_of(tx, pool, refund.sale_id)
-        of_receipt = sale.receipt_no if sale is not None else None
+        sale = of_sale = sale_of(tx, pool, refund.sale_id)
     goods: tuple[Goods, ...] = ()
     payment = None
     if sale is not None:
         goods = _sold_goods(sale) if refund is None else _returned_goods(sale, refund)
         payment = sale.payment if refund is None else refund.payment
     return LineDetail(
-        of_receipt=of_receipt,
+        of_sale=of_sale,
         goods=goods,
         payment=payment,
         proof=sale.proof_grade or "" if sale is not None and refund is None else "",

@@ -15,6 +15,8 @@ from server.settlement.disputes_values import (
     Dispute,
     RaiseDispute,
 )
+from server.settlement.free import free_of
+from server.settlement.statements import statement_named
 from server.settlement.states import StatementMove, StatementState
 from server.settlement.states_commands import reachable
 from server.settlement.states_store import Placed, move, wrong_state
@@ -101,12 +103,21 @@ def _line_problem(
             f"一份对账单最多 {DISPUTES_MAX} 条异议，其余请对整份提出"
             f" / {DISPUTES_MAX} disputes at most; dispute the statement as a whole",
         )
-    if command.line and not _stands_on(tx, pool, command.line, placed.statement):
+    if command.line and not (
+        _stands_on(tx, pool, command.line, placed.statement)
+        or _is_free_on(tx, pool, command.line, placed.statement)
+    ):
         return Refused(
             SettlingProblem.UNKNOWN_LINE,
             f"对账单上没有这一行：{command.line}，请从明细里选 / no such line; take one of the list",
         )
     return None
+
+
+def _is_free_on(tx: Connection, pool: str, line: str, statement: str) -> bool:
+    """Whether the line moved neither points nor money, and so stands there in no entry."""
+    made = statement_named(tx, pool, statement)
+    return made is not None and any(each.key == line for each in free_of(tx, pool, made))
 
 
 def _stands_on(tx: Connection, pool: str, line: str, statement: str) -> bool:

@@ -18,6 +18,7 @@ from server.settlement.categories import Part
 from server.settlement.coverage import coverage_of
 from server.settlement.disputes_store import dispute_of
 from server.settlement.document_values import (
+    LINE_FIELDS_SINCE,
     AdjustmentRow,
     CoverageRow,
     DeclaredRow,
@@ -45,7 +46,7 @@ from server.settlement.statements import (
 )
 from server.settlement.states_keys import ADJUSTMENT_KEY, BOUNCE_KEY, PAYMENT_KEY
 from server.settlement.unplaced import REFUND_KIND, SALE_KIND
-from server.settlement.values import FIRST_VERSION, Statement
+from server.settlement.values import DOCUMENT_VERSION, Statement
 
 __all__ = [
     "AdjustmentRow",
@@ -79,8 +80,9 @@ def document_of(tx: Connection, pool: str, statement: str) -> StatementDocument 
     free = free_of(tx, pool, found)
     trades = [each.trade for each in entries if each.trade is not None]
     lines = lines_from(tx, pool, found, entries, parts=parts, free=free)
-    if found.document_version == FIRST_VERSION:
-        lines = [replace(each, proof="") for each in lines]
+    if found.document_version < DOCUMENT_VERSION:
+        sale_ids = {each.key: each.trade.sale_id for each in entries if each.sold and each.trade}
+        lines = [_as_issued(each, found.document_version, sale_ids) for each in lines]
     totals = found.totals
     return StatementDocument(
         pool=pool,
@@ -127,6 +129,18 @@ def document_of(tx: Connection, pool: str, statement: str) -> StatementDocument 
         lines=tuple(lines),
         version=found.document_version,
     )
+
+
+def _as_issued(line: StatementLine, version: int, sale_ids: Mapping[str, str]) -> StatementLine:
+    """The line as statements of an earlier version have it: without what later ones say more; a
+    refund's memo was its sale's id while nothing else said which sale it was.
+    """
+    if version < LINE_FIELDS_SINCE["of_receipt_no"]:
+        memo = sale_ids.get(line.key, line.memo)
+        line = replace(line, of_business_date=None, of_terminal="", of_receipt_no="", memo=memo)
+    if version < LINE_FIELDS_SINCE["proof"]:
+        line = replace(line, proof="")
+    return line
 
 
 @dataclass(slots=True)

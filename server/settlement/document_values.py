@@ -4,10 +4,20 @@ Amounts are seen from the merchant where they have a sign: `net_fen` and `closin
 are what the pool pays the merchant, below zero what the merchant pays the pool.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from server.settlement.values import DOCUMENT_VERSION
+
+LINE_FIELDS_SINCE: Final[Mapping[str, int]] = {
+    "proof": 2,
+    "of_business_date": 3,
+    "of_terminal": 3,
+    "of_receipt_no": 3,
+}
+"""Fields of a line that statements of earlier versions do not have, by the first that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,9 @@ class StatementLine:
     of its journal record, `entry_no` and `transfer_nos` those in the ledger; what has no such
     place has "" and 0. `source` says where the amounts come from (basket, api, ...), `proof` how
     strong the proof of a redemption is: A, B, C, D or M; "" where no points were redeemed.
+    A refund says which sale it gives back of, as its receipt does: `of_business_date`,
+    `of_terminal` and `of_receipt_no`, None and "" elsewhere. In versions 1 and 2 its memo is
+    that sale's id instead.
     """
 
     line_no: int
@@ -172,6 +185,9 @@ class StatementLine:
     share_fen: int
     fee_fen: int
     adjustment_fen: int
+    of_business_date: date | None = None
+    of_terminal: str = ""
+    of_receipt_no: str = ""
     memo: str
 
 

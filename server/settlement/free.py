@@ -121,6 +121,8 @@ def _asked(pool: str, statement: Statement, kind: str, own: Table) -> Select[Any
             of_sale.c.contract.label("terms"),
             of_sale.c.amounts_source.label("source"),
             of_sale.c.business_date.label("terms_day"),
+            of_sale.c.terminal.label("of_terminal"),
+            of_sale.c.receipt_no.label("of_receipt_no"),
         )
         .select_from(source)
         .where(

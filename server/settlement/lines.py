@@ -43,13 +43,15 @@ _AT_ONCE = 500
 class Entry:
     """One entry on a statement: its transfers, what they add up to, and where it comes from.
 
-    ``told`` is the sale's, refund's or declaration's own row, None for what no terminal told.
+    ``told`` is the sale's, refund's or declaration's own row, None for what no terminal told;
+    ``sold`` the sale's that a refund gives back of.
     """
 
     members: tuple[Member, ...]
     tally: Tally
     trade: Trade | None
     told: Row[Any] | None
+    sold: Row[Any] | None
 
     @property
     def key(self) -> str:
@@ -154,6 +156,7 @@ def _entry(
         tally.add(member.transfer)
     first = members[0].transfer
     told: Row[Any] | None = None
+    sold: Row[Any] | None = None
     sale_id = refund_id = source = ""
     terms_day = first.business_date
     if first.kind == SALE_KIND:
@@ -164,7 +167,8 @@ def _entry(
         refund_id = first.key.removeprefix(REFUND_KEY)
         told = refunds[refund_id]
         sale_id = told.sale_id
-        source, terms_day = sales[sale_id].amounts_source, sales[sale_id].business_date
+        sold = sales[sale_id]
+        source, terms_day = sold.amounts_source, sold.business_date
     elif first.kind == DECLARED_KIND:
         told, source = declared[first.key], DECLARED_SOURCE
     trade = Trade(
@@ -178,7 +182,7 @@ def _entry(
         refund_id=refund_id,
         declared_fen=tally.declared_fen,
     )
-    return Entry(members, tally, trade if told is not None else None, told)
+    return Entry(members, tally, trade if told is not None else None, told, sold)
 
 
 def _shares(
@@ -227,7 +231,8 @@ def _shops(tx: Connection, pool: str, told: Sequence[Row[Any]]) -> dict[str, str
 
 def _line(entry: Entry, share_fen: int, shops: Mapping[str, str]) -> StatementLine:
     """An entry's line, which has its number from its place among the others."""
-    first, tally, told = entry.members[0].transfer, entry.tally, entry.told
+    first, tally = entry.members[0].transfer, entry.tally
+    told, sold = entry.told, entry.sold
     owed = tally.owed_fen
     receipt_no = ""
     if told is not None:
@@ -255,13 +260,17 @@ def _line(entry: Entry, share_fen: int, shops: Mapping[str, str]) -> StatementLi
         share_fen=share_fen,
         fee_fen=owed["fee_fen"],
         adjustment_fen=owed["adjustment_fen"],
-        memo=first.memo,
+        of_business_date=sold.business_date if sold is not None else None,
+        of_terminal=sold.terminal if sold is not None else "",
+        of_receipt_no=sold.receipt_no or "" if sold is not None else "",
+        memo=first.memo if sold is None else "",
     )
 
 
 def _free_line(free: FreeTrade, shops: Mapping[str, str]) -> StatementLine:
     """As :func:`_line`, for what moved nothing and so is in no entry."""
     trade, told = free.trade, free.told
+    is_refund = trade.kind == REFUND_KIND
     return StatementLine(
         line_no=0,
         key=free.key,
@@ -285,5 +294,8 @@ def _free_line(free: FreeTrade, shops: Mapping[str, str]) -> StatementLine:
         share_fen=0,
         fee_fen=0,
         adjustment_fen=0,
+        of_business_date=trade.terms_day if is_refund else None,
+        of_terminal=told.of_terminal if is_refund else "",
+        of_receipt_no=told.of_receipt_no or "" if is_refund else "",
         memo="",
     )

@@ -83,7 +83,7 @@ statement_move = Table(
 )
 never_changes(statement_move, "a statement's move is never changed: make the next one")
 
-# `line` is the natural key of an entry on the statement, empty for the statement as a whole.
+# `line` is the natural key of a line of the statement, empty for the statement as a whole.
 dispute = Table(
     "dispute",
     metadata,

@@ -170,6 +170,9 @@ def _lines() -> tuple[StatementLine, ...]:
         points=-32,
         reimbursement_fen=-320,
         share_fen=-55,
+        of_business_date=date(2026, 2, 25),
+        of_terminal="t-0002",
+        of_receipt_no="000871",
         memo="商品有破损，整件退回；顾客为代领，已出示居民码",
     )
     declared = replace(

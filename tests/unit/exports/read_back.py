@@ -73,6 +73,8 @@ def expected_value(table: str, field: str, value: Any) -> Value:
         return "迟到" if value else ""
     if isinstance(value, str):
         return WORDS.get((table, field), {}).get(value, value)
+    if value is None:
+        return ""
     assert isinstance(value, int | date)
     return value
 

@@ -62,7 +62,7 @@ def test_json_is_the_whole_document_in_its_canonical_text(document: StatementDoc
 def test_json_of_another_version_is_not_read() -> None:
     payload = payload_of(example())
     with pytest.raises(NotThisFormat):
-        read_document(payload.replace(b'"version":2', b'"version":3'))
+        read_document(payload.replace(b'"version":3', b'"version":4'))
     with pytest.raises(NotThisFormat):
         read_document(b"{}")
 
@@ -162,7 +162,12 @@ def pdf_lines(document: StatementDocument) -> Iterator[str]:
         yield f"{line.line_no}{moment}{row['kind']}{figures}"
         if line.receipt_no:
             proof = f"核验{row['proof']}".replace(" ", "") if line.proof else ""
-            yield f"小票{line.receipt_no}{proof}终端{line.terminal}流水{line.epoch}-{line.seq}"
+            of_sale = ""
+            if line.of_business_date is not None:
+                of_sale = f"退{line.of_business_date}的销售：小票{line.of_receipt_no}"
+                of_sale += f"（终端{line.of_terminal}）"
+            place = f"终端{line.terminal}流水{line.epoch}-{line.seq}"
+            yield f"小票{line.receipt_no}{of_sale}{proof}{place}"
         yield f"凭证{line.entry_no}"
     sums = [sum(Decimal(str(row[key])) for row in rows) for key in kept]
     figures = "".join(

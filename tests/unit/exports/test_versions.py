@@ -31,8 +31,10 @@ from tests.unit.exports.read_back import csv_tables, pdf_text, xlsx_tables
 from tests.unit.settlement.real_world import RealWorld
 
 KINDS = list(StatementFormat)
-# What the example's text came to while there was one version only.
+# What the example's text came to while these versions were the newest.
 FIRST_DIGEST = "988e10ab73b4b264811a4a08e7f1cce9c806ad9809dc6d4a5895f79cc4a565b3"
+SECOND_DIGEST = "8f759dfe0da4941a53e1265d6c6b85184e5e10befc649b9a4b33a791bb59aa59"
+OF_SALE = ("of_business_date", "of_terminal", "of_receipt_no")
 BEFORE_VERSIONS = "0023"
 
 
@@ -46,7 +48,8 @@ def first_text(document: StatementDocument) -> bytes:
     plain = msgspec.to_builtins(document)
     del plain["version"]
     for line in plain["lines"]:
-        del line["proof"]
+        for name in ("proof", *OF_SALE):
+            del line[name]
     whole = {"document": plain, "format": "huidian-statement", "version": 1}
     return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
@@ -63,8 +66,21 @@ def test_the_first_versions_text_is_what_it_always_was() -> None:
     assert payload_of(example()) != payload_of(document)
 
 
+def test_the_second_versions_text_and_tables_name_a_refunds_sale_nowhere_else() -> None:
+    document = replace(example(), version=2)
+    assert hashlib.sha256(payload_of(document)).hexdigest() == SECOND_DIGEST
+    for version, has_it in ((document, False), (example(), True)):
+        csv, xlsx = (exported(version, kind).content for kind in (KINDS[2], KINDS[1]))
+        for name in OF_SALE:
+            assert (name in csv_tables(csv)["lines"][0]) is has_it
+            assert (name in xlsx_tables(xlsx)["lines"][0]) is has_it
+
+
 def test_files_of_the_first_version_are_whole_and_show_no_column_that_it_did_not_have() -> None:
-    without = tuple(replace(line, proof="") for line in example().lines)
+    without = tuple(
+        replace(line, proof="", of_business_date=None, of_terminal="", of_receipt_no="")
+        for line in example().lines
+    )
     document = replace(example(), version=1, lines=without)
     for kind in KINDS:
         made = exported(document, kind)
@@ -89,11 +105,15 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     opened.dispose()
 
 
-def settled_as_before(world: RealWorld, through: date) -> None:
-    """A run by a command that knows no versions, as the log holds those of before."""
+def settled_as_before(world: RealWorld, through: date, version: int | None = None) -> None:
+    """A run of an earlier version; without one, by a command that knows no versions, as the log
+    holds those of before.
+    """
     log = msgspec.json.encode(OpenRun(run="r-1", through=through, opened_by="财务"))
     plain = msgspec.json.decode(log)
     del plain["document_version"]
+    if version is not None:
+        plain["document_version"] = version
     world.tell(msgspec.convert(plain, OpenRun))
     with reading(world.engine) as tx:
         due = runs.merchants_due(tx, world.pool, "r-1")
@@ -131,7 +151,7 @@ def test_a_statement_of_before_keeps_its_code_when_later_ones_say_more(
     world.run(second_day)
     new = world.document(f"dian-{second_day:%Y%m%d}")
     assert [(line.proof, line.takings_fen) for line in new.lines] == [("B", 2_500), ("", 0)]
-    assert new.version == 2
+    assert new.version == 3
     assert first_code(world.document(old)) == code
     # No proof, and no line for what moved neither points nor money, as it was issued.
     assert [(line.proof, line.takings_fen) for line in world.document(old).lines] == [("", 4_000)]
@@ -143,9 +163,48 @@ def test_a_statement_of_before_keeps_its_code_when_later_ones_say_more(
     assert (looked_up.exit_code, old in looked_up.stdout) == (0, True), looked_up.output
     with reading(engine) as tx:
         versions = select(settlement_run.c.document_version).order_by(settlement_run.c.through)
-        assert tx.execute(versions).scalars().all() == [1, 2]
+        assert tx.execute(versions).scalars().all() == [1, 3]
         audited = run_audit(tx, world.pool, make_desk)
     assert {each.invariant: each.violations for each in audited if each.broken} == {}
+
+
+def test_a_refund_names_its_sale_as_the_receipt_does_and_in_earlier_versions_by_its_id(
+    tmp_path: Path,
+) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/pool.db")
+    upgrade(engine, metadata)
+    world = RealWorld(engine, "guanghui")
+    world.open_merchant("dian", "广惠小店一号")
+    sold_on = world.day
+    sales = [world.stall_sale("dian", world.amount("菜", 5_000)) for _ in range(2)]
+    world.now += timedelta(days=1)
+    world.give_back("dian", sales[0], 1_000, 0)
+    world.now += timedelta(days=1)
+    settled_as_before(world, sold_on + timedelta(days=1), version=2)
+    world.give_back("dian", sales[1], 2_000, 0)
+    back_on = world.day
+    world.now += timedelta(days=1)
+    world.run(back_on)
+
+    before, now = (
+        world.document(f"dian-{day:%Y%m%d}") for day in (sold_on + timedelta(days=1), back_on)
+    )
+    old, new = before.lines[-1], now.lines[-1]
+    assert (old.kind, old.memo, old.of_receipt_no) == ("refund", str(sales[0].sale_id), "")
+    assert all(
+        name not in json.loads(payload_of(before))["document"]["lines"][0] for name in OF_SALE
+    )
+    assert (new.kind, new.memo) == ("refund", "")
+    named = (new.of_business_date, new.of_terminal, new.of_receipt_no)
+    assert named == (sold_on, "t-dian", "t-dian-0002")
+    on_paper = pdf_text(exported(now, StatementFormat.PDF).content)
+    assert f"退{sold_on}的销售：小票t-dian-0002（终端t-dian）" in on_paper
+    for kind in KINDS:
+        made = exported(now, kind)
+        assert verify_file(made.content, ROOT_KEY.public_key()).verdict is Verdict.WHOLE
+    for text in (on_paper, exported(now, StatementFormat.CSV).content.decode()):
+        assert str(sales[1].sale_id) not in text
+    engine.dispose()
 
 
 def test_a_version_that_nobody_knows_is_a_fault_and_opens_no_run(tmp_path: Path) -> None:
@@ -154,7 +213,7 @@ def test_a_version_that_nobody_knows_is_a_fault_and_opens_no_run(tmp_path: Path)
     world = RealWorld(engine, "guanghui")
     day = world.day
     world.now += timedelta(days=1)
-    for version in (0, 3):
+    for version in (0, 4):
         unknown = OpenRun(run="r", through=day, opened_by="财务", document_version=version)
         with pytest.raises(AssertionError, match="no version of statements"):
             world.tell(unknown)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from server.bootstrap.desk import make_desk
 from server.portal import frame
 from tests.unit.audit.pool_world import PoolWorld
-from tests.unit.portal.portal_world import MERCHANT, OTHER, PortalWorld, text_of
+from tests.unit.portal.portal_world import MERCHANT, OTHER, PortalWorld, send, text_of
 
 FOLDER = Path(frame.__file__).parent
 OPEN_TO_ALL = {"portal.sign_in", "portal.sign_out", "portal.static"}
@@ -160,13 +160,15 @@ def test_a_refund_opens_to_what_came_back_and_names_its_receipt(portal: PortalWo
     statement = client.get("/portal/statements/xiaodian-20260303").text
     assert "退货" in text_of(statement)
     text = text_of(client.get(links_of(statement, "statements/[^/]+/lines")[0]).text)
-    assert "原小票 t-xiaodian-0001" in text
+    assert "退 2026-03-02 的销售：小票 t-xiaodian-0001（终端 t-xiaodian）" in text
     assert "馒头 0.50 元 / 个 2 个 1.00 元" in text
     assert "积分抵扣 10 积分" in text
     assert "这一笔合计 −1.00 元" in text
 
 
-def test_a_sale_that_moved_nothing_is_a_line_that_opens_to_its_goods(portal: PortalWorld) -> None:
+def test_a_sale_that_moved_nothing_is_a_line_that_opens_and_can_be_disputed(
+    portal: PortalWorld,
+) -> None:
     pool = portal.pool
     sale = pool.sell(MERCHANT, pool.line("blood-pressure"))
     day = sale.business_date
@@ -187,7 +189,12 @@ def test_a_sale_that_moved_nothing_is_a_line_that_opens_to_its_goods(portal: Por
     assert f"小票 {sale.receipt_no}" in text
     assert "没有动积分和钱，不记凭证。" in text
     assert "终端 t-xiaodian，第 1 段第" in text
-    assert "提出异议" not in text
+    dispute = f"{address}/dispute"
+    assert "这一笔不对，提出异议" in text
+    assert "提出异议" in client.get(dispute).text
+    sent = send(client, dispute, dispute="d-free", reason="量了两次，只记了一次")
+    assert "异议已提交" in text_of(sent.text)
+    assert "量了两次，只记了一次" in text_of(client.get(address).text)
     for kind in ("pdf", "xlsx", "csv", "json"):
         assert client.get(f"/portal/statements/{statement_id(day)}/files/{kind}").status_code == 200
 

@@ -15,11 +15,13 @@ from server.directory.contract_terms import Basis, ContractTerms, ShareRule
 from server.facts import Refusal
 from server.redemption import FulfilOrder
 from server.redemption.orders import order_id_of
+from server.settlement.disputes_store import disputes_of_statement
 from server.settlement.disputes_values import (
     ApproveAdjustment,
     ProposeAdjustment,
     RaiseDispute,
 )
+from server.settlement.document_values import StatementDocument
 from server.settlement.payments_values import (
     ApprovePayment,
     Direction,
@@ -107,8 +109,8 @@ def first_period(world: RealWorld) -> None:
 
 
 def second_period(world: RealWorld) -> None:
-    """9 to 31 March: over the tier, a late fact, another contract, a part refund, a Z report, and
-    two vouchers of which one is used.
+    """9 to 31 March: over the tier, a late fact, another contract, a part refund, a Z report, two
+    vouchers of which one is used, and a blood pressure that costs nothing.
     """
     world.now = at(12)
     world.stall_sale("dian", world.amount("菜", 30_000))
@@ -151,8 +153,29 @@ def second_period(world: RealWorld) -> None:
             confirmed_by="电话回访",
         )
     )
+    world.stall_sale("dian", world.amount("测血压", 0))
     world.now = datetime(2026, 4, 1, 7, tzinfo=UTC)
     world.run(date(2026, 3, 31))
+
+
+def dispute_every_line(world: RealWorld, made: StatementDocument) -> None:
+    """Each alone and with its own reason: whatever its kind, and whether it moved anything."""
+    for line in made.lines:
+        dispute = RaiseDispute(
+            dispute=f"line-{line.line_no}",
+            statement=made.statement,
+            line=line.key,
+            reason=f"第 {line.line_no} 笔不对",
+            on_behalf="电话",
+        )
+        told(world, LI, dispute)
+    with reading(world.engine) as tx:
+        found = disputes_of_statement(tx, world.pool, made.statement)
+    assert [(each.line, each.reason) for each in found] == [
+        (line.key, f"第 {line.line_no} 笔不对") for line in made.lines
+    ]
+    assert {line.kind for line in made.lines} >= {"sale", "refund", "adjustment", "declared"}
+    assert [line.entry_no for line in made.lines].count(0) == 1
 
 
 def test_a_statement_with_everything_on_it(tmp_path: Path) -> None:
@@ -205,6 +228,7 @@ def test_a_statement_with_everything_on_it(tmp_path: Path) -> None:
     assert [line.late for line in made.lines if line.memo and line.business_date.day == 5] == [True]
     text = json.dumps(msgspec.to_builtins(made), ensure_ascii=False, indent=1)
     check("statement_with_everything.json", text + "\n")
+    dispute_every_line(world, made)
     with reading(engine) as tx:
         assert made == world.read(tx, "dian-20260331")
         audited = run_audit(tx, world.pool, make_desk)
