@@ -15,8 +15,8 @@ _OUTSIDE = """
 SELECT count(*) FROM transfer
 WHERE (split_part(credit_account, ':', 1) IN ('merchant', 'takings', 'redeemed', 'returned')
     OR split_part(debit_account, ':', 1) IN ('merchant', 'takings', 'redeemed', 'returned'))
-    AND NOT EXISTS (SELECT FROM statement_line JOIN day_sum USING (pool, day_sum)
-        WHERE statement_line.pool = transfer.pool AND statement IS NOT NULL
+    AND NOT EXISTS (SELECT FROM statement_line JOIN placement USING (pool, day_sum)
+        WHERE statement_line.pool = transfer.pool
         AND statement_line.transfer_no = transfer.transfer_no)
 """
 

@@ -26,7 +26,7 @@ from server.db.violation import Violation
 from server.directory.tables import contract, merchant, shop, sign_in, terminal
 from server.ledger.tables import entry, transfer
 from server.redemption.tables import refund, sale
-from server.settlement.day_sums_tables import day_sum, statement_line
+from server.settlement.day_sums_tables import day_sum, placement, statement_line
 from server.settlement.figures import accounts_of
 from server.settlement.tables import statement, statement_share
 
@@ -140,11 +140,12 @@ def _foreign_lines(tx: Connection, pool: str, page: KeyPage) -> Iterator[Violati
     lines = (
         statement_line.join(day_sum, _same(day_sum, statement_line, "day_sum"))
         .join(transfer, _same(transfer, statement_line, "transfer_no"))
-        .outerjoin(statement, _same(statement, day_sum, "statement"))
-        .outerjoin(contract, _same(contract, day_sum, "contract"))
+        .outerjoin(placement, _same(placement, day_sum, "day_sum"))
+        .outerjoin(statement, _same(statement, placement, "statement"))
+        .outerjoin(contract, _same(contract, placement, "contract"))
     )
     wanted = select(
-        day_sum.c.statement,
+        placement.c.statement,
         day_sum.c.merchant,
         day_sum.c.day_sum,
         statement.c.merchant.label("told"),
@@ -155,9 +156,11 @@ def _foreign_lines(tx: Connection, pool: str, page: KeyPage) -> Iterator[Violati
     )
     foreign = or_(
         _names_another(day_sum.c.merchant),
-        and_(day_sum.c.statement.is_not(None), _another(statement.c.merchant, day_sum.c.merchant)),
+        and_(
+            placement.c.statement.is_not(None), _another(statement.c.merchant, day_sum.c.merchant)
+        ),
         # Payments and adjustments count under no contract.
-        and_(day_sum.c.contract.is_not(None), _another(contract.c.merchant, day_sum.c.merchant)),
+        and_(placement.c.contract.is_not(None), _another(contract.c.merchant, day_sum.c.merchant)),
     )
     for row in tx.execute(_of_page(wanted, lines, pool, statement_line, page).where(foreign)):
         where = f"statement {row.statement}" if row.statement else f"day sum {row.day_sum}"

@@ -19,7 +19,12 @@ from server.directory.queries import cut_off_hour, merchants
 from server.directory.values import Merchant
 from server.ledger import Asset, TransferRecord, transfers_of
 from server.ledger.tables import transfer as transfer_table
-from server.settlement.day_sums_tables import day_sum, placed_line, statement_line
+from server.settlement.day_sums_tables import (
+    day_sum,
+    placed_line,
+    placement,
+    statement_line,
+)
 from server.settlement.drafts import periods_due
 from server.settlement.figures import SHARE_KEY, accounts_of
 from server.settlement.statements import (
@@ -189,6 +194,13 @@ def _check_strangers(tx: Connection, pool: str) -> Iterator[Violation]:
         and_(
             day_sum.c.pool == statement_line.c.pool, day_sum.c.day_sum == statement_line.c.day_sum
         ),
+    )
+    whole = whole.outerjoin(
+        placement,
+        and_(
+            placement.c.pool == statement_line.c.pool,
+            placement.c.day_sum == statement_line.c.day_sum,
+        ),
     ).outerjoin(
         transfer_table,
         and_(
@@ -198,7 +210,7 @@ def _check_strangers(tx: Connection, pool: str) -> Iterator[Violation]:
     )
     for page in key_pages(tx, statement_line.c.transfer_no, pool):
         astray = (
-            select(statement_line.c.transfer_no, day_sum.c.statement, day_sum.c.day_sum)
+            select(statement_line.c.transfer_no, placement.c.statement, statement_line.c.day_sum)
             .select_from(whole)
             .where(
                 statement_line.c.pool == pool,

@@ -210,18 +210,6 @@ def insert_each(tx: Connection, table: Table, rows: Sequence[Row], *, listed: st
     tx.execute(insert(table), sorted(single, key=lambda row: row[listed]))
 
 
-def change_rows(tx: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> int:
-    """Updates rows by primary key in the columns that are named; answers how many there were."""
-    if not rows:
-        return 0
-    if tx.dialect.name == "postgresql":
-        given = {"rows": msgspec.json.encode(rows).decode()}
-        return straight.do(tx, _update(table, names), given)
-    wanted = (*(column.name for column in table.primary_key), *names)
-    values = [{f"new_{name}": row[name] for name in wanted} for row in rows]
-    return tx.execute(_update_each(table, names), values).rowcount
-
-
 def add_new(tx: Connection, table: Table, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
     """As :func:`server.db.dialect.insert_new`, and in one statement on PostgreSQL. A row has
     every column.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, MetaData, Table, text
 
+from server.db.dialect import refuses_all
+
 _RIGHTS = "huidian_rights"
 _SCHEMA = "public"
 _MIGRATIONS_TABLE = "alembic_version"
@@ -64,8 +66,7 @@ def states_its_rights(table: Table) -> bool:
     """Whether somebody decided what may be done with the table: by :func:`updated`,
     :func:`forgotten`, :func:`only_grows`, or because triggers refuse every change of a row.
     """
-    guards = table.info.get("guards", ())
-    refused = {each.on for each in guards if each.when is None}
+    refused = refuses_all(table.info.get("guards", ()))
     return _RIGHTS in table.info or {"UPDATE", "DELETE"} <= refused
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from server.db import POOL_ID_MAX, UtcDateTime, metadata
-from server.db.dialect import never_changes
+from server.db.dialect import Guard, guard, never_changes
 from server.db.roles import only_grows, updated
 from server.directory.values import ID_MAX, NAME_MAX
 
@@ -405,6 +405,17 @@ contract = Table(
     Index("contracts_by_merchant", "pool", "merchant", "valid_from"),
 )
 updated(contract, "valid_until")
+guard(
+    contract,
+    Guard("contract", "contract_is_never_deleted", "DELETE", "a contract stays on record: end it"),
+    Guard(
+        "contract",
+        "contract_keeps_its_name",
+        "UPDATE",
+        "a contract keeps its name",
+        "NEW.contract <> OLD.contract OR NEW.pool <> OLD.pool",
+    ),
+)
 
 # `code_name` is the half of the one-time code by which an invitation is found; guesses at the
 # other half are counted on it.

@@ -14,12 +14,13 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     select,
-    text,
 )
 
-from server.db.dialect import Guard, guard, never_changes
+from server.db.dialect import Guard, Lookup, guard, never_changes
 from server.db.metadata import POOL_ID_MAX, metadata
 from server.db.roles import updated
+from server.directory.tables import contract
+from server.ledger.tables import transfer
 from server.settlement.tables import statement
 from server.settlement.values import ID_MAX, STATEMENT_ID_MAX
 
@@ -76,9 +77,8 @@ guard(
 # of its sale), shop, kind and source, added up; `shop` and `source` are "" where there is none.
 # `day_sum` is the number of its first transfer, so that books that are replayed give it the same.
 # `after_fact` opened the last run before these entries (0: there was none), so that a run takes
-# all of a row or nothing. `statement` is set once, and nothing of the row changes afterwards:
-# that is what makes its transfers stand on one statement. `contract` is the one whose terms
-# count. What a statement charges has a row for each contract, and the contract as its source.
+# all of a row or nothing. What a statement charges has a row for each contract, and the contract
+# as its source. Once it is placed on a statement, nothing of the row changes.
 # `lost`: entries whose sale is not in the books; `odd_no`: the first transfer that no statement
 # has a place for.
 day_sum = Table(
@@ -98,8 +98,6 @@ day_sum = Table(
     *(Column(name, BigInteger, nullable=False) for name in SUMMED),
     Column("lost", Integer, nullable=False),
     Column("odd_no", BigInteger, nullable=True),
-    Column("statement", String(STATEMENT_ID_MAX), nullable=True),
-    Column("contract", String(ID_MAX), nullable=True),
     PrimaryKeyConstraint("pool", "day_sum", name="a_day_sum_is_named_by_its_first_transfer"),
     UniqueConstraint("pool", *KEY, name="entries_that_agree_are_summed_in_one_row"),
     ForeignKeyConstraint(
@@ -107,29 +105,8 @@ day_sum = Table(
         ["merchant.pool", "merchant.merchant"],
         name="a_day_sum_is_a_known_merchants",
     ),
-    ForeignKeyConstraint(
-        ["pool", "statement"],
-        ["statement.pool", "statement.statement"],
-        name="a_day_sum_stands_on_a_statement",
-    ),
-    ForeignKeyConstraint(
-        ["pool", "contract"],
-        ["contract.pool", "contract.contract"],
-        name="a_day_sum_counts_under_a_contract",
-    ),
     CheckConstraint("entries > 0", name="a_day_sum_sums_something"),
-    CheckConstraint(
-        "contract IS NULL OR statement IS NOT NULL", name="a_contract_counts_on_a_statement"
-    ),
-    Index("day_sums_by_statement", "pool", "statement", "day_sum"),
-    Index(
-        "day_sums_that_wait",
-        "pool",
-        "merchant",
-        "day_sum",
-        sqlite_where=text("statement IS NULL"),
-        postgresql_where=text("statement IS NULL"),
-    ),
+    Index("day_sums_since_a_run", "pool", "merchant", "after_fact"),
 )
 updated(
     day_sum,
@@ -138,23 +115,72 @@ updated(
     *SUMMED,
     "lost",
     "odd_no",
-    "statement",
-    "contract",
 )
 guard(
     day_sum,
     Guard("day_sum", "day_sum_is_never_deleted", "DELETE", "a day sum is never deleted"),
     Guard(
         "day_sum",
-        "day_sum_on_a_statement_is_never_changed",
+        "day_sum_keeps_its_name",
         "UPDATE",
+        "a day sum keeps its name",
+        "NEW.day_sum <> OLD.day_sum OR NEW.pool <> OLD.pool",
+    ),
+    Lookup(
+        "day_sum",
+        "day_sum_on_a_statement_is_never_changed",
         "what stands on a statement is never changed: corrections go into the next",
-        "OLD.statement IS NOT NULL",
+        other="placement",
+        columns=("pool", "day_sum"),
+        refused="has",
     ),
 )
 
-# Membership (I8): the primary key is the transfer, so that no transfer is in two day sums, and a
-# day sum is on one statement at most.
+# A day sum's place on a statement, and the contract whose terms count (none beside trade and
+# charges). Membership (I8): the primary key is the day sum, so that it stands on one statement.
+placement = Table(
+    "placement",
+    metadata,
+    Column("pool", String(POOL_ID_MAX), nullable=False),
+    Column("day_sum", BigInteger, nullable=False),
+    Column("statement", String(STATEMENT_ID_MAX), nullable=False),
+    Column("contract", String(ID_MAX), nullable=True),
+    PrimaryKeyConstraint("pool", "day_sum", name="a_day_sum_stands_on_one_statement"),
+    Index("placements_by_statement", "pool", "statement", "day_sum"),
+)
+placement.add_is_dependent_on(day_sum)
+placement.add_is_dependent_on(statement)
+placement.add_is_dependent_on(contract)
+never_changes(placement, "what stands on a statement stays there: corrections go into the next")
+guard(
+    placement,
+    Lookup(
+        "placement",
+        "a_day_sum_is_placed",
+        "only a day sum has a place on a statement",
+        other="day_sum",
+        columns=("pool", "day_sum"),
+        refused="lacks",
+    ),
+    Lookup(
+        "placement",
+        "a_place_is_on_a_statement",
+        "a day sum is placed on a statement that is there",
+        other="statement",
+        columns=("pool", "statement"),
+        refused="lacks",
+    ),
+    Lookup(
+        "placement",
+        "a_place_counts_under_a_contract",
+        "a day sum counts under a contract that is there",
+        other="contract",
+        columns=("pool", "contract"),
+        refused="lacks",
+    ),
+)
+
+# Membership (I8): the primary key is the transfer, so that no transfer is in two day sums.
 statement_line = Table(
     "statement_line",
     metadata,
@@ -162,38 +188,54 @@ statement_line = Table(
     Column("transfer_no", BigInteger, nullable=False),
     Column("day_sum", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool", "transfer_no", name="a_transfer_is_in_one_day_sum"),
-    ForeignKeyConstraint(
-        ["pool", "transfer_no"],
-        ["transfer.pool", "transfer.transfer_no"],
-        name="a_statement_line_is_a_transfer",
-    ),
-    ForeignKeyConstraint(
-        ["pool", "day_sum"],
-        ["day_sum.pool", "day_sum.day_sum"],
-        name="a_line_is_in_a_day_sum",
-    ),
     Index("lines_by_day_sum", "pool", "day_sum", "transfer_no"),
 )
+statement_line.add_is_dependent_on(day_sum)
+statement_line.add_is_dependent_on(transfer)
 never_changes(statement_line, "a statement's line is never changed")
+guard(
+    statement_line,
+    Lookup(
+        "statement_line",
+        "a_statement_line_is_a_transfer",
+        "only a transfer is a statement's line",
+        other="transfer",
+        columns=("pool", "transfer_no"),
+        refused="lacks",
+    ),
+    Lookup(
+        "statement_line",
+        "a_line_is_in_a_day_sum",
+        "a statement's line is in a day sum that is there",
+        other="day_sum",
+        columns=("pool", "day_sum"),
+        refused="lacks",
+    ),
+)
 
 placed_line = (
     select(
         statement_line.c.pool,
         statement_line.c.transfer_no,
-        day_sum.c.statement,
-        day_sum.c.contract,
+        placement.c.statement,
+        placement.c.contract,
         (day_sum.c.business_date < statement.c.period_from).label("late"),
     )
     .join_from(
         statement_line,
-        day_sum,
+        placement,
         and_(
-            day_sum.c.pool == statement_line.c.pool, day_sum.c.day_sum == statement_line.c.day_sum
+            placement.c.pool == statement_line.c.pool,
+            placement.c.day_sum == statement_line.c.day_sum,
         ),
     )
     .join(
+        day_sum,
+        and_(day_sum.c.pool == placement.c.pool, day_sum.c.day_sum == placement.c.day_sum),
+    )
+    .join(
         statement,
-        and_(statement.c.pool == day_sum.c.pool, statement.c.statement == day_sum.c.statement),
+        and_(statement.c.pool == placement.c.pool, statement.c.statement == placement.c.statement),
     )
     .subquery("placed_line")
 )

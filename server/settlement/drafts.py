@@ -29,7 +29,14 @@ from server.settlement.months import months_so_far
 from server.settlement.periods import Period, periods_ended
 from server.settlement.rent import month_of, months_between
 from server.settlement.statements import AT_ONCE, Run, newest_of
-from server.settlement.unplaced import REFUND_KIND, SALE_KIND, Bucket, Unplaced, buckets
+from server.settlement.unplaced import (
+    REFUND_KIND,
+    SALE_KIND,
+    Bucket,
+    LeavesOff,
+    Unplaced,
+    buckets,
+)
 from server.settlement.values import LeftOpen, Totals
 
 _DAY = timedelta(days=1)
@@ -124,7 +131,8 @@ def drafts_of(
     if not contracts:
         return [Drafted(each, []) for each in whose]
     through = max(found[-1].last for found in periods.values() if found)
-    due = buckets(tx, Unplaced(pool, run.fact_no, contracts), through)
+    since = {name: standing.since[name] for name in contracts if name in standing.since}
+    due = buckets(tx, Unplaced(pool, run.fact_no, contracts, since), through)
     for name in contracts:
         due[name] = [each for each in due[name] if each.business_date <= periods[name][-1].last]
         _refuse_oddities(tx, pool, due[name], name)
@@ -150,7 +158,7 @@ def drafts_of(
 class _Standing:
     """Where merchants' statements leave off, and their contracts, oldest first; by merchant."""
 
-    through: Mapping[str, date]
+    since: Mapping[str, LeavesOff]
     closing_fen: Mapping[str, int]
     contracts: Mapping[str, list[Contract]]
 
@@ -159,15 +167,15 @@ class _Standing:
         """Of these merchants; None: of all."""
         rows = newest_of(tx, pool, whose)
         return cls(
-            {row.merchant: row.period_through for row in rows},
+            {row.merchant: LeavesOff(row.period_through, row.fact_no) for row in rows},
             {row.merchant: row.closing_fen for row in rows},
             contracts_by_merchant(tx, pool, whose),
         )
 
     def periods(self, run: Run, merchant: Merchant, hour: int) -> list[Period]:
         """The merchant's periods after his last statement (without any: from his first one on)."""
-        closed = self.through.get(merchant.merchant)
-        first = closed + _DAY if closed else first_day_of(merchant, hour)
+        since = self.since.get(merchant.merchant)
+        first = since.through + _DAY if since else first_day_of(merchant, hour)
         if first > run.through:
             return []
         if run.manner == AT_ONCE:

@@ -32,13 +32,11 @@ def issue(tx: Connection, stamp: FactStamp, drafts: Sequence[Draft]) -> tuple[st
     if not drafts:
         return ()
     charged = _book(tx, stamp, drafts)
-    sums, lines = charge_rows(
-        stamp.pool,
-        [
-            ChargedOn(each.statement, each.merchant, each.period_through, each.run_fact_no, legs)
-            for each, legs in zip(drafts, charged, strict=True)
-        ],
-    )
+    charges = [
+        ChargedOn(each.statement, each.merchant, each.period_through, each.run_fact_no, legs)
+        for each, legs in zip(drafts, charged, strict=True)
+    ]
+    sums, lines = charge_rows(stamp.pool, charges)
     rows = {
         t.statement: [_statement_row(stamp, each) for each in drafts],
         t.statement_share: _rows(stamp, drafts, lambda each: each.shares),
@@ -48,7 +46,8 @@ def issue(tx: Connection, stamp: FactStamp, drafts: Sequence[Draft]) -> tuple[st
         statement_line: lines,
     }
     write_rows(tx, {table: of_table for table, of_table in rows.items() if of_table}, {})
-    place(tx, stamp.pool, [Placing(each.statement, each.inside) for each in drafts])
+    placed = [Placing(each.statement, each.inside) for each in drafts]
+    place(tx, stamp.pool, placed, charges)
     return tuple(each.statement for each in drafts)
 
 

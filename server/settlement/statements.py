@@ -48,11 +48,19 @@ _OF_MERCHANT = (
     .order_by(statement_table.c.period_through.desc())
     .limit(1)
 )
+_RUN_OF_STATEMENT = (
+    settlement_run.c.pool == statement_table.c.pool,
+    settlement_run.c.run == statement_table.c.run,
+)
 _NEWEST: Select[Any] = select(
     merchant_table.c.merchant,
     *(
         _OF_MERCHANT.with_only_columns(column).scalar_subquery().label(column.name)
-        for column in (statement_table.c.period_through, statement_table.c.closing_fen)
+        for column in (
+            statement_table.c.period_through,
+            statement_table.c.closing_fen,
+            select(settlement_run.c.fact_no).where(*_RUN_OF_STATEMENT).label("fact_no"),
+        )
     ),
 ).where(merchant_table.c.pool == bindparam("pool"))
 _NEWEST_OF = _NEWEST.where(among(merchant_table.c.merchant, "whose"))
@@ -167,8 +175,8 @@ def closed_through(tx: Connection, pool: str, merchant: str) -> date | None:
 def newest_of(
     tx: Connection, pool: str, whose: Sequence[str] | None
 ) -> Sequence[Row[Any, Any, Any]]:
-    """Of these merchants (None: of all) the newest statement's `merchant`, `period_through` and
-    `closing_fen`; merchants without one are left out.
+    """Of these merchants (None: of all) the newest statement's `merchant`, `period_through`,
+    `closing_fen` and its run's `fact_no`; merchants without one are left out.
     """
     if whose is None:
         rows = tx.execute(_NEWEST, {"pool": pool})

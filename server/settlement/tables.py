@@ -89,7 +89,7 @@ never_changes(left_open, "whom a run left open stays on record: settle him now")
 
 # What one merchant is told about one period. The totals are frozen: they are the fold of the
 # statement's lines on the day it was made, and the audit folds them again. Which transfers stand
-# on it is said by `day_sum` and `statement_line`.
+# on it is said by `statement_line` and `placement`.
 statement = Table(
     "statement",
     metadata,

@@ -3,15 +3,16 @@
 His entries are summed ahead (`day_sums`), so that a statement reads a row or a few for each day.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Select, and_, bindparam, select
+from sqlalchemy import Connection, Select, and_, bindparam, select, union_all
 
-from server.db.bulk import Row, among, change_rows
+from server.db.bulk import Row, among, insert_each
 from server.directory.values import Contract
 from server.ledger.tables import entry as entry_table
 from server.ledger.tables import transfer as transfer_table
@@ -22,13 +23,12 @@ from server.settlement.day_sums_entries import (
     SALE_KIND,
     TRADE,
 )
-from server.settlement.day_sums_tables import SUMMED, day_sum, statement_line
+from server.settlement.day_sums_tables import SUMMED, day_sum, placement, statement_line
 from server.settlement.figures import (
     DECLARED_CODE,
     REFUND_KEY,
     SALE_KEY,
     SHARE_CODE,
-    SettlementFault,
 )
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Bucket",
     "Charged",
     "ChargedOn",
+    "LeavesOff",
     "Placing",
     "Trade",
     "Unplaced",
@@ -49,6 +50,7 @@ __all__ = [
     "trades",
 ]
 
+_DAY = timedelta(days=1)
 _AT_ONCE = 1_000
 """Day sums named in one statement."""
 
@@ -99,64 +101,50 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
+class LeavesOff:
+    """Where a merchant's statements leave off: the last day, and the fact that opened the run.
+
+    That run took everything of days up to this one that facts before it had booked, and runs
+    follow each other in their days and in their facts. So what stands on no statement yet is
+    what belongs to a later day, or was booked by a later fact.
+    """
+
+    through: date
+    run_fact_no: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unplaced:
-    """Whose day sums, and which fact opened the run; with each merchant's contracts."""
+    """Whose day sums, and which fact opened the run; with each merchant's contracts, and where
+    his statements leave off (``since``, unless he has none).
+    """
 
     pool: str
     run_fact_no: int
     contracts: Mapping[str, Sequence[Contract]]
+    since: Mapping[str, LeavesOff]
 
 
 def buckets(tx: Connection, which: Unplaced, through: date) -> dict[str, list[Bucket]]:
     """By merchant, everything that the run takes and that belongs to a day up to this one, in a
-    stable order; however many merchants, by one question.
+    stable order; by one question for all whose statements leave off at the same place, and
+    however many statements there are.
     """
-    asked = {
-        "pool": which.pool,
-        "merchants": sorted(which.contracts),
-        "opened": which.run_fact_no,
-        "through": through,
-    }
     ranked = {
         merchant: _Ranked(sorted(contracts, key=lambda each: each.shop is None))
         for merchant, contracts in which.contracts.items()
     }
     found: dict[str, list[Bucket]] = {merchant: [] for merchant in which.contracts}
-    for merchant, terms_day, shop, kind, *row in tx.execute(_WAITING, asked):
-        contract = ranked[merchant].on(terms_day, shop) if kind in TRADE else None
-        found[merchant].append(Bucket(contract, *row))
+    alike: dict[LeavesOff | None, list[str]] = defaultdict(list)
+    for merchant in sorted(which.contracts):
+        alike[which.since.get(merchant)].append(merchant)
+    asked = {"pool": which.pool, "opened": which.run_fact_no, "through": through}
+    for since, merchants in alike.items():
+        rows = tx.execute(_WAITING, {**asked, "merchants": merchants, **_after(since)})
+        for merchant, terms_day, shop, kind, *row in rows:
+            contract = ranked[merchant].on(terms_day, shop) if kind in TRADE else None
+            found[merchant].append(Bucket(contract, *row))
     return {merchant: sorted(rows, key=_in_order) for merchant, rows in found.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Placing:
-    """Day sums that a statement takes, and so each of their transfers."""
-
-    statement: str
-    inside: Sequence[Bucket]
-
-
-def place(tx: Connection, pool: str, placed: Sequence[Placing]) -> None:
-    """Puts these day sums on their statements.
-
-    Raises:
-        SettlementFault: one of them is gone.
-        DBAPIError: one of them stands on a statement already.
-    """
-    rows: list[Row] = [
-        {
-            "pool": pool,
-            "day_sum": own.day_sum,
-            "statement": each.statement,
-            "contract": own.contract,
-        }
-        for each in placed
-        for own in each.inside
-    ]
-    done = change_rows(tx, day_sum, ("statement", "contract"), rows)
-    if done != len(rows):
-        names = ", ".join(each.statement for each in placed)
-        raise SettlementFault(f"{names}: {done} of {len(rows)} day sums could be placed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +156,10 @@ class Charged:
     share_fen: int
     minimum_fen: int
     rent_fen: int
+
+    @property
+    def day_sum(self) -> int:
+        return min(self.transfer_nos)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +173,51 @@ class ChargedOn:
     charged: Sequence[Charged]
 
 
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Day sums that a statement takes, and so each of their transfers."""
+
+    statement: str
+    inside: Sequence[Bucket]
+
+
+def place(
+    tx: Connection, pool: str, placed: Sequence[Placing], charges: Sequence[ChargedOn]
+) -> None:
+    """Puts these day sums on their statements, and those of what the statements charge.
+
+    Raises:
+        IntegrityError: one of them stands on a statement already, or is not there.
+    """
+    numbers: dict[tuple[str, str | None], list[int]] = defaultdict(list)
+    for each in placed:
+        for own in each.inside:
+            numbers[each.statement, own.contract].append(own.day_sum)
+    for on in charges:
+        for charged in on.charged:
+            numbers[on.statement, charged.contract].append(charged.day_sum)
+    rows: list[Row] = [
+        {
+            "pool": pool,
+            "day_sum": ",".join(map(str, sums)),
+            "statement": statement,
+            "contract": contract,
+        }
+        for (statement, contract), sums in numbers.items()
+    ]
+    insert_each(tx, placement, rows, listed="day_sum")
+
+
 def charge_rows(pool: str, charges: Sequence[ChargedOn]) -> tuple[list[Row], list[Row]]:
-    """Day sums and lines by which what statements charge stands on them."""
+    """Day sums of what statements charge, and the lines in them."""
     nothing: Row = dict.fromkeys((*SUMMED, "money_points_fen", "lost"), 0)
     sums: list[Row] = []
     lines: list[Row] = []
     for on in charges:
         for each in on.charged:
-            number = min(each.transfer_nos)
             own = {
                 "pool": pool,
-                "day_sum": number,
+                "day_sum": each.day_sum,
                 "merchant": on.merchant,
                 "business_date": on.business_date,
                 "terms_day": on.business_date,
@@ -203,12 +229,11 @@ def charge_rows(pool: str, charges: Sequence[ChargedOn]) -> tuple[list[Row], lis
                 "share_fen": each.share_fen,
                 "minimum_fen": each.minimum_fen,
                 "rent_fen": each.rent_fen,
-                "statement": on.statement,
-                "contract": each.contract,
             }
             sums.append({**nothing, **own})
             lines += [
-                {"pool": pool, "transfer_no": one, "day_sum": number} for one in each.transfer_nos
+                {"pool": pool, "transfer_no": one, "day_sum": each.day_sum}
+                for one in each.transfer_nos
             ]
     return sums, lines
 
@@ -297,15 +322,34 @@ def _in_order(each: Bucket) -> tuple[object, ...]:
 
 _READ = tuple(each.name for each in fields(Bucket) if each.name != "contract")
 # Made once: a run asks it again and again.
-_WAITING: Select[Any] = select(
+_TAKEN = select(
     *(day_sum.c[name] for name in ("merchant", "terms_day", "shop", "kind", *_READ))
 ).where(
-    day_sum.c.statement.is_(None),
     day_sum.c.pool == bindparam("pool"),
     among(day_sum.c.merchant, "merchants"),
     day_sum.c.after_fact < bindparam("opened"),
-    day_sum.c.business_date <= bindparam("through"),
+    day_sum.c.kind != SHARE_CODE,  # has its place when it is booked
 )
+# Two looks, one by days and one by runs: an "or" of both would read a merchant's whole history.
+_WAITING = union_all(
+    _TAKEN.where(day_sum.c.business_date.between(bindparam("first"), bindparam("through"))),
+    _TAKEN.where(
+        day_sum.c.after_fact >= bindparam("seen"),
+        day_sum.c.business_date < bindparam("first"),
+        day_sum.c.business_date <= bindparam("through"),
+    ),
+)
+
+
+def _after(since: LeavesOff | None) -> dict[str, Any]:
+    """The first day of which nothing stands on a statement yet, and from what fact on earlier
+    days have something that does not.
+    """
+    if since is None:
+        return {"first": date.min, "seen": 0}
+    return {"first": since.through + _DAY, "seen": since.run_fact_no}
+
+
 _MEMBERS: Select[Any] = (
     select(
         statement_line.c.day_sum,

@@ -9,18 +9,18 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import CreateTableOp
 from sqlalchemy import MetaData
 
-from server.db.dialect import Guard, guard_ddl
+from server.db.dialect import Guard, Lookup, guard_ddl
 
 
 @Operations.register_operation("create_guard")
 class CreateGuardOp(MigrateOperation):
     """Creates one guard on a table that exists. Dropping the table drops it again."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard | Lookup) -> None:
         self.guard = guard
 
     @classmethod
-    def create_guard(cls, operations: Operations, guard: Guard) -> None:
+    def create_guard(cls, operations: Operations, guard: Guard | Lookup) -> None:
         operations.invoke(cls(guard))
 
 
@@ -45,7 +45,7 @@ def with_guards(tables: MetaData) -> Rewriter:
         _context: object, _revision: object, operation: CreateTableOp
     ) -> Iterable[MigrateOperation]:
         table = tables.tables.get(operation.table_name)
-        guards: tuple[Guard, ...] = () if table is None else table.info.get("guards", ())
+        guards: tuple[Guard | Lookup, ...] = () if table is None else table.info.get("guards", ())
         # Alembic would print the table's info as well, and say every guard twice.
         operation.info = {}
         return [operation, *(CreateGuardOp(each) for each in guards)]

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from server.db.dialect import Guard
+from server.db.dialect import Guard, Lookup
 from server.db.metadata import UtcDateTime
 
 revision = ${repr(up_revision)}

@@ -13,10 +13,10 @@ from server.db import metadata, open_engine, reading
 from server.db.migrate import MIGRATIONS, _config, upgrade
 from server.directory.tables import contract
 from server.settlement import tables as t
-from server.settlement.day_sums_tables import day_sum, day_sum_head, statement_line
+from server.settlement.day_sums_tables import day_sum, day_sum_head, placement, statement_line
 from tests.unit.audit.pool_world import PoolWorld, small_history
 
-FIRST_SALE, BEFORE = "0001", "0005"
+FIRST_SALE, BEFORE_CONTRACTS, BEFORE_PLACEMENTS = "0001", "0005", "0026"
 TABLES = (
     contract,
     t.settlement_run,
@@ -25,6 +25,7 @@ TABLES = (
     day_sum_head,
     day_sum,
     statement_line,
+    placement,
 )
 
 
@@ -48,7 +49,7 @@ def rows(engine: Engine) -> list[tuple[object, ...]]:
         ]
 
 
-@pytest.mark.parametrize("before", [FIRST_SALE, BEFORE])
+@pytest.mark.parametrize("before", [FIRST_SALE, BEFORE_CONTRACTS, BEFORE_PLACEMENTS])
 def test_old_statements_keep_their_figures_and_open_with_what_was_owed(
     engine: Engine, before: str
 ) -> None:
@@ -56,6 +57,7 @@ def test_old_statements_keep_their_figures_and_open_with_what_was_owed(
     small_history(world)
     written = rows(engine)
     assert sum(row[0] == "statement" for row in written) == 4
+    assert sum(row[0] == "placement" for row in written) > 4
     with engine.begin() as tx:
         command.downgrade(_config(tx, metadata, MIGRATIONS), before)
     upgrade(engine, metadata)

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Select, create_engine, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Select,
+    Table,
+    create_engine,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import StaticPool
 
@@ -17,7 +27,13 @@ from server.commands.audit_day_sums import check_day_sums, check_summed
 from server.db import create_all, dialect, metadata, open_engine, reading, writing
 from server.settlement import day_sums
 from server.settlement.day_sums import sum_some, sum_up, summed_upto
-from server.settlement.day_sums_tables import day_sum, day_sum_head, placed_line, statement_line
+from server.settlement.day_sums_tables import (
+    day_sum,
+    day_sum_head,
+    placed_line,
+    placement,
+    statement_line,
+)
 from server.settlement.values import OpenRun, RunOpened
 from tests.unit.settlement.run_reading import POOL, D, count, made
 from tests.unit.settlement.world import BookSale, World
@@ -100,13 +116,60 @@ def test_a_transfer_is_in_one_sum_and_a_sum_on_one_statement(world: World) -> No
     first, second = made(world, "m")
     with reading(world.engine) as tx:
         line = tx.execute(select(statement_line).limit(1)).one()
+        placed = tx.execute(select(placement).where(placement.c.statement == first.statement))
+        there = placed.first()
+    assert there is not None
     with pytest.raises(IntegrityError), writing(world.engine) as tx:
         tx.execute(insert(statement_line).values(**line._asdict()))
-    moving = day_sum.update().where(day_sum.c.statement == first.statement)
+    with pytest.raises(IntegrityError), writing(world.engine) as tx:
+        tx.execute(insert(placement).values(**there._asdict() | {"statement": second.statement}))
+    with pytest.raises(DBAPIError, match="stays there"), writing(world.engine) as tx:
+        tx.execute(text("UPDATE placement SET contract = NULL"))
+    own = day_sum.c.day_sum == there.day_sum
     with pytest.raises(DBAPIError, match="never changed"), writing(world.engine) as tx:
-        tx.execute(moving.values(statement=second.statement))
-    with pytest.raises(DBAPIError, match="never changed"), writing(world.engine) as tx:
-        tx.execute(moving.values(takings_fen=day_sum.c.takings_fen + 1))
+        tx.execute(day_sum.update().where(own).values(takings_fen=day_sum.c.takings_fen + 1))
+    with writing(world.engine) as tx:
+        tx.execute(insert_waiting_copy(there.day_sum))
+    with pytest.raises(DBAPIError, match="keeps its name"), writing(world.engine) as tx:
+        tx.execute(text("UPDATE day_sum SET day_sum = -1 WHERE source = 'copy'"))
+
+
+def insert_waiting_copy(number: int) -> Insert:
+    """A day sum that stands nowhere, named -2, otherwise as this one."""
+    names = [column.name for column in day_sum.columns]
+    changed: dict[str, ColumnElement[Any]] = {"day_sum": literal(-2), "source": literal("copy")}
+    row = select(*(changed.get(name, day_sum.c[name]) for name in names))
+    return insert(day_sum).from_select(names, row.where(day_sum.c.day_sum == number))
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        (statement_line, {"transfer_no": 10**9}),
+        (statement_line, {"transfer_no": 1, "day_sum": 10**9}),
+        (placement, {"day_sum": 10**9}),
+        (placement, {"day_sum": -2, "statement": "nobody-20260301"}),
+        (placement, {"day_sum": -2, "contract": "nothing"}),
+    ],
+)
+def test_a_place_is_between_things_that_are_there(
+    world: World, table: Table, wrong: dict[str, object]
+) -> None:
+    world.open("m")
+    world.sell("m", "s", D[0], cash_fen=100)
+    world.run(D[0])
+    with reading(world.engine) as tx:
+        row = tx.execute(select(table)).first()
+    assert row is not None
+    right = row._asdict() | {"day_sum": -2} if table is placement else None
+    with writing(world.engine) as tx:
+        tx.execute(insert_waiting_copy(row.day_sum))
+        if right is not None:
+            nested = tx.begin_nested()
+            tx.execute(insert(placement).values(**right))
+            nested.rollback()
+    with pytest.raises(IntegrityError, match=r"that is there|only a"), writing(world.engine) as tx:
+        tx.execute(insert(table).values(**row._asdict() | wrong))
 
 
 @pytest.mark.postgres

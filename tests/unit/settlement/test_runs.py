@@ -16,7 +16,7 @@ from server.facts import replay
 from server.settlement import runs
 from server.settlement import tables as t
 from server.settlement.day_sums import sum_up
-from server.settlement.day_sums_tables import day_sum, placed_line, statement_line
+from server.settlement.day_sums_tables import day_sum, placed_line, placement, statement_line
 from server.settlement.figures import SettlementFault
 from server.settlement.lines import lines_of
 from server.settlement.values import (
@@ -47,6 +47,7 @@ SETTLED_TABLES = (
     t.statement_rent,
     day_sum,
     statement_line,
+    placement,
 )
 
 
@@ -228,7 +229,7 @@ def test_a_run_killed_in_the_middle_goes_on_where_it_stopped(world: World) -> No
 def statement_rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
     """Everything that a run made, but for the numbers of the facts in which it did."""
     tables = (t.statement, t.statement_share, t.statement_minimum, t.statement_rent)
-    found = {each.name: rows_of(engine, each) for each in (*tables, statement_line)}
+    found = {each.name: rows_of(engine, each) for each in (*tables, statement_line, placement)}
     at = [column.name for column in day_sum.columns].index("after_fact")
     found["day_sum"] = [(*row[:at], *row[at + 1 :]) for row in rows_of(engine, day_sum)]
     return found
