@@ -219,9 +219,14 @@ BROKEN = {
         ),
         "is in no statement",
     ),
+    "I8 a day sum that lost its place": (
+        "I8",
+        "DELETE FROM placement WHERE statement = 'zhan-20260302'",
+        "zhan-20260302 should have it",
+    ),
     "I8 a transfer on the wrong statement": (
         "I8",
-        "UPDATE day_sum SET statement = 'zhan-20260303' WHERE statement = 'zhan-20260302'",
+        "UPDATE placement SET statement = 'zhan-20260303' WHERE statement = 'zhan-20260302'",
         "instead of zhan-20260302",
     ),
     "I8 a statement that adds up, but not to its lines": (
