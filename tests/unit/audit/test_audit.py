@@ -341,7 +341,7 @@ BROKEN = {
     ),
     "I12 lines of one merchant on the other's statement": (
         "I12",
-        ("UPDATE day_sum SET statement = 'zhan-20260302' WHERE statement = 'xiaodian-20260302'"),
+        ("UPDATE placement SET statement = 'zhan-20260302' WHERE statement = 'xiaodian-20260302'"),
         "statement zhan-20260302",
     ),
     "I12 a contract that was given to another merchant": (
