@@ -1,5 +1,6 @@
 """Points on paper: a batch of denominated cards, each with its points on an account of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -22,7 +23,7 @@ from server.directory.bearer import BearerCard, Spend, bearer_cards
 from server.directory.bearer_tables import bearer_move
 from server.directory.commands import CodePoints, HexId, Id
 from server.facts import FactDesk, FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.ledger import Asset, EntryDraft, Leg, Normal, Posted, open_account, post
 
 BATCH_MAX = 500
@@ -102,7 +103,10 @@ def issue_bearer_cards(
     if before:
         if before == asked:
             return BearerCardsIssued(command.batch, len(before), again=True)
-        return _conflict("批号", command.batch)
+        says = stands_for_another(
+            ("批号", "batch"), command.batch, stands=_terms_of(before), asked=_terms_of(asked)
+        )
+        return Refused(BearerProblem.CONFLICT, says)
     today = business_date(stamp.recorded_at, pool_terms(tx, stamp.pool).cut_off_hour)
     worth = command.value_points * len(asked)
     problem = _problem(tx, stamp.pool, command, today) or cover_refusal(tx, stamp.pool, worth)
@@ -208,6 +212,13 @@ def _book(tx: Connection, stamp: FactStamp, cards: list[BearerCard], today: date
     )
     posted = post(tx, stamp.pool, draft, recorded_at=stamp.recorded_at, fact_no=stamp.fact_no)
     assert isinstance(posted, Posted), f"{draft.key}: {posted}"
+
+
+def _terms_of(cards: Sequence[BearerCard]) -> tuple[object, ...]:
+    """What the cards of a batch have in common, and how many there are."""
+    first = cards[0]
+    count, points = f"{len(cards)} 张", f"{first.value_points} 积分"
+    return count, points, first.spend.value, first.expires_on, first.place
 
 
 def _conflict(what: str, which: str) -> Refused:

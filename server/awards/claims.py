@@ -28,7 +28,7 @@ from server.awards.tasks import (
 )
 from server.awards.values import AwardProblem, Claimed, Deed, Reviewed, RuleTerms
 from server.facts import FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 
 WAITING_MAX = 1_000
 
@@ -297,9 +297,11 @@ def _reviewed_before(
 ) -> Reviewed | Refused:
     if (row.approved, row.reviewed_by) == (command.approve, command.reviewed_by):
         return _reviewed(tx, pool, row, again=True)
-    zh, en = ("通过", "approved") if row.approved else ("不通过", "refused")
-    return Refused(
-        AwardProblem.CONFLICT,
-        f"{command.claim_id} 已由 {row.reviewed_by} 审核：{zh}，没有改动"
-        f" / was {en} by {row.reviewed_by} already; nothing was changed",
+    verdicts = {True: "通过 approved", False: "不通过 refused"}
+    says = stands_for_another(
+        ("审核", "review"),
+        command.claim_id,
+        stands=(verdicts[row.approved], row.reviewed_by),
+        asked=(verdicts[command.approve], command.reviewed_by),
     )
+    return Refused(AwardProblem.CONFLICT, says)

@@ -49,7 +49,7 @@ from server.directory.temporary import TemporaryCard, temporary_card_of
 from server.directory.temporary_tables import temporary_card, temporary_handover, temporary_move
 from server.directory.values import Refused as DirectoryRefused
 from server.facts import FactDesk, FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.ledger import (
     Asset,
     EntryDraft,
@@ -177,8 +177,9 @@ def hand_over_temporary_card(
         return _unknown(command.account)
     before = _move_before(tx, stamp.pool, command.move, card)
     if before is not None:
-        same = isinstance(before, Refused) or before.to_account == command.to.account
-        return before if same else _move_taken(command.move)
+        if isinstance(before, Refused) or before.to_account == command.to.account:
+            return before
+        return _move_taken(command.move, before.to_account, command.to.account)
     if card.to_account is not None:
         return Refused(
             TemporaryProblem.HANDED_ON,
@@ -363,7 +364,7 @@ def _move_before(
     if row is None:
         return None
     if row.account != card.account or card.to_account is None:
-        return _move_taken(move)
+        return _move_taken(move, row.account, card.account)
     own = resident_account(card.account)
     return HandedOver(
         to_account=card.to_account,
@@ -394,8 +395,7 @@ def _conflict(which: str) -> Refused:
     )
 
 
-def _move_taken(move: str) -> Refused:
-    return Refused(
-        TemporaryProblem.CONFLICT,
-        f"编号 {move} 已用于另一次转移，请换一个 / {move} stands for another move already",
-    )
+def _move_taken(move: str, stands: str, asked: str) -> Refused:
+    """The id moved another account's points, or to another one: both accounts are named."""
+    says = stands_for_another(("转移编号", "move"), move, stands=(stands,), asked=(asked,))
+    return Refused(TemporaryProblem.CONFLICT, says)

@@ -62,8 +62,10 @@ def change_credit(tx: Connection, pool: str, command: c.ChangeCredit, at: dateti
             return Done(command.decision, again=True)
         return Refused(
             DirectoryProblem.CONFLICT,
-            f"决定编号 {command.decision} 已用于另一个决定，请换一个"
-            f" / {command.decision} stands for another decision; give another id",
+            f"决定编号 {command.decision} 已用于另一个决定（{before.account}，"
+            f"{before.credit_change:+}，{before.reason}），与这次（{command.account}，"
+            f"{command.change:+}，{command.reason}）不同，请换一个"
+            f" / {command.decision} stands for another decision, as said; give another id",
         )
     score = found.credit_score + command.change
     if command.change == 0 or score < 0:

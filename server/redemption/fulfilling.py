@@ -19,7 +19,7 @@ from server.directory.accounts import POOL_FUND, merchant_account
 from server.directory.contract_terms import CATEGORY_PREFIX
 from server.directory.queries import shop_of
 from server.facts import FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.ledger import Asset, EntryDraft, Leg, Posted, post
 from server.redemption import order_tables as o
 from server.redemption.giving_back import points_back
@@ -27,6 +27,7 @@ from server.redemption.order_states import OrderMove, OrderState
 from server.redemption.order_values import CancelOrder, FulfilOrder, OrderMoved
 from server.redemption.orders import Moved, Order, moved_before, order_of
 from server.redemption.stock import move_goods
+from server.redemption.told_before import short
 
 FULFIL_KEY, UNFULFIL_KEY, CANCEL_KEY = "fulfil:", "unfulfil:", "cancel:"
 FULFILMENT_KIND, CANCELLATION_KIND = "fulfilment", "cancellation"
@@ -212,10 +213,14 @@ def _again(
     if before is None:
         return None
     if before != (order.order_id, content_hash):
-        return Refused(
-            "conflict",
-            f"编号 {move_id} 已用于另一次，请换一个 / {move_id} stands for another one already",
+        was_order, was_hash = before
+        says = stands_for_another(
+            ("办理编号", "move"),
+            move_id,
+            stands=(was_order, short(was_hash)),
+            asked=(order.order_id, short(content_hash)),
         )
+        return Refused("conflict", says)
     moved = next(each for each in order.moves if each.move_id == move_id)
     return OrderMoved(
         order.order_id,

@@ -12,12 +12,13 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from sqlalchemy import Connection, Select, and_, bindparam, select
 
+from protocol.money import format_quantity
 from protocol.sales import RefundLine, SaleLine
 from server.db.working_set import standing, working
 from server.directory.commands import Id
 from server.directory.tables import item as item_table
 from server.facts import FactStamp
-from server.facts.refused import Refused
+from server.facts.refused import Refused, stands_for_another
 from server.redemption import tables as t
 from server.redemption.rows import STOCK_LEVEL, STOCK_MOVEMENT
 
@@ -104,7 +105,9 @@ def receive_stock(tx: Connection, stamp: FactStamp, command: ReceiveStock) -> St
     if moved is not None:
         if moved == (command.quantity_milli, command.note):
             return StockMoved(command.item_id, moved[0], level.level_milli or 0, again=True)
-        return _conflict("收货单号", command.receipt_id)
+        asked = format_quantity(command.quantity_milli), command.note
+        stands = format_quantity(moved[0]), moved[1]
+        return _conflict(("收货单号", "receipt"), command.receipt_id, stands=stands, asked=asked)
     quantity = command.quantity_milli
     after = _move(tx, stamp, command.item_id, level, key=key, milli=quantity, says=command.note)
     return StockMoved(command.item_id, quantity, after)
@@ -121,7 +124,8 @@ def count_stock(tx: Connection, stamp: FactStamp, command: CountStock) -> StockM
     if moved is not None:
         if moved[1] == says:
             return StockMoved(command.item_id, moved[0], level.level_milli or 0, again=True)
-        return _conflict("盘点单号", command.count_id)
+        what = "盘点单号", "count"
+        return _conflict(what, command.count_id, stands=_counted(moved[1]), asked=_counted(says))
     difference = command.counted_milli - (level.level_milli or 0)
     after = _move(tx, stamp, command.item_id, level, key=key, milli=difference, says=says)
     return StockMoved(command.item_id, difference, after)
@@ -261,8 +265,13 @@ def _unknown(item_id: str) -> Refused:
     )
 
 
-def _conflict(what: str, which: str) -> Refused:
-    return Refused(
-        "conflict",
-        f"{what} {which} 已用于另一次，请换一个 / {which} stands for another one already",
-    )
+def _counted(says: str) -> tuple[str, str]:
+    """What a count's movement says: how many there were, and why it was counted."""
+    counted_milli, _, reason = says.partition(" ")
+    return format_quantity(int(counted_milli)), reason
+
+
+def _conflict(
+    what: tuple[str, str], which: str, *, stands: tuple[str, ...], asked: tuple[str, ...]
+) -> Refused:
+    return Refused("conflict", stands_for_another(what, which, stands=stands, asked=asked))

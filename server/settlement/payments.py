@@ -340,6 +340,8 @@ def _recorded_before(found: Payment, command: RecordPaid) -> SettlingDone | Refu
         return SettlingDone(found.payment, found.state.value, again=True)
     return Refused(
         SettlingProblem.CONFLICT,
-        f"收付款 {found.payment} 已按流水号 {found.bank_ref}（{found.paid_on}）记账，不能再改"
-        f" / it was recorded under {found.bank_ref} of {found.paid_on}; that stands",
+        f"收付款 {found.payment} 已按流水号 {found.bank_ref}（{found.paid_on}）记账，"
+        f"与这次（{command.bank_ref}，{command.paid_on}）不同，不能再改"
+        f" / it was recorded under {found.bank_ref} of {found.paid_on}, asked was"
+        f" {command.bank_ref} of {command.paid_on}; what was recorded stands",
     )

@@ -164,7 +164,10 @@ def test_a_card_is_replaced_with_what_is_left_on_it(counter: World) -> None:
     sale = buy(till, SOY_SAUCE)
     assert counter.do(replace()) == BearerMoved(CARD, 12)
     assert counter.do(replace()) == BearerMoved(CARD, 12, again=True)
-    assert reason(counter.submit(replace(new="00000000000000fa"))) == "conflict"
+    other = counter.submit(replace(new="00000000000000fa"))
+    assert reason(other) == "conflict"
+    assert NEW in str(other)
+    assert "00000000000000fa" in str(other)
     assert (counter.points(f"card:{CARD}"), counter.points(f"card:{NEW}")) == (0, 12)
     made = counter.read(lambda tx: bearer_of(tx, counter.pool, NEW))
     assert made is not None

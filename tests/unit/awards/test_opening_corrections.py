@@ -11,6 +11,7 @@ from server.awards import (
 )
 from server.db import writing
 from server.facts import Outcome
+from server.facts.refused import Refused
 from tests.unit.awards.deeds import Points, assert_audit_is_clean, award, points, reason
 from tests.unit.awards.running import run
 from tests.unit.server.bookkeeping import codes
@@ -55,7 +56,11 @@ def test_one_person_alone_corrects_nothing(town: World) -> None:
     assert points(town) == Points(balance=150, opened=150)
     assert by(town, "a", proposal(15)) == Noted("k-1", again=True)
     assert reason(by(town, "b", proposal(15))) == "conflict"
-    assert reason(by(town, "a", proposal(16))) == "conflict"
+    other = by(town, "a", proposal(16))
+    assert reason(other) == "conflict"
+    assert isinstance(other, Refused)
+    assert "（p-1, 15, 多打了一个 0, a）" in other.says
+    assert "（p-1, 16, 多打了一个 0, a）" in other.says
 
 
 def test_what_is_spent_already_is_owed_and_what_is_owed_comes_back(town: World) -> None:

@@ -11,6 +11,7 @@ from server.awards import (
     Reviewed,
     waiting_claims,
 )
+from server.facts.refused import Refused
 from tests.unit.awards.conftest import MakeWorld
 from tests.unit.awards.deeds import amended, assert_audit_is_clean, award, points, reason, staff
 from tests.unit.server.world import LIU, TODAY, ZHANG, World
@@ -88,7 +89,10 @@ def test_a_claim_is_refused_with_a_reason_and_stays_refused(world: World) -> Non
     assert reason(world.submit(review(approve=False))) == "needs_reason"
     refusal = review(approve=False, reason="照片不清楚")
     assert world.do(refusal) == Reviewed("c-1", approved=False, points=0, reason="照片不清楚")
-    assert reason(world.submit(review())) == "conflict"
+    other = world.submit(review())
+    assert reason(other) == "conflict"
+    assert isinstance(other, Refused)
+    assert other.says.index("不通过") < other.says.index("与这次（通过")
     assert points(world).balance == 0
     assert_audit_is_clean(world)
 

@@ -136,7 +136,10 @@ def test_the_same_act_again_moves_nothing_and_another_one_is_refused(block: Worl
     assert isinstance(again, HandedOver)
     assert (again.again, again.points, points(block, NEW)) == (True, 200, 200)
     assert reason(block.submit(hand_over(block, THIRD, OTHER_MOVE))) == "handed_on"
-    assert reason(block.submit(hand_over(block, THIRD))) == "conflict"
+    other = block.submit(hand_over(block, THIRD))
+    assert reason(other) == "conflict"
+    assert NEW in str(other)
+    assert THIRD in str(other)
     assert points(block, NEW) == 200
     assert len(block.read(lambda tx: temporary_cards(tx, block.pool))) == 2
 

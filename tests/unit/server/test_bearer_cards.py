@@ -238,6 +238,10 @@ def test_a_batch_is_issued_once_and_its_ids_are_nobody_elses(counter: World) -> 
         outcome = counter.submit(other)
         assert isinstance(outcome, Refused), other
         assert outcome.reason == reason
+    fewer = counter.submit(batch(CARD))
+    assert isinstance(fewer, Refused)
+    assert "（2 张, 15 积分, " in fewer.says
+    assert "与这次（1 张, 15 积分, " in fewer.says
     counter.clock.move(days=400)
     stale = counter.submit(batch("a" * 16, name="b-2"))
     assert isinstance(stale, Refused)

@@ -86,6 +86,21 @@ def test_a_z_report_that_differs_from_the_books_is_told_so(world: World, till: T
     assert "收款 报 3.00 元，账上 2.50 元" in outcome.says
 
 
+def test_a_z_report_that_comes_again_with_other_money_names_both(world: World, till: Till) -> None:
+    sale = sold(world, BUNS)
+    closed, declared = z_of(1, [sale])
+    till.tell(sale, closed, declared)
+    again, other = till.tell(
+        declared, msgspec.structs.replace(declared, takings_fen={"cash": 999}, counted_fen=250)
+    )
+    assert again.outcome is OutcomeKind.DUPLICATE
+    assert other.outcome is OutcomeKind.PARKED
+    assert "Z 报表 1 已用于另一笔" in other.says
+    assert "2.50 元" in other.says
+    assert "9.99 元" in other.says
+    assert world.fen("takings:shop-a") == 250
+
+
 def add_vinegar(world: World) -> None:
     """What was in the way of a sale of vinegar for points is gone."""
     world.do(

@@ -7,12 +7,14 @@ import sys
 from datetime import date, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import ValidationError
 from sqlalchemy import Engine
 
 from server.db import create_all, metadata, open_engine, reading
 from server.facts import replay
+from server.facts.refused import Refused
 from server.ledger import check_ledger
 from server.settlement.payments_store import payment_of
 from server.settlement.payments_values import ProposePayment, RecordPaid
@@ -138,16 +140,25 @@ def test_each_step_again_is_a_success_that_moves_nothing(world: Peopled) -> None
     assert world.do(LI, propose("p-1", statement, PAY, 5_000)).state == "bounced"
 
 
+def names_both(world: Peopled, command: msgspec.Struct, stands: str, asked: str) -> None:
+    """The same key with other input is a conflict that says what stands and what was asked."""
+    conflict = world.by(LI, command)
+    assert isinstance(conflict, Refused)
+    assert conflict.reason == SettlingProblem.CONFLICT
+    assert stands in conflict.says
+    assert asked in conflict.says
+
+
 def test_an_id_and_a_bank_reference_stand_for_one_payment(world: Peopled) -> None:
     statement = world.confirmed(DAY_1, points_fen=5_000)
     world.do(LI, propose("p-1", statement, PAY, 1_000))
-    assert world.refused(LI, propose("p-1", statement, PAY, 1_001)) == SettlingProblem.CONFLICT
+    names_both(world, propose("p-1", statement, PAY, 1_001), "1000", "1001")
     world.do(LI, propose("p-2", statement, PAY, 1_000))
     world.do(WU, approve("p-1"))
     world.do(WU, approve("p-2"))
     world.do(LI, record("p-1", world, "ICBC-77"))
     assert world.refused(LI, record("p-2", world, "ICBC-77")) == SettlingProblem.CONFLICT
-    assert world.refused(LI, record("p-1", world, "ICBC-78")) == SettlingProblem.CONFLICT
+    names_both(world, record("p-1", world, "ICBC-78"), "ICBC-77", "ICBC-78")
     assert world.fen("bank") == -1_000
 
 
