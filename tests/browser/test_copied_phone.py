@@ -82,6 +82,20 @@ def renewed(page: Page) -> ShowCode:
     return shown_on(page)
 
 
+def copied_whole(
+    phone: Callable[[Path], BrowserContext], world: World, address: str, folder: Path
+) -> tuple[Page, Page]:
+    """The resident's page, and that of somebody who had the phone in hand and copied all that it
+    keeps: the page cannot read its key, and a copy of the whole storage signs with it all the same.
+    """
+    own = phone(folder / "own")
+    enrolled(own, world, address)
+    own.close()
+    shutil.copytree(folder / "own", folder / "copy", ignore=shutil.ignore_patterns("Singleton*"))
+    resident, thief = (opened(phone(folder / name), address) for name in ("own", "copy"))
+    return resident, thief
+
+
 def numbered_alike(one: Page, other: Page) -> tuple[ShowCode, ShowCode]:
     """What both show, once neither was renewed more often than the other."""
     codes = shown_on(one), shown_on(other)
@@ -116,6 +130,14 @@ def heard_of(till: DistantTill, account: str) -> int:
     return entry.phone_seq
 
 
+def says_that_it_was_copied(page: Page, picture: Path) -> None:
+    page.bring_to_front()
+    page.reload()
+    expect(page.locator("#notice")).to_contain_text("可能被人复制，已停用，请到社区重新登记")
+    expect(page.locator("#enrol")).to_be_visible()
+    page.screenshot(path=picture)
+
+
 def office_of(world: World, context: BrowserContext, address: str) -> Page:
     hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("uncommon-words")
     world.do(
@@ -140,16 +162,8 @@ def test_a_copied_phone_is_noticed_and_everybody_is_told(
 ) -> None:
     away, longer_away = new_till("t-2"), new_till("t-3")
     counter = world.till()
-    own = phone(tmp_path / "own")
-    enrolled(own, world, address)
-    own.close()
-    # Somebody had the phone in hand and copied all that it keeps: the page cannot read its key,
-    # and a copy of the whole storage signs with it all the same.
-    shutil.copytree(
-        tmp_path / "own", tmp_path / "copy", ignore=shutil.ignore_patterns("Singleton*")
-    )
-    own, copy = phone(tmp_path / "own"), phone(tmp_path / "copy")
-    resident, thief = opened(own, address), opened(copy, address)
+    resident, thief = copied_whole(phone, world, address, tmp_path)
+
     # Both go on counting from where the copy was made, so every number comes twice.
     first, second = numbered_alike(resident, thief)
     assert second.certificate == first.certificate
@@ -172,11 +186,7 @@ def test_a_copied_phone_is_noticed_and_everybody_is_told(
 
     # Both phones say so and forget; the office sees whom to call.
     for name, page in (("own", resident), ("copy", thief)):
-        page.reload()
-        expect(page.locator("#notice")).to_contain_text("可能被人复制，已停用，请到社区重新登记")
-        expect(page.locator("#enrol")).to_be_visible()
-        page.bring_to_front()
-        page.screenshot(path=artefacts / f"copied-phone-{name}.png")
+        says_that_it_was_copied(page, artefacts / f"copied-phone-{name}.png")
     office = office_of(world, context, address)
     expect(office.locator("body")).to_contain_text("手机码可能被复制，已停用 (1)")
     expect(office.locator("body")).to_contain_text(ZHANG)
