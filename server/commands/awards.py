@@ -16,7 +16,6 @@ from server.commands.awarding import award, claw_back
 from server.commands.counter_awards import counter
 from server.commands.opening_corrections import correct_opening
 from server.commands.proxies import proxies
-from server.commands.record_card import record_card
 from server.commands.tasks import task
 
 
@@ -33,7 +32,6 @@ def register(group: click.Group) -> None:
         open_balances,
         correct_opening,
         task,
-        record_card,
         award_rules,
         amend_rule,
         awarder,

@@ -2,9 +2,11 @@
 
 import re
 from datetime import date
+from pathlib import Path
 
 import pypdfium2
 import pytest
+from playwright.sync_api import Page, ViewportSize, expect
 
 from server.bootstrap.desk import make_desk
 from server.db import reading, writing
@@ -14,8 +16,12 @@ from server.directory.values import Resident
 from server.exports.record_card import TITLE
 from server.facts.refused import Refused
 from server.reports.record import record_card_of, record_lines
+from tests.support.serving import listening
+from tests.unit.audit.pool_world import PASSWORD
 from tests.unit.portal.portal_world import MERCHANT, OPERATOR, PortalWorld, send, text_of
 
+PHONE: ViewportSize = {"width": 390, "height": 844}
+TILL: ViewportSize = {"width": 800, "height": 480}
 A4_PT, A5_PT = (595, 842), (420, 595)
 
 
@@ -144,3 +150,35 @@ def test_nobody_but_the_office_has_a_record_printed(office: PortalWorld, actor: 
     assert outcome.reason == "not_allowed"
     door = office.signed_in().get(f"/console/cards/{who.account}/record")
     assert door.status_code == 302
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", [PHONE, TILL], indirect=True, ids=["phone", "till"])
+def test_the_office_prints_a_record_from_the_residents_page(
+    office: PortalWorld, page: Page, artefacts: Path
+) -> None:
+    who, size = resident(office), page.viewport_size
+    assert size is not None
+    with listening(office.app) as address:
+        page.goto(f"{address}/console")
+        page.get_by_label("用户名").fill(OPERATOR)
+        page.get_by_label("密码").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="积分卡").click()
+        page.get_by_label("居民账号（16 位）").fill(who.account)
+        page.get_by_role("button", name="查卡").click()
+        page.get_by_role("link", name="打印个人记录卡").click()
+        page.get_by_label("纸张").select_option("A5")
+        # What the button sends; the browser's own viewer of the answer is no page of ours.
+        filled_in = page.locator("form.form").evaluate("it => Object.fromEntries(new FormData(it))")
+        made = page.request.post(page.url, form=filled_in)
+        assert size_of(made.body()) == A5_PT
+        assert f"{who.name[:1]}*" in words_of(made.body())
+        page.reload()
+        expect(page.get_by_role("listitem")).to_contain_text("A5")
+        for language in ("zh", "en"):
+            page.goto(f"{page.url.partition('?')[0]}?lang={language}")
+            page.screenshot(
+                path=artefacts / f"console-record-{size['width']}-{language}.png", full_page=True
+            )
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
