@@ -107,7 +107,7 @@ class Cashier:
                 lambda: self._device.till.complete(sale_id, payment.points, payment.cash_fen)
             )
         if after is None:
-            self._witness.in_doubt.add(sale_id)
+            self._witness.doubt(self._device.name, sale_id)
         elif after.completed is not None and after.sale_id == view.sale_id:
             done = after.completed
             self._witness.completed[sale_id] = Shown(

@@ -22,6 +22,7 @@ from simulate.pool import HOST, Enrolled
 from simulate.sticks import SimulatedStick
 from terminal.bootstrap import StoppedError, sound_store
 from terminal.checkout.after_sale import AfterSale
+from terminal.checkout.last_run import LastRunDesk
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returns
 from terminal.checkout.till import Till
@@ -33,6 +34,7 @@ from terminal.pool.breaker import Breaker
 from terminal.pool.link import HttpLink, PoolLink
 from terminal.receipts.composer import ReceiptComposer
 from terminal.store.chain_check import ChainCheck
+from terminal.store.draft import DraftFile
 from terminal.store.outbox import Outbox
 from terminal.store.quarantine import Quarantine
 from terminal.store.sealer import Sealer
@@ -232,6 +234,8 @@ class Device:
             if document is not None:
                 self.clock.not_before(document.made_at)
         Spool(self.store).lose_interrupted()
+        self.last_run = LastRunDesk(self.store, self.clock, DraftFile(self.disk.folder))
+        self.last_run.look()
         self.till.start(VERSION)
 
     def _put_stick_in(self, stick: SimulatedStick) -> None:

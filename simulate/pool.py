@@ -29,6 +29,7 @@ from server.facts import Outcome, Refusal
 from server.portal.services import PortalServices
 from simulate.clockwork import START, WorldClock
 from simulate.disk import Disk, Ends
+from simulate.statements import share_statements
 from terminal.domain.ports import TerminalIdentity
 
 POOL: Final = "guanghui"
@@ -197,6 +198,7 @@ class Template:
     """A furnished pool that every run begins with a copy of; made once, from its own seed."""
 
     def __init__(self, folder: Path) -> None:
+        share_statements()
         chance = Random("template")
         preset = load_pool(POOL)
         self.keys = make_keys(folder / "keys" / POOL, chance.randbytes)

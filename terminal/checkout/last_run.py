@@ -2,19 +2,15 @@
 
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Final
 
 from protocol.money import Fen
 from protocol.sales import SaleLine
 from terminal.checkout.current import CurrentSale
+from terminal.checkout.starting import JUST_BEFORE, was_cut_off
 from terminal.checkout.till import Till
 from terminal.domain.last_run import Draft, DraftKeeper, DraftLine, Ended, LastRun
-from terminal.domain.ports import Clock, SaleRow, Store
+from terminal.domain.ports import Clock, SaleRow, SaleSummary, Store
 from terminal.domain.sale import SaleState
-
-JUST_BEFORE: Final = timedelta(hours=12)
-"""Of an older sale nobody at the till is unsure any more."""
 
 
 class LastRunDesk:
@@ -78,12 +74,14 @@ class LastRunDesk:
             return found
 
     def _ended(self, draft: Draft, unfinished: Sequence[SaleRow]) -> LastRun | None:
-        last, last_id = self._last_captured()
+        newest = self._store.recent_sales(1)
+        last, last_id = self._last_captured(newest)
         before = last.receipt_no if last is not None else ""
-        for row in unfinished:
+        asked = was_cut_off(unfinished, newest)
+        if asked is not None:
             # The sale that had asked is the one that was on the page, whatever was kept of it.
-            kept = draft if draft.sale_id == str(row.sale_id) else Draft()
-            return _not_completed(kept, before, row.total_fen)
+            kept = draft if draft.sale_id == str(asked.sale_id) else Draft()
+            return _not_completed(kept, before, asked.total_fen)
         # Ids sort by time: a basket from before the newest sale was kept, and the disk lost what
         # was kept after it.
         if draft.lines and not draft.closed and draft.sale_id > last_id:
@@ -91,9 +89,8 @@ class LastRunDesk:
             return _not_completed(draft, before, total_fen)
         return None if draft.closed else last
 
-    def _last_captured(self) -> tuple[LastRun | None, str]:
+    def _last_captured(self, newest: Sequence[SaleSummary]) -> tuple[LastRun | None, str]:
         """The newest completed sale, where it is of today; and its id, however old it is."""
-        newest = self._store.recent_sales(1)
         receipt_no = newest[0].row.receipt_no if newest else None
         found = self._store.captured(receipt_no) if receipt_no else None
         if found is None:

@@ -15,11 +15,14 @@ from sqlalchemy import text
 
 from protocol.documents import Catalogue, Item
 from protocol.journal import MAX_RECORD_BYTES, Envelope, decode_happening
-from protocol.sales import SaleCaptured, SaleReversed
+from protocol.sales import ReversalReason, SaleCaptured, SaleReversed
+from terminal.checkout.last_run import LastRunDesk
 from terminal.checkout.view import TillView
+from terminal.domain.last_run import Ended
 from terminal.domain.notice import NoticeCode
 from terminal.domain.ports import StoreFaultError, Unreachable, UnreachableReason
 from terminal.store.disk import PRAGMAS
+from terminal.store.draft import DraftFile
 from terminal.store.identity import load_identity, save_identity, save_key, write_durably
 from terminal.store.lock import DataInUseError, DataLock
 from tests.support.shop import (
@@ -84,6 +87,10 @@ def ready(shop: Shop, points: int = 71) -> TillView:
     return shop.page.view()
 
 
+def broken(*_arguments: object) -> None:
+    raise StoreFaultError("disk I/O error")
+
+
 def test_the_disk_is_asked_to_keep_every_commit(shop: Shop) -> None:
     with shop.store.reading() as connection:
         found = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in PRAGMAS}
@@ -122,9 +129,6 @@ def test_a_full_disk_asks_nobody(shop: Shop) -> None:
 def test_a_disk_that_fails_while_the_terminal_stands_in_does_not_leave_the_till_waiting(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_arguments: object) -> None:
-        raise StoreFaultError("disk I/O error")
-
     shop.till.add_item("bun")
     shop.pool.answers.append(Unreachable(UnreachableReason.TIMED_OUT))
     with monkeypatch.context() as patch:
@@ -136,6 +140,39 @@ def test_a_disk_that_fails_while_the_terminal_stands_in_does_not_leave_the_till_
     shop.till.scan(slot_text())
     shop.till.complete(shop.till.snapshot()[0].sale_id)
     assert shop.page.view().completed is not None
+
+
+def test_a_sale_that_the_disk_failed_under_is_not_taken_for_the_last_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its basket is sold as another sale; a power cut then must not say that this one failed:
+    the goods would be sold, and paid for, a second time.
+    """
+    shop.till.add_item("bun")
+    shop.pool.answers.append(Unreachable(UnreachableReason.TIMED_OUT))
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "exposure", broken)
+        shop.till.scan(slot_text())
+    (given_up,) = shop.store.unfinished()
+    shop.till.complete(shop.till.snapshot()[0].sale_id)
+    sold = shop.page.view().completed
+    assert sold is not None
+    kept = DraftFile(shop.path)
+    shop.store.close()
+    shop.open()
+    last_run = LastRunDesk(shop.store, shop.clock, kept)
+    last_run.look()
+    shop.till.start("test")
+    shown = last_run.shown()
+    assert shown is not None
+    assert (shown.ended, shown.receipt_no) == (Ended.COMPLETED, sold.receipt_no)
+    assert notice(shop) == NoticeCode.LAST_COMPLETED
+    assert shop.store.unfinished() == []
+    happenings = [
+        decode_happening(msgspec.json.decode(x.record.body, type=Envelope).happening)
+        for x in shop.outbox.next_batch()
+    ]
+    assert SaleReversed(sale_id=given_up.sale_id, reason=ReversalReason.INTERRUPTED) in happenings
 
 
 def test_what_the_log_says_of_a_failed_disk_holds_nothing_of_the_sale(
