@@ -7,8 +7,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,8 @@ from simulate.vfs import LayerRefusedError
 
 RUNS: Final = 200
 MOST_RUNS: Final = 1_000_000
+MOST_JOBS: Final = 64
+SEEDS_AT_ONCE: Final = 4
 MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 TELL_EVERY_S: Final = 10.0
 
@@ -45,21 +49,47 @@ class Totals:
         )
 
 
-def simulate(folder: Path, seeds: Sequence[int]) -> Totals:
+def simulate(folder: Path, seeds: Sequence[int], jobs: int = 1) -> Totals:
     """Run each seed once and print what is wrong, with the seed that shows it again."""
-    template = Template(folder / "template")
     totals, told_at_s = Totals(), time.monotonic()
-    for seed in seeds:
-        outcome = run(template, folder / f"run-{seed}", seed)
+    for outcome in _outcomes(folder, seeds, jobs):
         totals.add(outcome)
         for wrong in outcome.wrong:
-            say(f"种子 seed {seed}: {wrong.rule}: {wrong.says}")
+            say(f"种子 seed {outcome.seed}: {wrong.rule}: {wrong.says}")
         if outcome.wrong:
-            say(f"  重现 · to see it again: ./run simulate --seed {seed} --runs 1")
+            say(f"  重现 · to see it again: ./run simulate --seed {outcome.seed} --runs 1")
         if time.monotonic() - told_at_s >= TELL_EVERY_S:
             told_at_s = time.monotonic()
             say(f"… {totals}（共 of {len(seeds)}）")
     return totals
+
+
+def _outcomes(folder: Path, seeds: Sequence[int], jobs: int) -> Iterator[Outcome]:
+    """What each seed came to, in order; it is the same however many run at a time."""
+    if jobs == 1:
+        template = Template(folder / "template")
+        for seed in seeds:
+            yield run(template, folder / f"run-{seed}", seed)
+        return
+    is_silent = logging.root.manager.disable
+    with ProcessPoolExecutor(
+        jobs, get_context("spawn"), initializer=_begin, initargs=(folder, is_silent)
+    ) as pool:
+        yield from pool.map(_one, seeds, chunksize=SEEDS_AT_ONCE)
+
+
+_MINE: list[tuple[Template, Path]] = []
+"""What a process of its own has made for all of its seeds."""
+
+
+def _begin(folder: Path, is_silent: int) -> None:
+    logging.disable(is_silent)
+    _MINE.append((Template(folder / f"template-{os.getpid()}"), folder))
+
+
+def _one(seed: int) -> Outcome:
+    template, folder = _MINE[0]
+    return run(template, folder / f"run-{seed}", seed)
 
 
 def say(text: str) -> None:
@@ -77,6 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=1, help="第一个种子 · first seed")
     parser.add_argument("--runs", type=_runs, default=RUNS, help="多少个种子 · how many seeds")
+    parser.add_argument(
+        "--jobs", type=_jobs, default=1, help="同时跑几个 · how many at a time, one a processor"
+    )
     parser.add_argument("--folder", type=Path, help="在哪里放数据库 · where the files are made")
     parser.add_argument("--log", action="store_true", help="显示程序日志 · show the programs' log")
     options = parser.parse_args(arguments)
@@ -87,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.log:
         logging.disable(logging.CRITICAL)
     try:
-        totals = simulate(folder, range(options.seed, options.seed + options.runs))
+        totals = simulate(folder, range(options.seed, options.seed + options.runs), options.jobs)
     except LayerRefusedError as error:
         say(str(error))
         return 2
@@ -102,9 +135,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _runs(text: str) -> int:
+    return _up_to(MOST_RUNS, text)
+
+
+def _jobs(text: str) -> int:
+    return _up_to(MOST_JOBS, text)
+
+
+def _up_to(most: int, text: str) -> int:
     count = int(text)
-    if not 1 <= count <= MOST_RUNS:
-        raise argparse.ArgumentTypeError(f"1 … {MOST_RUNS}")
+    if not 1 <= count <= most:
+        raise argparse.ArgumentTypeError(f"1 … {most}")
     return count
 
 

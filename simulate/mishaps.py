@@ -95,6 +95,7 @@ class Mishaps:
             is_mended = False
         device.stop(images=copy.images)
         device.quarantine.lift()
+        self._witness.put_back.add(terminal)
         if not is_mended:
             self._witness.copied.add(terminal)
             self._witness.may_be_lost |= lost

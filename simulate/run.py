@@ -35,7 +35,11 @@ class Outcome:
 
 
 class Simulation:
-    """A pool, some shops and everything that can go wrong between them."""
+    """A pool, some shops and everything that can go wrong between them.
+
+    Attributes:
+        mishaps: what can be done to it.
+    """
 
     def __init__(self, template: Template, folder: Path, seed: int) -> None:
         chance = self._chance = Random(seed)
@@ -47,7 +51,7 @@ class Simulation:
                 server.award(account, rule)
         network = Network(server, clock, chance)
         self._world = World(folder, chance, clock, server, network, Witness())
-        self._mishaps = Mishaps(self._world)
+        self.mishaps = Mishaps(self._world)
         self._heirs = template.heirs
         terminals = chance.choice((1, 2, 2, 3))
         for each in template.enrolled[:terminals]:
@@ -56,7 +60,7 @@ class Simulation:
 
     def _what_happens(self) -> tuple[tuple[Callable[[], None], float], ...]:
         """Everything that a step may be, and how often it is."""
-        mishaps = self._mishaps
+        mishaps = self.mishaps
         return (
             (self._sell, 60),
             (self._synchronise, 14),
@@ -88,7 +92,7 @@ class Simulation:
             (action,) = self._chance.choices(actions, weights)
             action()
             world.network.deliver_late()
-            self._mishaps.see_what_died()
+            self.mishaps.see_what_died()
         self._come_to_rest()
         wrong = world.wrong + judge(
             world.server,

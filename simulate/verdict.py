@@ -123,7 +123,7 @@ def _holds(tx: Connection, witness: Witness, now: datetime) -> Iterator[Wrong]:
         sale_table.c.state == SaleState.AUTHORISED.value
     )
     for row in tx.execute(asked).all():
-        if row.terminal not in witness.copied:
+        if row.terminal not in witness.copied | witness.put_back:
             yield Wrong("undecided", f"{row.sale_id} was asked for and called off, and is open")
     for account in RESIDENTS:
         held = live_holds_sum(tx, POOL, f"resident:{account}", Asset.POINTS, now)

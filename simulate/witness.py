@@ -31,6 +31,8 @@ class Witness:
         on_stick: sales whose page said that a copy is on the stick; a dead card loses none.
         may_be_lost: sales that a rolled-back card has forgotten before the server heard.
         copied: terminals of whose card a copy was used; they may be stopped.
+        put_back: terminals that got an older card. A sale for which that had been asked, and no
+            more, is on no stick: nobody but the server knows of it, until its hold expires.
     """
 
     completed: dict[UUID, Shown] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class Witness:
     may_be_lost: set[UUID] = field(default_factory=set)
     on_stick: set[UUID] = field(default_factory=set)
     copied: set[str] = field(default_factory=set)
+    put_back: set[str] = field(default_factory=set)
 
     def doubt(self, device: str, sale_id: UUID) -> None:
         """A button was pressed and no page came back; whatever an earlier page said of the sale."""

@@ -80,6 +80,11 @@ def test_a_seed_is_the_same_run_every_time(tmp_path: Path) -> None:
     assert first == second
 
 
+def test_a_seed_comes_to_the_same_in_several_processes(tmp_path: Path) -> None:
+    seeds = range(21, 27)
+    assert simulate(tmp_path / "one", seeds) == simulate(tmp_path / "two", seeds, jobs=2)
+
+
 def test_the_last_line_counts_and_the_exit_code_says_whether_all_is_well(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

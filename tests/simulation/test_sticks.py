@@ -27,10 +27,10 @@ def stick_runs(folder: Path, seeds: int) -> set[str]:
         simulation = Simulation(template, folder / f"run-{seed}", seed)
         simulation._does = (
             (simulation._sell, 30),
-            (simulation._touch_the_stick, 4),
-            (simulation._spoil_the_stick, 4),
-            (simulation._change_network, 3),
-            (simulation._lose_the_card, 1.5),
+            (simulation.mishaps.touch_the_stick, 4),
+            (simulation.mishaps.spoil_the_stick, 4),
+            (simulation.mishaps.change_network, 3),
+            (simulation.mishaps.lose_the_card, 1.5),
         )
         try:
             outcome = simulation.play()
