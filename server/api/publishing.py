@@ -6,7 +6,7 @@ In a town of 100,000 a look takes more than a second of work: then it is taken l
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -33,7 +33,13 @@ from server.directory.documents import (
     publish,
     says_something_new,
 )
-from server.directory.issuers import document_signer, key_list, listed_signers, signers_in
+from server.directory.issuers import (
+    document_signer,
+    keep_forgotten,
+    key_list,
+    listed_signers,
+    signers_in,
+)
 from server.directory.keys import DocumentSigner
 from server.directory.listing import compare, newest_listing, publish_listing, unchanged
 from server.redemption.allowances import spendable_points
@@ -64,7 +70,6 @@ class DocumentPublisher:
         self._rest = _LOOK_AGAIN_AFTER
         self._lock = threading.Lock()
         self._looked_at: datetime | None = None
-        self._told_keys = 0
 
     def refresh(self, at: datetime) -> None:
         """Look whether any document says something new, and publish it.
@@ -101,6 +106,7 @@ class DocumentPublisher:
         Raises:
             TryAgain: the database is away or busy.
         """
+        self._keep_newer_keys(shown[:MAX_SHOWN], at)
         above = self._numbers_of(shown[:MAX_SHOWN])
         if above and self._lock.acquire(timeout=_FIRST_WAIT_S):
             try:
@@ -112,12 +118,8 @@ class DocumentPublisher:
         pool, keys = self._services.pool, self._services.keys
         with reading(self._services.engine) as tx:
             signers = [keys.root_public, *listed_signers(tx, pool)]
-            listed = key_list(tx, pool)
-        for signed in shown:  # the backup may be older than the key that signed
-            opened = open_document(signed, keys.root_public, keys.tag)
-            if isinstance(opened, KeyList) and opened.pool == pool:
-                signers += signers_in(opened)
-                self._tell_newer_keys(opened.version, listed.version if listed else 0)
+        for _, listed in self._key_lists(shown):  # the backup may be older than the key that signed
+            signers += signers_in(listed)
         return {
             signed.kind: opened.version
             for signed in shown
@@ -127,21 +129,42 @@ class DocumentPublisher:
             and 0 < opened.version <= HIGHEST_SHOWN
         }
 
-    def _tell_newer_keys(self, shown: int, here: int) -> None:
-        """Tell the operator, once for each number: only he has the keys that the list speaks of."""
-        if shown <= max(here, self._told_keys):
-            return
-        self._told_keys = shown
-        LOG.error(
-            "终端有第 %d 版密钥名单，这里只有第 %d 版：恢复的备份比最后一次换密钥早，"
-            "新密钥签的码和卡这里不认。请从密钥备份找回，没有就重新换密钥（docs/operating.md）"
-            " / a terminal has key list %d, this server %d: the restored backup is older than the"
-            " last change of keys",
-            shown,
-            here,
-            shown,
-            here,
-        )
+    def _key_lists(
+        self, shown: Sequence[SignedDocument]
+    ) -> Iterator[tuple[SignedDocument, KeyList]]:
+        """What of it this pool's root key signed as lists of keys."""
+        pool, keys = self._services.pool, self._services.keys
+        for signed in shown:
+            opened = open_document(signed, keys.root_public, keys.tag)
+            if isinstance(opened, KeyList) and opened.pool == pool:
+                yield signed, opened
+
+    def _keep_newer_keys(self, shown: Sequence[SignedDocument], at: datetime) -> None:
+        """Keep a list that this database does not know, and tell the operator once: only he has
+        the keys that it speaks of.
+        """
+        pool = self._services.pool
+        for signed, opened in self._key_lists(shown):
+            with reading(self._services.engine) as tx:
+                listed, kept = key_list(tx, pool), newest_version(tx, pool, DocumentKind.KEYS)
+            here = listed.version if listed else 0
+            if opened.version <= max(here, kept):
+                continue
+
+            def write(tx: Connection, signed: SignedDocument = signed) -> None:
+                keep_forgotten(tx, pool, signed, at)
+
+            run_writing(self._services.engine, write, deadline_s=PUBLISH_DEADLINE_S)
+            LOG.error(
+                "终端有第 %d 版密钥名单，这里只有第 %d 版：恢复的备份比最后一次换密钥早，"
+                "新密钥签的码和卡这里不认。请从密钥备份找回私钥，再运行 keys take --shown"
+                " / a terminal has key list %d, this server %d: the restored backup is older than"
+                " the last change of keys; restore their private halves, then keys take --shown",
+                opened.version,
+                here,
+                opened.version,
+                here,
+            )
 
     def _publish_changed(self, at: datetime, above: Mapping[DocumentKind, int]) -> None:
         pool, keys = self._services.pool, self._services.keys

@@ -17,7 +17,7 @@ from server.commands.submitting import submit
 from server.db import reading
 from server.directory import pool_terms
 from server.directory.commands import TakeKeyList
-from server.directory.issuers import document_signer, key_list
+from server.directory.issuers import document_signer, forgotten_key_list, key_list
 from server.directory.key_changes import (
     MAX_FILE_BYTES,
     changes,
@@ -76,10 +76,12 @@ def list_keys(context: CommandContext, *, as_json: bool) -> None:
     with reading(context.engine) as tx:
         listed = key_list(tx, context.pool)
         shown = listed or next_list(tx, context.pool, context.keys, context.clock())
+        forgotten = _opened(forgotten_key_list(tx, context.pool))
     is_here = context.keys.root is not None
     if as_json:
         told = {
             "version": listed.version if listed else 0,
+            "terminals_have": forgotten.version if forgotten else None,
             "root_here": is_here,
             "root_key": context.keys.root_key_text,
             "keys": shown.keys,
@@ -91,6 +93,16 @@ def list_keys(context: CommandContext, *, as_json: bool) -> None:
         f"根密钥 root key {key_fingerprint(context.keys.root_public)}："
         + ("在本机 here; 建议 keys root-away / better away" if is_here else "不在本机 away")
     )
+    if forgotten is not None:
+        click.echo(
+            f"注意：终端有第 {forgotten.version} 版，恢复的备份比最后一次换密钥早。请从 keys/ 的备份找回"
+            "私钥，再运行 keys take --shown；找不回就用 keys rotate 换新密钥"
+            " / WARNING: terminals have a newer list than the restored backup: restore the private"
+            " halves from the copy of keys/, then keys take --shown"
+        )
+        for each in forgotten.keys:
+            if not context.keys.private_half(each.public_key):
+                click.echo(_line(each) + "  私钥不在 no private half")
     for each in shown.keys:
         mine = "" if context.keys.private_half(each.public_key) else "  私钥不在 no private half"
         click.echo(_line(each) + mine)
@@ -170,14 +182,31 @@ def retire(context: CommandContext, kid: int, request_file: Path | None, *, yes:
 
 
 @keys.command()
-@click.argument("signed_file", type=_NewFile)
+@click.argument("signed_file", type=_NewFile, required=False)
+@click.option(
+    "--shown",
+    is_flag=True,
+    help="恢复备份后：收下终端手里更新的密钥表 / after a restore: the newer list that terminals have",
+)
 @pass_context
-def take(context: CommandContext, signed_file: Path) -> None:
+def take(context: CommandContext, signed_file: Path | None, *, shown: bool) -> None:
     """收下签好的密钥表 / take in the list that the root key signed."""
-    signed = read_signed(_content(signed_file))
-    if signed is None:
-        raise CommandRefused(f"{signed_file} 不是签好的密钥表 / is no signed list")
+    if shown is (signed_file is not None):
+        raise CommandRefused("请给文件，或者 --shown / name a file, or --shown")
+    if signed_file is None:
+        with reading(context.engine) as tx:
+            signed = forgotten_key_list(tx, context.pool)
+        if signed is None:
+            raise CommandRefused("没有终端手里有更新的密钥表 / no terminal has shown a newer list")
+    else:
+        signed = read_signed(_content(signed_file))
+        if signed is None:
+            raise CommandRefused(f"{signed_file} 不是签好的密钥表 / is no signed list")
     _take(context, signed)
+
+
+def _opened(signed: SignedDocument | None) -> KeyList | None:
+    return msgspec.json.decode(signed.body, type=KeyList) if signed is not None else None
 
 
 @keys.command("root-away")

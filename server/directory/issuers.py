@@ -1,14 +1,17 @@
 """The pool's list of issuer keys: taken in where the root key signed it, and signed with."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import Connection, insert, select
 
 from protocol.documents import DocumentKind, SignedDocument, open_document
 from protocol.issuers import IssuerRole, KeyList, list_problem
 from protocol.keys import pool_tag, read_public_key
+from server.db.dialect import insert_or_ignore
 from server.db.working_set import standing
 from server.directory import tables as t
 from server.directory.commands import TakeKeyList
@@ -106,6 +109,47 @@ def key_list(tx: Connection, pool: str) -> KeyList | None:
     opened = open_document(signed, root, pool_tag(root))
     assert isinstance(opened, KeyList), pool
     return opened
+
+
+def keep_forgotten(tx: Connection, pool: str, signed: SignedDocument, at: datetime) -> None:
+    """Keep a list that the root key signed and this database does not have: a terminal showed it,
+    for the database was restored from a backup. It counts only once it was taken in
+    (:func:`take_key_list`): the private halves may be lost with what the backup lacks.
+    """
+    insert_or_ignore(
+        tx,
+        t.published_document,
+        {
+            "pool": pool,
+            "kind": DocumentKind.KEYS.value,
+            "version": msgspec.json.decode(signed.body, type=KeyList).version,
+            "content_hash": hashlib.sha256(signed.body).hexdigest(),
+            "body": signed.body,
+            "signature": signed.signature,
+            "made_at": at,
+        },
+    )
+
+
+def forgotten_key_list(tx: Connection, pool: str) -> SignedDocument | None:
+    """The newest list that terminals have and this database has not, as they showed it."""
+    kept = t.published_document.c
+    listed = key_list(tx, pool)
+    row = tx.execute(
+        select(kept.body, kept.signature)
+        .where(
+            kept.pool == pool,
+            kept.kind == DocumentKind.KEYS.value,
+            kept.version > (listed.version if listed is not None else 0),
+        )
+        .order_by(kept.version.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    return SignedDocument(
+        kind=DocumentKind.KEYS, body=bytes(row.body), signature=bytes(row.signature)
+    )
 
 
 def newer_key_list(tx: Connection, pool: str, version: int) -> SignedDocument | None:

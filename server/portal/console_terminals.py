@@ -4,6 +4,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from server.db import reading
+from server.directory.issuers import forgotten_key_list
 from server.portal.services import PortalServices
 from server.redemption.differences import differences
 from server.redemption.gaps import recoveries
@@ -25,4 +26,5 @@ def add_terminals(pages: Blueprint, portal: PortalServices) -> None:
                 differing=[each for each in differences(tx, portal.pool) if each.open],
                 recovered=recoveries(tx, portal.pool, SHOWN_MAX),
                 worst=exposure(tx, portal.pool),
+                forgets_keys=forgotten_key_list(tx, portal.pool) is not None,
             )

@@ -1,8 +1,14 @@
 """The console's page of terminals: what waits for a person, and the worst offline loss."""
 
-from server.db import reading
+import msgspec
+
+from protocol.documents import DocumentKind, SignedDocument
+from protocol.issuers import KeyList
+from server.db import reading, writing
+from server.directory.issuers import keep_forgotten
 from server.redemption.parked import parked_count
 from server.reports.exposure import exposure
+from tests.support.shop import NOON
 from tests.unit.portal.portal_world import OPERATOR, PortalWorld, text_of
 
 
@@ -25,3 +31,18 @@ def test_it_shows_what_the_books_say(portal: PortalWorld) -> None:
 
 def test_a_merchant_does_not_see_it(portal: PortalWorld) -> None:
     assert portal.signed_in().get("/console/terminals").status_code != 200
+
+
+def test_a_newer_key_list_at_the_terminals_is_shown_with_what_to_do(portal: PortalWorld) -> None:
+    portal.people()
+    world, client = portal.pool, portal.officer(OPERATOR)
+    assert "keys take --shown" not in client.get("/console/terminals").text
+    newer = KeyList(version=2, made_at=NOON, pool=world.pool, keys=())
+    signed = SignedDocument(
+        kind=DocumentKind.KEYS, body=msgspec.json.encode(newer), signature=bytes(64)
+    )
+    with writing(world.engine) as tx:
+        keep_forgotten(tx, world.pool, signed, NOON)
+    assert "keys take --shown" in text_of(client.get("/console/terminals").text)
+    english = text_of(client.get("/console/terminals?lang=en").text)
+    assert "The terminals have a newer key list" in english
