@@ -175,6 +175,7 @@ class TillRoutes:
                 printer=view.printer,
                 scanner=view.scanner,
                 untold=view.untold,
+                disk_days=view.disk_days,
             )
         )
 
@@ -318,13 +319,17 @@ class TillRoutes:
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the till can be sold with, and how its surroundings are."""
+    """Whether the till can be sold with, and how its surroundings are.
+
+    ``disk_days``: how long the disk will do; None while that is long enough.
+    """
 
     healthy: bool
     server: str
     printer: str
     scanner: str
     untold: int
+    disk_days: int | None
 
 
 def create_blueprint(desk: WebDesk) -> Blueprint:

@@ -2,18 +2,23 @@
 nothing breaks afterwards; and whatever was kept of it, the page after the start tells the truth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from drivers.document import Document
+from drivers.ports import PrinterTrouble, PrintOutcome, do_nothing, ignore_trouble
 from protocol.documents import Catalogue
+from simulate.device import PaperRoll
 from simulate.disk import Disk, DiskTrouble, Ends
 from terminal.checkout.view import CompletedView
 from terminal.domain.notice import NoticeCode
 from terminal.domain.ports import StoreFaultError
+from terminal.domain.print_job import JobState
 from terminal.store.chain_check import ChainCheck
+from terminal.workers.printing import PrintRound
 from tests.support.shop import ITEMS, NOON, TERMINAL_KEY, Shop, directory, policy, slot_text
 
 LAST_OPERATION = 12
@@ -127,6 +132,61 @@ def test_after_a_fault_and_a_power_cut_the_page_says_what_became_of_the_sale(
             shown = on_disk.page.view().notice
             assert shown is not None
             assert shown.figures == {"receipt_no": on_disk.receipts()[0]}
+
+
+class TornOffPrinter(PaperRoll):
+    """The power goes with the first byte; ``syncs`` is how many there were before it."""
+
+    def __init__(self, shop: ShopOnDisk) -> None:
+        super().__init__(Random(1))
+        self.shop = shop
+        self.syncs = 0
+
+    def print_document(
+        self,
+        document: Document,
+        *,
+        on_sending: Callable[[], None] = do_nothing,
+        on_waiting: Callable[[PrinterTrouble], None] = ignore_trouble,
+    ) -> PrintOutcome:
+        del on_waiting
+        on_sending()
+        self.syncs = self.shop.disk.counts.syncs
+        self.shop.disk.end_now(Ends.POWER)
+        raise StoreFaultError("the machine is off")
+
+
+def test_a_sale_is_two_syncs_and_that_its_paper_is_being_sent_is_one_before_the_first_byte(
+    on_disk: ShopOnDisk,
+) -> None:
+    counts = on_disk.disk.counts
+    began = counts.syncs
+    for _ in range(5):
+        on_disk.till.add_item("bun")
+    assert counts.syncs == began, "a basket is no fact yet"
+    on_disk.pool.approve(25, 100)
+    on_disk.till.scan(slot_text())
+    assert counts.syncs == began + 1, "AUTHORISING"
+    receipt = on_disk.press()
+    assert receipt is not None
+    assert counts.syncs == began + 2, "CAPTURED: journal, outbox, sale and print job in one"
+    on_disk.till.add_item("bun")
+    assert on_disk.press() is not None
+    assert counts.syncs == began + 3, "a sale for money alone asks nobody"
+    printer = TornOffPrinter(on_disk)
+    round_ = PrintRound(
+        spool=on_disk.spool,
+        printer=printer,
+        changes=on_disk.changes,
+        surroundings=on_disk.surroundings,
+    )
+    with pytest.raises(StoreFaultError):
+        round_()
+    assert printer.syncs == began + 4
+    on_disk.cut(Ends.POWER)
+    job = on_disk.store.job_of(receipt.receipt_no)
+    assert job is not None
+    assert job.state is JobState.SENDING, "nobody will take it for one that never began"
 
 
 def test_a_sync_that_failed_and_was_kept_all_the_same_is_a_sale_after_the_start(

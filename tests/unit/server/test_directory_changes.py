@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -36,7 +35,7 @@ from terminal.workers.sync import SyncRound
 from tests.support.key_office import KeyOffice
 from tests.support.shop import Shop
 from tests.unit.server.test_restored_server import copy
-from tests.unit.server.world import LIU, ZHANG, Till, World, money_line, sold
+from tests.unit.server.world import LIU, ZHANG, Till, World
 
 Meddling = Callable[[DocumentsAnswer], DocumentsAnswer]
 
@@ -526,47 +525,6 @@ def test_the_old_directory_is_in_force_until_the_whole_new_one_is_there(
     assert terminal.store.resident(ZHANG) is not None
     terminal.wire.meddle = lambda answer: answer
     settle(terminal)
-
-
-def test_the_terminals_directory_names_nobody_and_tells_no_balance(
-    world: World, tmp_path: Path
-) -> None:
-    """Every column and every byte of what is kept, against everything the server knows."""
-    place = world.preset.places[0].id
-    world.do(
-        c.RegisterResident(
-            account="00000000000000ab", name="欧阳独一", household="户七七八八", place=place
-        )
-    )
-    world.do(c.BlockResident(account=LIU, reason="核实中，住户不在"))
-    world.issue_card(ZHANG)
-    world.award(ZHANG, "river-patrol")
-    till = world.till(terminal="t-9")
-    assert till.outcome(sold(world, money_line("套餐", 130), points=13)).outcome == "posted"
-    assert world.free(ZHANG) == 87
-    made = Terminal(world, tmp_path / "looked-at")
-    made.fetch()
-    rows = world.read(lambda tx: list(tx.execute(select(resident)).mappings()))
-    told = {str(row[key]) for row in rows for key in ("name", "household")}
-    told |= {"核实中，住户不在", '"allowance_points":87', '"balance'}
-    assert "欧阳独一" in told
-    made.store.close()
-    kept = b"".join(each.read_bytes() for each in made.path.glob("terminal.db*"))
-    assert ZHANG.encode() in kept
-    for each in told:
-        assert each.encode() not in kept, each
-    with sqlite3.connect(made.path / "terminal.db") as db:
-        for (body,) in db.execute("select body from directory_entry"):
-            entry = msgspec.json.decode(body)
-            assert set(entry) <= {
-                "account",
-                "allowance_points",
-                "status",
-                "banned_until",
-                "cards",
-                "phone_seq",
-            }
-            assert entry["allowance_points"] in world.preset.standin.allowance_buckets_points
 
 
 def test_a_look_that_takes_much_work_is_taken_less_often(world: World) -> None:

@@ -1,10 +1,12 @@
 """The worst offline loss: computed from what the terminals were really given."""
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from protocol.documents import StandInMode
 from protocol.messages import DocumentsAnswer, DocumentsRequest
 from protocol.sales import AnsweredBy
 from server.reports.exposure import exposure
@@ -71,3 +73,24 @@ def test_points_without_a_value_have_no_yuan(counter: World) -> None:
     found = counter.read(lambda tx: exposure(tx, counter.pool))
     assert (found.worst_points, found.worst_fen) == (0, None)
     assert "元" not in run(counter, "exposure").output
+
+
+@pytest.mark.parametrize("mode", ["cap", "escrow"])
+def test_a_mode_that_is_not_offered_yet_is_named_by_the_command_and_makes_no_pool(
+    published: World, tmp_path: Path, mode: str
+) -> None:
+    """Both words are the enum's; a pool that asks for one is told, with file, line and key."""
+    assert StandInMode(mode) is not StandInMode.SNAPSHOT
+    text = (Path("config/pools") / "guanghui.toml").read_text(encoding="utf-8")
+    asking = f'mode = "{mode}"\nper_sale_points'
+    preset = tmp_path / "mine.toml"
+    preset.write_text(text.replace("per_sale_points", asking, 1))
+    refused = run(published, "init", "--pool", str(preset))
+    assert refused.exit_code != 0
+    assert f"“{mode}”还不提供，请用 snapshot" in refused.output
+    assert f"{mode} is not offered yet; use snapshot" in refused.output
+    assert "mine.toml" in refused.output
+    assert "mode" in refused.output
+    preset.write_text(preset.read_text().replace(mode, "snapshot", 1))
+    reached = run(published, "init", "--pool", str(preset)).exception
+    assert isinstance(reached, AssertionError), "the same file with snapshot comes to the making"

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from terminal.shifts.shifts import Counted
 from terminal.store.chain_check import ChainCheck
@@ -16,10 +16,13 @@ from terminal.store.retention import (
     prune,
 )
 from terminal.store.sqlite import time_text
-from terminal.store.tables import journal, print_job, sale
+from terminal.store.tables import journal, outbox, print_job, sale
 from terminal.workers.keeping import KeepingRound
-from tests.support.shop import NOON, TERMINAL_KEY, Shop
+from tests.support.shop import NOON, TERMINAL_KEY, Shop, slot_text
 from tests.unit.terminal.test_sync import Wire, round_of, sell
+
+SALES_A_DAY, WARMING = 300, 50
+CARD_LEAVES_BYTES = 3 * 10**9
 
 LATER = NOON + KEPT_OPEN + timedelta(days=1)
 """When even what no Z report counted yet may go."""
@@ -139,6 +142,45 @@ def test_the_disk_is_told_to_be_short_long_before_it_is_full(shop: Shop) -> None
     assert DiskBudget(10**9, 10**7, WARN_DAYS - 1).is_short
     assert not DiskBudget(10**9, 10**6, WARN_DAYS).is_short
     assert RESERVE_BYTES > 0
+
+
+def test_ninety_days_away_fit_on_the_smallest_card_and_are_told_long_before(shop: Shop) -> None:
+    """A shop of 300 sales a day, four lines and points in each, on a card of 8 GB of which the
+    system leaves three: a day's sales are made, measured on the file itself with their receipts,
+    and nothing of them is told.
+    """
+    for number in range(WARMING + SALES_A_DAY):
+        if number == WARMING:
+            before = size_of(shop)
+        shop.wall.at += timedelta(days=1) / (WARMING + SALES_A_DAY)
+        for item in ("bun", "oil", "pressure"):
+            shop.till.add_item(item)
+        shop.till.add_amount("12.80", "杂货")
+        shop.pool.approve(50, 100)
+        shop.till.scan(slot_text(starts_at=shop.wall.at))
+        shop.till.complete(shop.till.snapshot()[0].sale_id)
+    assert len(shop.store.recent_sales(1_000)) == WARMING + SALES_A_DAY
+    a_day = size_of(shop) - before
+    away = a_day * KEPT.days
+    assert away < CARD_LEAVES_BYTES // 2, "ninety days take less than half"
+    counted = disk_budget(shop.store, shop.path).bytes_a_day
+    assert counted >= a_day, "what the warning counts with is not less than what is taken"
+    assert not DiskBudget(CARD_LEAVES_BYTES, counted, CARD_LEAVES_BYTES // counted).is_short
+    assert (CARD_LEAVES_BYTES - away) // counted > WARN_DAYS, "nor after ninety days"
+    # On a card that others have filled: from the warning on, ninety days of sales still fit.
+    free = next(x for x in range(0, CARD_LEAVES_BYTES, 10**6) if x // counted >= WARN_DAYS)
+    assert free - 10**6 >= away
+    with shop.store.reading() as connection:
+        untold = connection.execute(select(func.count()).select_from(outbox)).scalar_one()
+    assert untold >= WARMING + SALES_A_DAY
+    assert prune(shop.store, shop.wall.at + KEPT_OPEN * 3) == 0, "nothing of it goes untold"
+
+
+def size_of(shop: Shop) -> int:
+    """What the records take, once the log is in the file."""
+    with shop.store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return sum(each.stat().st_size for each in shop.path.glob("terminal.db*"))
 
 
 def test_the_worker_deletes_piece_by_piece_and_tells_the_page(shop: Shop) -> None:

@@ -431,13 +431,17 @@ def test_a_disk_that_cannot_even_be_read_is_a_503_with_words(
 
 def test_health_tells_the_surroundings(shop: Shop, client: FlaskClient) -> None:
     shop.surroundings.note(server="offline", printer="paper_out")
+    shop.surroundings.note_disk(97)
     assert client.get("/health").get_json() == {
         "healthy": True,
         "server": "offline",
         "printer": "paper_out",
         "scanner": "",
         "untold": 1,
+        "disk_days": 97,
     }
+    marks = client.get("/api/view").get_json()["words"]["marks"]
+    assert "存储只够用 97 天，请联系技术员" in str(marks)
 
 
 def test_a_fault_of_the_program_is_told_without_its_inside(
