@@ -392,28 +392,6 @@ def test_a_late_record_posts_with_its_own_date(world: World, till: Till) -> None
     assert entry.recorded_at - entry.occurred_at == timedelta(days=9)
 
 
-@pytest.mark.parametrize("asked_first", [True, False])
-@pytest.mark.parametrize("reversed_first", [True, False])
-def test_whatever_the_order_of_question_reversal_and_capture_points_move_at_most_once(
-    world: World, till: Till, *, asked_first: bool, reversed_first: bool
-) -> None:
-    world.award(ZHANG, "river-patrol")
-    sale = sold(world, BUNS, points=25)
-    reversal = SaleReversed(sale_id=sale.sale_id, reason=ReversalReason.INTERRUPTED)
-    if asked_first:
-        till.authorise(sale.sale_id, sale.evidence, optional=25)
-    happenings = (reversal, sale) if reversed_first else (sale, reversal)
-    first, second = till.tell(*happenings)
-    if not asked_first:
-        till.authorise(sale.sale_id, sale.evidence, optional=25)
-    assert (first.outcome, second.outcome) == (POSTED, OutcomeKind.PARKED)
-    expected = 100 if reversed_first else 75
-    assert (world.points(f"resident:{ZHANG}"), world.free(ZHANG)) == (expected, expected)
-    kept = world.read(lambda tx: sale_of(tx, world.pool, sale.sale_id))
-    assert kept is not None
-    assert kept.state is (SaleState.REVERSED if reversed_first else SaleState.CAPTURED)
-
-
 def discounted(sale: SaleCaptured, *discounts: Discount, off_fen: tuple[int, ...]) -> SaleCaptured:
     """A sale of nobody's with discounts as a till writes them, all paid in money."""
     lines = tuple(
