@@ -7,6 +7,7 @@ byte, and the message, so that a signature given for one thing never serves for 
 import base64
 import binascii
 import hashlib
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -39,8 +40,12 @@ def public_key_text(key: Ed25519PublicKey) -> str:
     return _text(key.public_bytes_raw())
 
 
+@lru_cache(maxsize=256)
 def read_public_key(text: str) -> Ed25519PublicKey:
-    """Raises :class:`KeyTextError` for anything but a tagged Ed25519 public key."""
+    """The key that a text names; the same few keys are asked for again and again.
+
+    Raises :class:`KeyTextError` for anything but a tagged Ed25519 public key.
+    """
     return Ed25519PublicKey.from_public_bytes(_raw(text))
 
 

@@ -169,19 +169,25 @@ class TenderProblem(StrEnum):
 
 def is_excluded(line: PricedLine, limits: Limits) -> bool:
     """Whether only money pays for a line. What is free costs nobody anything."""
-    costs = line.amount_fen > 0 or line.amount_points > 0
-    return costs and line.category in limits.excluded_categories
+    return line.category in limits.excluded_categories and (
+        line.amount_fen > 0 or line.amount_points > 0
+    )
 
 
 def due_of(lines: Iterable[PricedLine], limits: Limits = NO_LIMITS) -> Due:
     """What lines cost, and how much of it points may not pay."""
-    every = tuple(lines)
-    excluded = tuple(line for line in every if is_excluded(line, limits))
+    fen = points = excluded_fen = excluded_points = 0
+    for line in lines:
+        fen += line.amount_fen
+        points += line.amount_points
+        if is_excluded(line, limits):
+            excluded_fen += line.amount_fen
+            excluded_points += line.amount_points
     return Due(
-        money_fen=Fen(sum(line.amount_fen for line in every)),
-        goods_points=Points(sum(line.amount_points for line in every)),
-        excluded_fen=Fen(sum(line.amount_fen for line in excluded)),
-        excluded_points=Points(sum(line.amount_points for line in excluded)),
+        money_fen=Fen(fen),
+        goods_points=Points(points),
+        excluded_fen=Fen(excluded_fen),
+        excluded_points=Points(excluded_points),
     )
 
 

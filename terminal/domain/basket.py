@@ -263,6 +263,8 @@ class Basket(Struct, frozen=True):
 
     def counted(self) -> "Basket":
         """The same basket with every line's part of the discounts worked out anew."""
+        if not self.wishes and not any(x.discount_fen for x in self.lines):
+            return self
         prices = self._prices()
         wishes = tuple(x for x in self.wishes if self._stays(x, prices))
         off = take_off(prices, wishes).by_line

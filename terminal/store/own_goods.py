@@ -4,12 +4,12 @@ A list of 50,000 goods is written in short steps beside the one in use, so that 
 meanwhile; one small step then puts it in use, with the journal's record of it.
 """
 
-import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
+import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -29,6 +29,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from protocol.money import Fen
 from terminal.domain.own_goods import OwnItem, barcode_key
 from terminal.store.counters import raise_counter
+from terminal.store.look_ups import LookUps
 from terminal.store.reads import Reads
 from terminal.store.tables import counter
 from terminal.store.tables import own_item as table
@@ -131,6 +132,9 @@ _BY_BARCODES: Final = _look_up(table.c.barcode_key)
 class OwnGoodsLists(Reads):
     """See :class:`terminal.domain.own_goods.OwnGoodsStore`; mixed into the store."""
 
+    look_ups: LookUps
+    """The store's own."""
+
     @abstractmethod
     def writing(self) -> AbstractContextManager[Connection]:
         """One write transaction, durable when it ends."""
@@ -228,9 +232,7 @@ class OwnGoodsLists(Reads):
                 return
 
     def _looked_up(self, text: Text, keys: Iterable[str]) -> list[OwnItem]:
-        given = {"keys": json.dumps(list(keys), ensure_ascii=False)}
-        with self.reading() as connection:
-            rows = sorted(text.run(connection, given))
+        given = {"keys": msgspec.json.encode(list(keys)).decode()}
         return [
             OwnItem(
                 code=code,
@@ -242,7 +244,9 @@ class OwnGoodsLists(Reads):
                 weighed=bool(weighed),
                 quick_key=bool(quick_key),
             )
-            for code, barcode, name, category, unit, price_fen, weighed, quick_key in rows
+            for code, barcode, name, category, unit, price_fen, weighed, quick_key in sorted(
+                self.look_ups.rows(text, given)
+            )
         ]
 
     def _where(self, *which: ColumnElement[bool], limit: int = _FOUND_MAX) -> list[OwnItem]:

@@ -40,6 +40,7 @@ from terminal.store.documents import keep_document, kept_documents, read_documen
 from terminal.store.events import EventReads
 from terminal.store.exposure import ExposureReads
 from terminal.store.faults import commit_faults, disk_faults
+from terminal.store.look_ups import LookUps
 from terminal.store.own_goods import OwnGoodsLists
 from terminal.store.parked import ParkedReads
 from terminal.store.people import PeopleReads
@@ -235,6 +236,7 @@ class SqliteStore(
         with disk_faults():
             self.engine = open_engine(path)
         self._writing_engine = self.engine.execution_options(huidian_writes=True)
+        self.look_ups = LookUps(self.engine)
         self._sealer = sealer
         self._lock = threading.Lock()
         self._writer: Connection | None = None
@@ -265,6 +267,7 @@ class SqliteStore(
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+        self.look_ups.close()
         self.engine.dispose()
 
     @contextmanager
