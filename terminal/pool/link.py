@@ -117,15 +117,29 @@ class HttpLink:
                 preload_content=False,
             )
             content = _content(response, time.monotonic() + timeout_s)
-        except urllib3.exceptions.NewConnectionError:  # a kind of time-out to urllib3, not to us
-            return Unreachable(UnreachableReason.NO_CONNECTION)
-        except urllib3.exceptions.TimeoutError:
-            return Unreachable(UnreachableReason.TIMED_OUT)
-        except (urllib3.exceptions.HTTPError, OSError):
-            return Unreachable(UnreachableReason.NO_CONNECTION)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return _no_answer(error)
         if isinstance(content, Unreachable):
             return content
         return _read(response.status, content, answers)
+
+
+def _no_answer(error: BaseException) -> Unreachable:
+    """What a failed request was; and lets go of it.
+
+    Where urllib3 raises, its frames hold the error that holds the frames, and with them all that
+    was to be told: a till without a server would keep one batch a sale until the collector runs.
+    """
+    # A refused connection is a kind of time-out to urllib3, not to us.
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+    timed_out = isinstance(error, urllib3.exceptions.TimeoutError) and not refused
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__context__
+    return Unreachable(
+        UnreachableReason.TIMED_OUT if timed_out else UnreachableReason.NO_CONNECTION
+    )
 
 
 def _content(response: urllib3.BaseHTTPResponse, deadline_s: float) -> bytes | Unreachable:

@@ -1,6 +1,8 @@
 """The pool server over real HTTP, and every way in which it may fail."""
 
+import gc
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -269,6 +271,24 @@ def test_no_server_at_all_is_no_connection() -> None:
     link, noted = link_to(f"http://127.0.0.1:{port}")
     assert link.authorise(REQUEST) == Unreachable(UnreachableReason.NO_CONNECTION)
     assert noted[0] is False
+
+
+def test_what_could_not_be_told_is_let_go_at_once() -> None:
+    """A till that is offline all day makes no heap of what it could not tell."""
+    clock = ShopClock(lambda: datetime.now(UTC), lambda: 0)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    link = HttpLink(url, TERMINAL_KEY, "T0001", clock)
+    message = DocumentsRequest()
+    gc.collect()
+    gc.disable()
+    try:
+        held = sys.getrefcount(message)
+        answer = link.post("/v1/x", message, msgspec.json.Decoder(Approved), 1.0)
+        assert answer == Unreachable(UnreachableReason.NO_CONNECTION)
+        assert sys.getrefcount(message) == held
+    finally:
+        gc.enable()
 
 
 def test_a_server_that_hangs_up_is_no_connection(server: FaultyServer) -> None:
