@@ -22,7 +22,7 @@ from server.directory.commands import RegisterSignIn
 from server.directory.enrolment import shown_code
 from tests.browser.conftest import PHONE
 from tests.browser.test_phone_page import DIGITS, enrolled, read_from
-from tests.support.key_office import DistantTill
+from tests.support.key_office import DistantTill, distant_tills
 from tests.support.phones import invite_phone
 from tests.unit.server.world import ZHANG, World
 
@@ -51,14 +51,7 @@ def phone(browser: Browser, chromium_path: Path) -> Iterator[Callable[[Path], Br
 
 @pytest.fixture
 def new_till(world: World, tmp_path: Path) -> Iterator[Callable[[str], DistantTill]]:
-    with ExitStack() as open_tills:
-
-        def make(name: str) -> DistantTill:
-            till = DistantTill(world, tmp_path / name, name)
-            open_tills.callback(till.store.close)
-            till.hear()
-            return till
-
+    with distant_tills(world, tmp_path) as make:
         yield make
 
 
@@ -161,6 +154,8 @@ def test_a_copied_phone_is_noticed_and_everybody_is_told(
     artefacts: Path,
 ) -> None:
     away, longer_away = new_till("t-2"), new_till("t-3")
+    for each in (away, longer_away):
+        each.hear()
     counter = world.till()
     resident, thief = copied_whole(phone, world, address, tmp_path)
 

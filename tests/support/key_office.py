@@ -1,5 +1,7 @@
 """The office that changes issuer keys, with the root key in a drawer, and a till that hears of it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -177,3 +179,16 @@ class DistantTill:
         told = self.wire.tell(tuple(batch))
         assert isinstance(told, JournalAnswer), told
         return [each.outcome for each in told.outcomes]
+
+
+@contextmanager
+def distant_tills(world: World, folder: Path) -> Iterator[Callable[[str], DistantTill]]:
+    """Makes tills by their names, and closes their stores at the end."""
+    with ExitStack() as opened:
+
+        def make(name: str) -> DistantTill:
+            till = DistantTill(world, folder / name, name)
+            opened.callback(till.store.close)
+            return till
+
+        yield make

@@ -25,7 +25,7 @@ from server.directory.keys import KeysRefused, make_keys
 from server.exports.export import Exported, export_statement
 from server.exports.seal import StatementFormat, Verdict, verify_file
 from server.facts.refused import Refused
-from tests.support.key_office import DistantTill, KeyOffice
+from tests.support.key_office import DistantTill, KeyOffice, distant_tills
 from tests.support.phones import PhoneInHand, phone_in_hand
 from tests.unit.exports.example import example
 from tests.unit.server.world import LIU, ZHANG, World
@@ -55,16 +55,8 @@ def office(rich: World, tmp_path: Path) -> KeyOffice:
 
 @pytest.fixture
 def new_till(rich: World, tmp_path: Path) -> Iterator[Callable[[str], DistantTill]]:
-    made: list[DistantTill] = []
-
-    def make(name: str) -> DistantTill:
-        till = DistantTill(rich, tmp_path / name, name)
-        made.append(till)
-        return till
-
-    yield make
-    for each in made:
-        each.store.close()
+    with distant_tills(rich, tmp_path) as make:
+        yield make
 
 
 def shown(phone: PhoneInHand) -> str:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from protocol.codes import SlotCode, to_digits
@@ -68,3 +70,15 @@ def test_a_payment_code_is_named_and_not_kept(digits: str, brand: PaymentBrand) 
 )
 def test_everything_that_is_scanned_has_a_name(text: str, scan: object) -> None:
     assert classify(text) == scan
+
+
+@pytest.mark.parametrize("text", ["8" * 1_000_000, "]Q1" + "8" * 1_000_000 + "\r\n"])
+def test_a_scan_of_a_million_digits_takes_the_memory_of_none(text: str) -> None:
+    classify(SLOT)
+    tracemalloc.start()
+    try:
+        assert classify(text) == UnknownScan()
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 10_000
