@@ -10,6 +10,7 @@ from protocol.ids import uuid7
 from protocol.money import format_yuan
 from server.awards.cover import cover_of
 from server.commands.context import CommandContext, CommandRefused, pass_context
+from server.commands.stock import milli_of
 from server.commands.submitting import submit
 from server.commands.terms import told_cover
 from server.db import reading
@@ -22,6 +23,7 @@ from server.settlement.fund_values import (
     FundFigures,
     ProposeWriteOff,
     ReceiveGift,
+    ReceiveGoods,
     RegisterSponsor,
     SetAside,
 )
@@ -75,6 +77,40 @@ def gift(
     _done(submit(context, command), f"收到 {format_yuan(command.amount_fen)} 元 / received")
 
 
+@click.command("gift-goods")
+@click.argument("sponsor_id", metavar="SPONSOR")
+@click.argument("item_id", metavar="ITEM")
+@click.argument("quantity")
+@click.option("--worth", required=True, metavar="YUAN", help="全部值多少元 / worth of all of it")
+@click.option("--id", "gift_id", help="编号，重复提交只记一次 / the same id gives once")
+@click.option("--note", default="", help="说明 / what for")
+@pass_context
+def gift_goods(
+    context: CommandContext,
+    sponsor_id: str,
+    item_id: str,
+    quantity: str,
+    *,
+    worth: str,
+    gift_id: str | None,
+    note: str,
+) -> None:
+    """收到赞助物资 / A sponsor gave goods: onto the shelf, their worth beside the fund."""
+    quantity_milli = milli_of(quantity)
+    if quantity_milli == 0:
+        raise CommandRefused("数量要大于 0 / the quantity is above 0")
+    command = ReceiveGoods(
+        gift_id=gift_id or _new_id(context),
+        sponsor=sponsor_id,
+        item_id=item_id,
+        quantity_milli=quantity_milli,
+        worth_fen=_fen(worth),
+        note=note,
+    )
+    says = f"收到 {item_id} {quantity}，值 {format_yuan(command.worth_fen)} 元 / received"
+    _done(submit(context, command), says)
+
+
 @click.command("set-aside")
 @click.argument("amount", metavar="YUAN")
 @click.option("--id", "set_aside_id", help="编号，重复提交只记一次 / the same id sets aside once")
@@ -119,7 +155,7 @@ def approve(context: CommandContext, write_off_id: str) -> None:
 
 def register(group: click.Group) -> None:
     """Adds the commands to the server's own."""
-    for command in (fund, sponsor, gift, set_aside, write_off):
+    for command in (fund, sponsor, gift, gift_goods, set_aside, write_off):
         group.add_command(command)
 
 
@@ -135,7 +171,9 @@ def _print(figures: FundFigures, unit: str) -> None:
     )
     click.echo(f"已核销 written off   {figures.written_off_points}")
     for each in figures.gifts:
-        click.echo(f"赞助 gifts  {each.name}（{each.sponsor}）  {format_yuan(each.given_fen)} 元")
+        goods = f"  物资 goods {format_yuan(each.goods_fen)} 元" if each.goods_fen else ""
+        given = f"{format_yuan(each.given_fen)} 元{goods}"
+        click.echo(f"赞助 gifts  {each.name}（{each.sponsor}）  {given}")
     for waiting in figures.write_offs:
         if waiting.approved_by is None:
             click.echo(

@@ -15,6 +15,7 @@ TAKINGS_CONTRA = "takings_contra"
 LAPSED_POINTS = "lapsed_points"
 EXPIRED_POINTS = "expired_points"
 RISK_RESERVE = "risk_reserve"
+DONATED_GOODS = "donated_goods"
 """In fen what is set aside of the fund for losses; in points what was written off."""
 BANK = "bank"
 """Fen that went out to merchants and came in from them over the pool's bank account."""
@@ -117,6 +118,11 @@ def sponsor_account(sponsor: str) -> str:
     return f"sponsor:{sponsor}"
 
 
+def sponsor_goods_account(sponsor: str) -> str:
+    """What the goods were worth, in fen, that a sponsor gave to the pool."""
+    return f"sponsor_goods:{sponsor}"
+
+
 def reserve_accounts() -> tuple[AccountPlan, ...]:
     """The risk reserve's accounts; opened when a pool first uses them."""
     return (
@@ -133,6 +139,14 @@ def bank_accounts() -> tuple[AccountPlan, ...]:
 def sponsor_accounts(sponsor: str) -> tuple[AccountPlan, ...]:
     """The account that every sponsor has."""
     return (AccountPlan(sponsor_account(sponsor), "fen", "sponsor", "debit", floor_at_zero=True),)
+
+
+def goods_accounts(sponsor: str) -> tuple[AccountPlan, ...]:
+    """A memo of goods that were given, opened with a sponsor's first: the fund has no more for it."""
+    own = AccountPlan(
+        sponsor_goods_account(sponsor), "fen", "sponsor_goods", "debit", floor_at_zero=True
+    )
+    return own, AccountPlan(DONATED_GOODS, "fen", "donated_goods", "credit", floor_at_zero=True)
 
 
 def pool_accounts() -> tuple[AccountPlan, ...]:

@@ -12,16 +12,19 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, and_, insert, select
 
 from protocol.business_day import business_date
-from protocol.money import format_yuan
+from protocol.money import format_quantity, format_yuan
 from server.directory import PoolTerms, pool_terms
 from server.directory.accounts import (
+    DONATED_GOODS,
     POOL_FUND,
     RISK_RESERVE,
     AccountPlan,
+    goods_accounts,
     overdraft_account,
     reserve_accounts,
     sponsor_account,
     sponsor_accounts,
+    sponsor_goods_account,
 )
 from server.directory.bearer import holder_account
 from server.facts import FactDesk, FactStamp
@@ -42,6 +45,7 @@ from server.ledger import (
     post,
     transfers_of_entry,
 )
+from server.redemption.stock import ReceiveStock, receive_stock
 from server.settlement import tables as t
 from server.settlement.fund_values import (
     ApproveWriteOff,
@@ -51,12 +55,14 @@ from server.settlement.fund_values import (
     Gifts,
     ProposeWriteOff,
     ReceiveGift,
+    ReceiveGoods,
     RegisterSponsor,
     SetAside,
     WriteOff,
 )
 
 GIFT_CODE = "gift"
+GOODS_CODE = "goods_given"
 SET_ASIDE_CODE = "set_aside"
 WRITTEN_OFF_CODE = "written_off"
 LOSS_CODE = "loss"
@@ -66,6 +72,7 @@ def register(desk: FactDesk) -> None:
     """Makes the desk apply gifts, reserves and write-offs."""
     desk.register("register_sponsor", RegisterSponsor, register_sponsor)
     desk.register("receive_gift", ReceiveGift, receive_gift)
+    desk.register("receive_goods", ReceiveGoods, receive_goods)
     desk.register("set_aside", SetAside, set_aside)
     desk.register("propose_write_off", ProposeWriteOff, propose_write_off)
     desk.register("approve_write_off", ApproveWriteOff, approve_write_off)
@@ -92,12 +99,34 @@ def register_sponsor(
 def receive_gift(tx: Connection, stamp: FactStamp, command: ReceiveGift) -> FundDone | Refused:
     """Debit the sponsor and credit the fund, once for a gift."""
     if _sponsor_name(tx, stamp.pool, command.sponsor) is None:
-        return Refused(
-            FundProblem.UNKNOWN_SPONSOR,
-            f"没有这个赞助方：{command.sponsor}，请先登记 / not registered: {command.sponsor}",
-        )
+        return _unknown_sponsor(command.sponsor)
     leg = Leg(Asset.FEN, GIFT_CODE, sponsor_account(command.sponsor), POOL_FUND, command.amount_fen)
     return _post_once(tx, stamp, command, f"gift:{command.gift_id}", leg, note=command.note)
+
+
+def receive_goods(tx: Connection, stamp: FactStamp, command: ReceiveGoods) -> FundDone | Refused:
+    """Put the goods on the shelf and note their worth beside the fund, once for a gift.
+
+    Refused: an unknown sponsor or item, or the gift's id stands for another one.
+    """
+    if _sponsor_name(tx, stamp.pool, command.sponsor) is None:
+        return _unknown_sponsor(command.sponsor)
+    _open(tx, stamp.pool, goods_accounts(command.sponsor))
+    given = sponsor_goods_account(command.sponsor)
+    leg = Leg(Asset.FEN, GOODS_CODE, given, DONATED_GOODS, command.worth_fen)
+    note = f"{command.item_id} {format_quantity(command.quantity_milli)} {command.note}".strip()
+    key = f"gift:{command.gift_id}"
+    booked = _post_once(tx, stamp, command, key, leg, note=note)
+    if isinstance(booked, Refused) or booked.again:
+        return booked
+    receipt = ReceiveStock(
+        receipt_id=key,
+        item_id=command.item_id,
+        quantity_milli=command.quantity_milli,
+        note=command.note,
+    )
+    moved = receive_stock(tx, stamp, receipt)
+    return moved if isinstance(moved, Refused) else booked
 
 
 def set_aside(tx: Connection, stamp: FactStamp, command: SetAside) -> FundDone | Refused:
@@ -211,7 +240,11 @@ def fund_figures(tx: Connection, pool: str) -> FundFigures:
     for each in balances(tx, pool, asset=Asset.POINTS):
         points[each.kind] = points.get(each.kind, 0) + each.balance
     overdrafts = balances(tx, pool, kind="offline_overdraft", asset=Asset.POINTS)
-    given = {each.account: each.balance for each in balances(tx, pool, kind="sponsor")}
+    given = {
+        each.account: each.balance
+        for kind in ("sponsor", "sponsor_goods")
+        for each in balances(tx, pool, kind=kind, asset=Asset.FEN)
+    }
     sponsors = tx.execute(
         select(t.sponsor).where(t.sponsor.c.pool == pool).order_by(t.sponsor.c.sponsor)
     )
@@ -222,7 +255,13 @@ def fund_figures(tx: Connection, pool: str) -> FundFigures:
         fund_fen=_fund_fen(tx, pool),
         reserve_fen=sum(each.balance for each in in_reserve),
         gifts=tuple(
-            Gifts(row.sponsor, row.name, given[sponsor_account(row.sponsor)]) for row in sponsors
+            Gifts(
+                row.sponsor,
+                row.name,
+                given[sponsor_account(row.sponsor)],
+                given.get(sponsor_goods_account(row.sponsor), 0),
+            )
+            for row in sponsors
         ),
         spendable_points=spendable,
         spendable_worth_fen=None if fen_per_point is None else spendable * fen_per_point,
@@ -331,6 +370,13 @@ def _overdraft_problem(tx: Connection, pool: str, account: str, points: int) -> 
 def _fund_fen(tx: Connection, pool: str) -> int:
     """The fund's account grows on its debit side by what the pool pays, so it is turned round."""
     return -balance(tx, pool, POOL_FUND, Asset.FEN)
+
+
+def _unknown_sponsor(sponsor: str) -> Refused:
+    return Refused(
+        FundProblem.UNKNOWN_SPONSOR,
+        f"没有这个赞助方：{sponsor}，请先登记 / not registered: {sponsor}",
+    )
 
 
 def _sponsor_name(tx: Connection, pool: str, sponsor: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from server.directory.commands import HexId, Id, Name
+from server.redemption.stock import MAX_MILLI
 
 MAX_FUND_FEN = 10**12
 
@@ -20,7 +21,7 @@ class _Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 
 
 class RegisterSponsor(_Command, frozen=True, tag="register_sponsor"):
-    """Somebody who gives money to the pool."""
+    """Somebody who gives money or goods to the pool."""
 
     sponsor: Id
     name: Name
@@ -32,6 +33,21 @@ class ReceiveGift(_Command, frozen=True, tag="receive_gift"):
     gift_id: _FundId
     sponsor: Id
     amount_fen: _Amount
+    note: Annotated[str, Meta(max_length=200)] = ""
+
+
+class ReceiveGoods(_Command, frozen=True, tag="receive_goods"):
+    """A sponsor gave goods of the catalogue; one ``gift_id`` gives once.
+
+    ``quantity_milli`` in thousandths of the item's unit; ``worth_fen`` is what all of it is worth,
+    as giver and pool agree.
+    """
+
+    gift_id: _FundId
+    sponsor: Id
+    item_id: Id
+    quantity_milli: Annotated[int, Meta(ge=1, le=MAX_MILLI)]
+    worth_fen: _Amount
     note: Annotated[str, Meta(max_length=200)] = ""
 
 
@@ -84,11 +100,12 @@ class FundDone:
 
 @dataclass(frozen=True, slots=True)
 class Gifts:
-    """What a sponsor gave so far."""
+    """What a sponsor gave so far: money, and goods by their worth."""
 
     sponsor: str
     name: str
     given_fen: int
+    goods_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

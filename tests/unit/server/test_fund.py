@@ -8,6 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Engine
 
 from config.server import ServerSettings
@@ -19,6 +20,7 @@ from server.commands.context import CommandContext, OpenedPool
 from server.db import create_all, metadata, open_engine, reading, writing
 from server.facts import Outcome
 from server.facts.refused import Refused
+from server.redemption.stock import stock_units
 from server.settlement.fund import fund_figures
 from server.settlement.fund_values import (
     ApproveWriteOff,
@@ -28,6 +30,7 @@ from server.settlement.fund_values import (
     Gifts,
     ProposeWriteOff,
     ReceiveGift,
+    ReceiveGoods,
     RegisterSponsor,
     SetAside,
 )
@@ -102,6 +105,37 @@ def test_a_gift_is_in_the_fund_once(world: World) -> None:
     assert figures(world).fund_fen == 500_000
     assert figures(world).gifts == (Gifts("bank", "中牟农商行", 500_000),)
     assert_clean(world)
+
+
+def test_goods_that_a_sponsor_gives_are_on_the_shelf_and_their_worth_is_not_the_funds(
+    counter: World,
+) -> None:
+    rice = ReceiveGoods(
+        gift_id="g-1",
+        sponsor="bank",
+        item_id="rice",
+        quantity_milli=20_000,
+        worth_fen=56_000,
+        note="春节慰问",
+    )
+    assert reason(counter.submit(rice)) == FundProblem.UNKNOWN_SPONSOR
+    counter.do(BANK)
+    before, in_fund_fen = bags(counter), figures(counter).fund_fen
+    unknown = replace(rice, item_id="unheard-of")
+    assert reason(counter.submit(unknown)) == "unknown_item"
+    assert counter.do(rice) == FundDone("g-1")
+    assert counter.do(rice) == FundDone("g-1", again=True)
+    assert_names(counter.submit(replace(rice, quantity_milli=30_000)), "rice 20", "rice 30")
+    assert_names(counter.submit(GIFT), "sponsor_goods:bank", "pool_fund")
+    assert bags(counter) == before + 20
+    assert figures(counter).fund_fen == in_fund_fen
+    assert figures(counter).gifts == (Gifts("bank", "中牟农商行", 0, 56_000),)
+    assert counter.fen("donated_goods") == 56_000
+    assert_clean(counter)
+
+
+def bags(world: World) -> int:
+    return world.read(lambda tx: stock_units(tx, world.pool))["rice"]
 
 
 def test_only_what_the_fund_has_is_set_aside(world: World) -> None:
@@ -213,6 +247,9 @@ def test_operators_do_all_of_it_by_command(
     monkeypatch.setattr(submitting, "machine_user", lambda: "li")
     assert run(overdrawn, "sponsor", "bank", "--name", "中牟农商行").exit_code == 0
     assert "收到 120000.00 元" in run(overdrawn, "gift", "bank", "120000").stdout
+    goods = run(overdrawn, "gift-goods", "bank", "bun", "200", "--worth", "100", "--id", "g-9")
+    assert "g-9  收到 bun 200，值 100.00 元" in goods.stdout, goods.output
+    assert "120000.00 元  物资 goods 100.00 元" in run(overdrawn, "fund").stdout
     assert run(overdrawn, "set-aside", "10.50", "--id", "s-1").stdout.startswith(
         "s-1  转入 10.50 元"
     )
