@@ -88,6 +88,8 @@ class AwardRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CatalogueItem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Goods or a service: priced in fen, in points, or in both; 0 is free.
 
+    With both prices an item is sold for its money, which points may pay as well; with `both_due`
+    its money and its points are due together (5 yuan and 20 points).
     A price of a weighed item is per `unit`. `reimbursement_fen` is what one unit costs the pool
     when it is redeemed at its points price (0 when donated). `stock` left out is not counted.
     `limit_per_resident` and `limit_per_household` are whole units in a `limit_period`; such goods
@@ -110,6 +112,7 @@ class CatalogueItem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     limit_per_resident: Positive | None = None
     limit_per_household: Positive | None = None
     limit_period: Literal["day", "month"] = "day"
+    both_due: bool = False
 
     def __post_init__(self) -> None:
         limited = "limit_per_resident" if self.limit_per_resident else "limit_per_household"
@@ -128,6 +131,18 @@ class CatalogueItem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 "reimbursement_fen",
                 zh="与 price_points 必须同时有或同时没有（捐赠的写 0）",
                 en="and price_points go together: both or neither (0 if donated)",
+            )
+        if self.both_due and not (self.price_fen and self.price_points):
+            raise SettingRefusedError(
+                "both_due",
+                zh="要 price_fen 和 price_points 都大于 0",
+                en="needs a price_fen and a price_points above 0",
+            )
+        if self.both_due and self.fulfilment != "at_once":
+            raise SettingRefusedError(
+                "both_due",
+                zh="只能用于当场给的商品：兑换券和上门服务只用积分标价",
+                en="is for goods handed over at once; vouchers and work orders take points alone",
             )
         if self.barcode is not None and self.weighed:
             raise SettingRefusedError(

@@ -122,8 +122,10 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """A thing or service on sale: price in fen or in points.
+    """A thing or service on sale: price in fen, in points or both.
 
+    With both prices it is sold for its money, which points may pay as well; where ``both_due``
+    stands, its money and its points are due together (5 yuan and 20 points).
     ``reimbursement_fen`` is what one unit priced in points costs the pool (0: donated).
     ``limit_per_resident`` and ``limit_per_household`` are whole units in ``limit_period``;
     an item that has one is given to people whom a code names, also where it is free.
@@ -145,6 +147,13 @@ class Item(Struct, frozen=True, kw_only=True):
     limit_per_resident: int | None = None
     limit_per_household: int | None = None
     limit_period: LimitPeriod = LimitPeriod.DAY
+    both_due: bool = False
+
+    @property
+    def unit_prices(self) -> tuple[int | None, int | None]:
+        """Fen and points that one unit costs at a till; None for what it is not priced in."""
+        in_points = self.both_due or self.price_fen is None
+        return self.price_fen, self.price_points if in_points else None
 
     @property
     def is_limited(self) -> bool:

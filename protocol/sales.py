@@ -47,7 +47,7 @@ class AnsweredBy(StrEnum):
 class SaleLine(Struct, frozen=True, kw_only=True):
     """One line of a basket, frozen as sold.
 
-    A line is priced in fen or in points, never both. ``reimbursement_fen`` is what one
+    A line is priced in fen, in points, or in both where both are due. ``reimbursement_fen`` is what one
     unit priced in points costs the pool (0: donated), as the pool's catalogue said it.
     ``money_only`` stands, as True, where points were not allowed to pay: the receipt says so.
     ``amount_fen`` is what it costs after ``discount_fen``, which is not there where it is 0.

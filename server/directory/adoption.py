@@ -113,6 +113,7 @@ def _items(preset: PoolPreset) -> tuple[Item, ...]:
             limit_per_resident=each.limit_per_resident,
             limit_per_household=each.limit_per_household,
             limit_period=LimitPeriod(each.limit_period),
+            both_due=each.both_due,
         )
         for each in preset.catalogue
     )

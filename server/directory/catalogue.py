@@ -71,19 +71,23 @@ def was_sold_at(
     pool: str,
     item_id: str,
     *,
+    price_fen: int | None,
     price_points: int,
     reimbursement_fen: int,
     fulfilment: Fulfilment,
     by: date,
 ) -> bool:
-    """Whether a version that had begun by a business date had this price and reimbursement, and
-    was fulfilled so.
+    """Whether a version that had begun by a business date had this price in points and this
+    reimbursement, and was fulfilled so. ``price_fen``: the money due with the points, if any.
     """
+    both_due = price_fen is not None
     found = tx.execute(
         _versions(pool)
         .where(
             t.item.c.item_id == item_id,
             t.item.c.price_points == price_points,
+            t.item.c.both_due == both_due,
+            *((t.item.c.price_fen == price_fen,) if both_due else ()),
             t.item.c.reimbursement_fen == reimbursement_fen,
             t.item.c.fulfilment == fulfilment.value,
             _has_begun(by),
@@ -98,6 +102,8 @@ def add_item(tx: Connection, pool: str, command: AddItem, at: datetime) -> Answe
     wrong = _price_problem(command) or _limit_problem(command)
     if wrong is not None:
         return wrong
+    if command.both_due and command.fulfilment is not Fulfilment.AT_ONCE:
+        return _not_at_once(command.item_id)
     today = _today(tx, pool, at)
     first = _version_of(tx, pool, command.item_id, _FIRST_VERSION)
     if first is not None:
@@ -160,7 +166,10 @@ def change_price(tx: Connection, pool: str, command: ChangePrice, at: datetime) 
         price_fen=command.price_fen,
         price_points=command.price_points,
         reimbursement_fen=command.reimbursement_fen,
+        both_due=command.both_due,
     )
+    if changed.both_due and changed.fulfilment is not Fulfilment.AT_ONCE:
+        return _not_at_once(command.item_id)
     newest = max(row.item_version for row in versions)
     _put_version(
         tx, pool, changed, version=newest + 1, position=base.position, valid_from=command.valid_from
@@ -252,10 +261,11 @@ def _today(tx: Connection, pool: str, at: datetime) -> date:
 
 
 def _costs(row: Row[Any], price: ChangePrice) -> bool:
-    return (row.price_fen, row.price_points, row.reimbursement_fen) == (
+    return (row.price_fen, row.price_points, row.reimbursement_fen, row.both_due) == (
         price.price_fen,
         price.price_points,
         price.reimbursement_fen,
+        price.both_due,
     )
 
 
@@ -272,7 +282,21 @@ def _price_problem(price: AddItem | ChangePrice) -> Refused | None:
             f"商品 {price.item_id} 不用积分标价，不能有 reimbursement_fen，请去掉"
             f" / {price.item_id} has no price in points, so no reimbursement; leave it out",
         )
+    if price.both_due and not (price.price_fen and price.price_points):
+        return Refused(
+            DirectoryProblem.BAD_PRICE,
+            f"商品 {price.item_id} 写了钱和积分一起付，price_fen 和 price_points 都要大于 0"
+            f" / both are due for {price.item_id}: give it a price_fen and a price_points above 0",
+        )
     return None
+
+
+def _not_at_once(item_id: str) -> Refused:
+    return Refused(
+        DirectoryProblem.BAD_PRICE,
+        f"兑换券和上门服务 {item_id} 只能用积分标价，不能再收钱：钱要在兑现时才结"
+        f" / {item_id} is a voucher or a work order: points alone pay it, money moves when it is done",
+    )
 
 
 def _limit_problem(item: AddItem) -> Refused | None:
@@ -335,6 +359,7 @@ def _as_item(command: AddItem) -> Item:
         limit_per_resident=command.limit_per_resident,
         limit_per_household=command.limit_per_household,
         limit_period=command.limit_period,
+        both_due=command.both_due,
     )
 
 
@@ -356,4 +381,5 @@ def _item(row: Row[Any]) -> Item:
         limit_per_resident=row.limit_per_resident,
         limit_per_household=row.limit_per_household,
         limit_period=LimitPeriod(row.limit_period),
+        both_due=row.both_due,
     )

@@ -328,7 +328,8 @@ class RegisterSignIn(_Command, frozen=True, tag="register_sign_in"):
 class AddItem(_Command, frozen=True, tag="add_item"):
     """Something new on sale, from ``valid_from``; without a day, from the day of the command.
 
-    ``stock``: whole units that are there now, None where nobody counts them.
+    ``stock``: whole units that are there now, None where nobody counts them. ``both_due``: the
+    price in money and the price in points are due together.
     """
 
     item_id: Id
@@ -348,6 +349,7 @@ class AddItem(_Command, frozen=True, tag="add_item"):
     limit_per_household: Some | None = None
     limit_period: LimitPeriod = LimitPeriod.DAY
     valid_from: date | None = None
+    both_due: bool = False
 
 
 class ChangePrice(_Command, frozen=True, tag="change_price"):
@@ -361,6 +363,7 @@ class ChangePrice(_Command, frozen=True, tag="change_price"):
     price_fen: Price | None = None
     price_points: Price | None = None
     reimbursement_fen: Price = 0
+    both_due: bool = False
 
 
 class RetireItem(_Command, frozen=True, tag="retire_item"):

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from server.db import POOL_ID_MAX, UtcDateTime, metadata
@@ -194,6 +195,7 @@ item = Table(
     Column("limit_per_resident", Integer, nullable=True),
     Column("limit_per_household", Integer, nullable=True),
     Column("limit_period", String(_UNIT_MAX), nullable=False, server_default="day"),
+    Column("both_due", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("pool", "item_id", "item_version", name="an_item_has_numbered_versions"),
     ForeignKeyConstraint(["pool"], ["pool.pool"], name="an_item_belongs_to_a_pool"),
     CheckConstraint(

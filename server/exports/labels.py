@@ -53,12 +53,11 @@ class PriceList:
 
 
 def price_of(item: Item, unit_name: str) -> str:
-    """A price with its unit of money or points, and what it is for: ``4.60 元/kg``."""
-    if item.price_points:
-        return f"{item.price_points} {unit_name}/{item.unit}"
-    if item.price_fen:
-        return f"{format_yuan(item.price_fen)} 元/{item.unit}"
-    return "免费"
+    """A price as a till takes it, and what it is for: ``4.60 元/kg``, ``5.00 元 + 20 积分/袋``."""
+    fen, points = item.unit_prices
+    parts = [f"{format_yuan(fen)} 元"] if fen else []
+    parts += [f"{points} {unit_name}"] if points else []
+    return f"{' + '.join(parts)}/{item.unit}" if parts else "免费"
 
 
 def shelf_labels(prices: PriceList, font: PageFont) -> bytes:

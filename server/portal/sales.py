@@ -17,7 +17,7 @@ _SALE, _REFUND = "sale", "refund"
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """A line of the receipt, or what of it came back; exactly one of the prices is there."""
+    """A line of the receipt, or what of it came back; both prices are there where both were due."""
 
     name: str
     quantity_milli: int

@@ -45,6 +45,12 @@ class Wording:
         """`600 积分`."""
         return f"{points} {self.unit_name}".replace("-", "−", 1)
 
+    def price(self, fen: int | None, points: int | None) -> str:
+        """What it costs in money, in points, or in both where both are due: `5.00 元 + 20 积分`."""
+        parts = [self.yuan(fen)] if fen is not None else []
+        parts += [self.points(points)] if points is not None else []
+        return " + ".join(parts)
+
     @staticmethod
     def yuan(fen: int) -> str:
         """`58.20 元`; below zero with a minus sign in front."""

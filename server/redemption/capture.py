@@ -219,6 +219,7 @@ def _is_ours(tx: Connection, told: Told, line: SaleLine) -> bool:
         told.terms.pool,
         line.item_id,
         by=business_date(told.stamp.recorded_at, told.terms.cut_off_hour),
+        price_fen=line.unit_price_fen,
         price_points=line.unit_price_points,
         reimbursement_fen=line.reimbursement_fen,
         fulfilment=line.fulfilment,

@@ -123,7 +123,7 @@ def orders_problem(sale: SaleCaptured) -> str | None:
     lines = [line for line in sale.lines if is_order(line)]
     if not lines:
         return None
-    if any(line.unit_price_points is None for line in lines):
+    if any(line.unit_price_points is None or line.unit_price_fen is not None for line in lines):
         return (
             "兑换券和上门服务只能用积分兑换，请在积分池目录中定积分价"
             " / vouchers and work orders are sold for points: give the item a price in points"

@@ -242,12 +242,17 @@ def _is_priced_as_sold(line: RefundLine, sold: SaleLine, after: Returned) -> boo
     before may make up for it. All parts together are never more than one above their price, or
     crumbs, each rounded up, would give back all of the price for half of the goods.
     """
-    place = 0 if sold.unit_price_points is None else 1
-    amount = (line.amount_fen, line.amount_points)[place]
-    back = (after.amount_fen, after.amount_points)[place][line.line_no]
-    altogether = worth_of(sold, after.quantity_milli[line.line_no])[place]
-    by_itself = amount == worth_of(sold, line.quantity_milli)[place]
-    return back == altogether or (by_itself and back <= altogether + 1)
+    parts = zip(
+        (line.amount_fen, line.amount_points),
+        (after.amount_fen[line.line_no], after.amount_points[line.line_no]),
+        worth_of(sold, line.quantity_milli),
+        worth_of(sold, after.quantity_milli[line.line_no]),
+        strict=True,
+    )
+    return all(
+        back == altogether or (amount == alone and back <= altogether + 1)
+        for amount, back, alone, altogether in parts
+    )
 
 
 def _summed(refunds: Sequence[Refund]) -> Returned:

@@ -85,13 +85,13 @@ def _line_holds(line: SaleLine) -> bool:
         return False
     if not 0 < line.quantity_milli <= MAX_UNITS:
         return False
-    if (line.unit_price_fen is None) == (line.unit_price_points is None):
+    if line.unit_price_fen is None and line.unit_price_points is None:
         return False
-    if line.unit_price_points is not None:
-        due_points = price_of(line.unit_price_points, line.quantity_milli)
-        return line.amount_points == due_points and not line.amount_fen and not line.discount_fen
     due_fen = price_of(line.unit_price_fen or 0, line.quantity_milli)
-    return line.amount_fen + (line.discount_fen or 0) == due_fen and line.amount_points == 0
+    due_points = price_of(line.unit_price_points or 0, line.quantity_milli)
+    return (
+        line.amount_fen + (line.discount_fen or 0) == due_fen and line.amount_points == due_points
+    )
 
 
 def payment_problem(

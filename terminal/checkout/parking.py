@@ -198,10 +198,12 @@ def _listed(names: list[str]) -> str:
 
 
 def _told(change: PriceChange) -> str:
-    """``大米 5.00→5.50``: money with two decimals, points without."""
+    """``大米 5.00→5.50``: money with two decimals, points without; ``5.00+20`` where both are due."""
     was = _price(change.was_fen, change.was_points)
     return f"{change.name} {was}→{_price(change.now_fen, change.now_points)}"
 
 
 def _price(fen: int | None, points: int | None) -> str:
-    return format_yuan(fen) if fen is not None else str(points or 0)
+    parts = [format_yuan(fen)] if fen is not None else []
+    parts += [str(points)] if points is not None else []
+    return "+".join(parts)

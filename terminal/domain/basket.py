@@ -76,10 +76,8 @@ class BasketLine(Struct, frozen=True):
 
 
 def line_for(line_no: int, item: Item, quantity_milli: int) -> BasketLine:
-    """A line of an item at its price.
-
-    An item with both prices is sold for money, which points may pay as well.
-    """
+    """A line of an item at its price."""
+    price_fen, price_points = item.unit_prices
     return BasketLine(
         line_no=line_no,
         item=item,
@@ -87,8 +85,8 @@ def line_for(line_no: int, item: Item, quantity_milli: int) -> BasketLine:
         category=item.category,
         unit=item.unit,
         quantity_milli=quantity_milli,
-        unit_price_fen=item.price_fen,
-        unit_price_points=item.price_points if item.price_fen is None else None,
+        unit_price_fen=price_fen,
+        unit_price_points=price_points,
     )
 
 

@@ -78,8 +78,10 @@ def item_of(own: OwnItem) -> Item:
 
 
 def may_be_repriced(item: Item) -> bool:
-    """Goods of the pool that are priced in money; what is free there stays free."""
-    return bool(item.price_fen)
+    """Goods of the pool that are priced in money; what is free there stays free, and where points
+    are due with the money the pool has set both.
+    """
+    return bool(item.price_fen) and not item.both_due
 
 
 def repriced(item: Item, own: OwnItem | None) -> Item:

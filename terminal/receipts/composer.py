@@ -123,11 +123,14 @@ class ReceiptComposer:
     def _line(self, line: SaleLine, unit: str, price_fen: int) -> list[Element]:
         words = self._words
         spaced = self._spaced(unit)
+        amounts, prices = [], []
+        if line.unit_price_fen is not None:
+            amounts.append(format_yuan(price_fen))
+            prices.append(format_yuan(line.unit_price_fen))
         if line.unit_price_points is not None:
-            amount = f"{line.amount_points}{spaced}"
-            price = f"{line.unit_price_points}{spaced}"
-        else:
-            amount, price = format_yuan(price_fen), format_yuan(line.unit_price_fen or 0)
+            amounts.append(f"{line.amount_points}{spaced}")
+            prices.append(f"{line.unit_price_points}{spaced}")
+        amount, price = " + ".join(amounts), " + ".join(prices)
         if price_fen == 0 and line.amount_points == 0:
             return [Columns(line.name, f"0{spaced} ({words.free})")]
         name = f"*{line.name}" if line.money_only is True else line.name

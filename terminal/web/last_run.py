@@ -10,6 +10,7 @@ from terminal.checkout.last_run import LastRunDesk
 from terminal.checkout.page import Page
 from terminal.checkout.till import Till
 from terminal.domain.last_run import DraftLine, Ended, LastRun
+from terminal.web.amounts import amount_text
 from terminal.web.answers import json_answer
 from terminal.web.language import later, say, time_text
 from terminal.web.words import unit_of
@@ -131,15 +132,8 @@ def _total(found: LastRun, unit: str) -> str:
 
 
 def _line(line: DraftLine, unit: str) -> LastRunLine:
-    figures: dict[str, str | int] = {
-        "points": line.amount_points,
-        "unit": unit,
-        "amount": format_yuan(line.amount_fen),
-    }
-    in_points = line.unit_price_points is not None
-    amount = later("{points} {unit}") if in_points else later("{amount} 元")
     return LastRunLine(
         name=line.name,
         quantity=f"{format_quantity(line.quantity_milli)} {line.unit}".rstrip(),
-        amount=say(amount, figures),
+        amount=amount_text(line.amount_fen, line.amount_points, unit),
     )

@@ -121,7 +121,7 @@ def catalogue_screen(
                 item_id=item.item_id,
                 name=_item_name(item),
                 barcode=item.barcode or "",
-                price=price_text(item.price_fen, item.price_points, unit),
+                price=price_text(*item.unit_prices, unit),
                 unit=item.unit,
                 weighed=item.weighed,
                 quick_key=item.quick_key,

@@ -41,7 +41,9 @@ function showFigures() {
   ];
   for (const [name, figure] of pairs) if (figure) row(figures, "div", [["dt", name], ["dd", figure]]);
   for (const line of told.lines) {
-    const amount = line.amount_points ? points(line.amount_points) : yuan(line.amount_fen);
+    const parts = line.amount_fen || !line.amount_points ? [yuan(line.amount_fen)] : [];
+    if (line.amount_points) parts.push(points(line.amount_points));
+    const amount = parts.join(" + ");
     row(byId("lines"), "li", [["span", `${line.name} × ${line.quantity}`], ["b", amount]]);
   }
 }

@@ -17,6 +17,7 @@ from protocol.sales import SaleCaptured, SaleRefunded
 from protocol.shifts import ShiftClosed
 from server.awards import OpenBalance
 from server.db import create_all, metadata, open_engine, reading
+from server.directory.commands import AddItem
 from server.redemption.tables import journal_record, refund_line, sale_line
 from terminal.shifts.shifts import Counted
 from terminal.store.sqlite import SqliteWork
@@ -27,6 +28,18 @@ from tests.unit.server.world import TODAY, ZHANG, World
 MERCHANT = "shop-a"
 PLENTY = 1_000_000
 SOME_MINUTES_S = 300
+FLASK = AddItem(
+    item_id="flask",
+    name="保温壶",
+    name_en="Flask",
+    category="礼品",
+    unit="个",
+    price_fen=503,
+    price_points=20,
+    reimbursement_fen=1_201,
+    both_due=True,
+)
+"""Its money and its points are due together."""
 CUTS: list[int] = []
 """In which step the power really went."""
 
@@ -74,6 +87,7 @@ def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolTill]:
         opening_id="o-1", account=ZHANG, points=PLENTY, as_of=TODAY, opened_by="办公室"
     )
     world.do(opening)
+    world.do(FLASK)
     with till_of(world, folder) as opened:
         CUTS.clear()
         yield opened
@@ -83,7 +97,9 @@ def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolTill]:
     engine.dispose()
 
 
-GOODS = st.lists(st.sampled_from(["bun", "massage", "blood-pressure"]), min_size=1, max_size=3)
+GOODS = st.lists(
+    st.sampled_from(["bun", "massage", "blood-pressure", "flask"]), min_size=1, max_size=4
+)
 CUT = st.one_of(st.none(), st.tuples(st.integers(1, 3), st.booleans()))
 STEP = st.one_of(
     st.tuples(st.just("sell"), GOODS, st.booleans(), CUT),
