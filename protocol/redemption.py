@@ -157,6 +157,13 @@ class Tender(Struct, frozen=True):
         return Points(self.points_for_goods + self.points_for_money)
 
 
+class Granted(Struct, frozen=True):
+    """So many points; fewer than were asked for and are there, by the rule ``limited_by``."""
+
+    points: Points
+    limited_by: LimitKind | None
+
+
 class TenderProblem(StrEnum):
     """Why a number of points cannot pay a basket."""
 
@@ -240,6 +247,43 @@ def refusal(wanted: PointsWanted) -> Declined | None:
 def is_enough(points: int, limits: Limits) -> bool:
     """Whether a sale may take so few points: none, or the minimum at least."""
     return points == 0 or points >= (limits.minimum_points or 0)
+
+
+def granted(
+    asked: PointsWanted,
+    limits: Limits,
+    used: Used,
+    *,
+    available: int,
+    cap_points: int,
+    gives_limited: bool,
+) -> Granted | Declined:
+    """How many points a question may have, or why none.
+
+    The least of what is asked, what is ``available``, what this kind of code may take
+    (``cap_points``) and what the limits leave. ``gives_limited``: there are goods with a limit of
+    their own, which are given for money, or for nothing, also where no points are left.
+    """
+    required = asked.required
+    if required > cap_points:
+        return Declined(DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(cap_points))
+    allowed = capped(asked, limits, used)
+    refused = refusal(allowed)
+    if refused is not None and (allowed.refused_by is not None or not gives_limited):
+        return refused
+    if required > available:
+        missing = Points(required - available)
+        return Declined(DeclineReason.INSUFFICIENT_POINTS, missing_points=missing)
+    points = required + min(allowed.optional, available - required, cap_points - required)
+    if points and not is_enough(points, limits):
+        if required or not gives_limited:
+            minimum = Points(limits.minimum_points or 0)
+            return Declined(DeclineReason.BELOW_MINIMUM, limit_points=minimum)
+        points = 0
+    if points == 0 and not gives_limited:  # nothing but optional points, and none of them is there
+        return Declined(DeclineReason.INSUFFICIENT_POINTS, missing_points=Points(1))
+    shortened = allowed.limited_by is not None and points == allowed.most < asked.most
+    return Granted(Points(points), allowed.limited_by if shortened else None)
 
 
 def tender(due: Due, terms: RedemptionTerms, points: Points) -> Tender | TenderProblem:

@@ -17,15 +17,14 @@ from protocol.messages import ItemUnits
 from protocol.money import QUANTITY_ONE_MILLI, Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import (
+    Granted,
     LimitKind,
     Limits,
     PointsWanted,
     RedemptionTerms,
     Used,
-    capped,
-    is_enough,
+    granted,
     period_start,
-    refusal,
     units_left,
 )
 from protocol.sales import AnsweredBy, SaleCaptured
@@ -63,14 +62,6 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
-    """So many points; fewer than were asked for and are there, by the rule ``limited_by``."""
-
-    points: Points
-    limited_by: LimitKind | None
-
-
-@dataclass(frozen=True, slots=True)
 class OverLimit:
     """A booked sale beyond a limit. ``item_id`` is empty for a limit on points."""
 
@@ -92,41 +83,26 @@ def grant(
     available: int,
     cap_points: int,
 ) -> Granted | Declined:
-    """How many points a question may have, or why none.
-
-    The least of what is asked, what is ``available``, what this kind of code may take
-    (``cap_points``) and what the pool's limits leave. A denominated card is nobody's, so no
-    day's limit counts for it. Goods with a limit of their own may be given for money, or for
-    nothing, also where no points are left.
+    """How many points a question may have, or why none: by the rule, and what only the server
+    knows. A denominated card is nobody's, so no day's limit counts for it.
     """
-    required, optional, items = asked.required_points, asked.optional_points, asked.items
-    if required + optional == 0 and not items:
+    wanted, items = (
+        PointsWanted(Points(asked.required_points), Points(asked.optional_points)),
+        asked.items,
+    )
+    if wanted.most == 0 and not items:
         return Declined(DeclineReason.NOTHING_TO_REDEEM)
-    if required > cap_points:
-        return Declined(DeclineReason.CODE_CAP_EXCEEDED, limit_points=Points(cap_points))
     day = business_date(asker.at, terms.cut_off_hour)
     limits = terms.redemption_on(day).limits
     declined = _no_more_of(tx, terms.pool, asker, items, day) if items else None
-    if declined is not None:
-        return declined
-    wanted = PointsWanted(Points(required), Points(optional))
-    allowed = capped(wanted, limits, _used_points(tx, terms.pool, asker, limits, day))
-    refused = refusal(allowed)
-    if refused is not None and (allowed.refused_by is not None or not items):
-        return refused
-    if required > available:
-        missing = Points(required - available)
-        return Declined(DeclineReason.INSUFFICIENT_POINTS, missing_points=missing)
-    points = required + min(allowed.optional, available - required, cap_points - required)
-    if points and not is_enough(points, limits):
-        if required or not items:
-            minimum = Points(limits.minimum_points or 0)
-            return Declined(DeclineReason.BELOW_MINIMUM, limit_points=minimum)
-        points = 0
-    if points == 0 and not items:  # nothing but optional points, and not one of them is there
-        return Declined(DeclineReason.INSUFFICIENT_POINTS, missing_points=Points(1))
-    shortened = allowed.limited_by is not None and points == allowed.most < required + optional
-    return Granted(Points(points), allowed.limited_by if shortened else None)
+    return declined or granted(
+        wanted,
+        limits,
+        _used_points(tx, terms.pool, asker, limits, day),
+        available=available,
+        cap_points=cap_points,
+        gives_limited=bool(items),
+    )
 
 
 def reserve(

@@ -12,9 +12,12 @@ from terminal.domain.notice import Notice
 SHOP: Final = "shop"
 """The mode of every start. The other one has a name of its own each time it begins."""
 PRACTICE_PIN: Final = "2580"
-"""The practice owner's; no secret, it stands on the page. Real PINs are not known there: a
-thousand of them could be tried without anybody noticing.
+"""The practice owner's and workers'; no secret, it stands on the page. Real PINs are not known
+there: a thousand of them could be tried without anybody noticing.
 """
+PRACTICE_CARD: Final = "00000000000000ec"
+PRACTICE_CARD_PIN: Final = "258036"
+"""The practice card's number and PIN, on the page as well."""
 
 
 class PracticeResident(StrEnum):
@@ -23,6 +26,8 @@ class PracticeResident(StrEnum):
     ENOUGH = "enough"
     FEW = "few"
     BANNED = "banned"
+    CARD = "card"
+    """With a card in the hand, and its PIN in the head."""
 
 
 class PracticePaper(Struct, frozen=True):
@@ -37,6 +42,10 @@ class PracticeTill(Protocol):
 
     def show(self, resident: PracticeResident) -> None:
         """Hold this resident's code before the scanner."""
+
+    @property
+    def asks_card_pin(self) -> bool:
+        """Whether the pool's rules ask for the card's PIN."""
 
     def points_of(self, resident: PracticeResident) -> int:
         """What this resident has left."""

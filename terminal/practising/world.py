@@ -9,8 +9,8 @@ import secrets
 import shutil
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, timedelta
+from collections.abc import Sequence
+from datetime import UTC, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -21,9 +21,15 @@ from msgspec.structs import replace as changed
 
 from config.terminal import TerminalSettings
 from drivers.document import document_from_json
-from protocol.codes import ResidentCode, ShowCode, make_slot, signature_problem, to_digits
+from protocol.codes import (
+    ResidentCode,
+    ShowCode,
+    make_card,
+    make_slot,
+    signature_problem,
+    to_digits,
+)
 from protocol.documents import (
-    DirectoryEntry,
     IssuerKey,
     NumberedDocument,
     Policy,
@@ -48,7 +54,16 @@ from terminal.domain.stand_in import ImageTrust
 from terminal.fitting import Parts, fit_out
 from terminal.makers import make_papers
 from terminal.practising.papers import PracticePapers
-from terminal.practising.pool import Balance, PracticePool
+from terminal.practising.people import (
+    ACCOUNTS,
+    CARD_ID,
+    CARD_SECRET,
+    CARD_SEQ,
+    balances,
+    residents,
+    with_practice_workers,
+)
+from terminal.practising.pool import PracticePool
 from terminal.store.outbox import Outbox
 from terminal.store.people import ArgonPins
 from terminal.store.sealer import Sealer
@@ -64,17 +79,9 @@ TERMINAL: Final = "LX"
 KID: Final = 1
 CODE_MINUTES: Final = 30
 MAX_PAPERS: Final = 20
-OWN_ITEMS_A_STEP: Final = 500
+OWN_ITEMS_A_STEP: Final = 2_500
 OWNER: Final = "练习店主"
-MANY_POINTS: Final = 5_000
-FEW_POINTS: Final = 3
-BAN: Final = timedelta(days=30)
-
-ACCOUNTS: Final = {
-    PracticeResident.ENOUGH: "00000000000000e1",
-    PracticeResident.FEW: "00000000000000e2",
-    PracticeResident.BANNED: "00000000000000e3",
-}
+CARD_LIVES: Final = timedelta(days=365)
 
 
 class FromShop(Struct, frozen=True, kw_only=True):
@@ -102,15 +109,15 @@ class PracticeWorld:
         self._slots = 0
         self._root, self._issuer = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
         self._tag = pool_tag(self._root.public_key())
-        self._cap = Points(policy.slot_cap_points)
+        self._policy = policy
         folder = shop.settings.data_dir / FOLDER
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         identity = _own_identity(shop.identity, self._root)
         self._store = _open_store(folder, identity)
-        balances = _balances(self._clock.moment().at.date())
-        self._copy(shop.store, policy, balances)
-        self._pool = PracticePool(self._store, balances, policy.hold_s)
+        self._people = balances(self._clock.moment().at.date())
+        self._copy(shop.store, policy)
+        self._pool = PracticePool(self._store, self._people, policy, identity.shop_name)
         self.mode = f"practice-{secrets.token_hex(8)}"
         self.desk = self._fit_out(shop, identity, practising)
         self.desk.till.start("practice")
@@ -122,19 +129,13 @@ class PracticeWorld:
 
     def show(self, resident: PracticeResident) -> None:
         """See :class:`terminal.domain.practising.PracticeTill`."""
-        self._slots += 1
-        payload = make_slot(
-            self._issuer,
-            self._tag,
-            kid=KID,
-            account=bytes.fromhex(ACCOUNTS[resident]),
-            starts_at=self._clock.moment().at.astimezone(UTC) - timedelta(minutes=1),
-            minutes=CODE_MINUTES,
-            cap=self._cap,
-            batch=0,
-            index=self._slots,
-        )
+        payload = self._card() if resident is PracticeResident.CARD else self._slot(resident)
         self.desk.till.scan(to_digits(payload))
+
+    @property
+    def asks_card_pin(self) -> bool:
+        """See :class:`terminal.domain.practising.PracticeTill`."""
+        return self._policy.limits.card_no_pin_day_points is not None
 
     def points_of(self, resident: PracticeResident) -> int:
         """See :class:`terminal.domain.practising.PracticeTill`."""
@@ -144,6 +145,32 @@ class PracticeWorld:
         """See :class:`terminal.domain.practising.PracticeTill`."""
         with self._settling:
             return tuple(self._papers)
+
+    def _slot(self, resident: PracticeResident) -> bytes:
+        self._slots += 1
+        return make_slot(
+            self._issuer,
+            self._tag,
+            kid=KID,
+            account=bytes.fromhex(ACCOUNTS[resident]),
+            starts_at=self._clock.moment().at.astimezone(UTC) - timedelta(minutes=1),
+            minutes=CODE_MINUTES,
+            cap=Points(self._policy.slot_cap_points),
+            batch=0,
+            index=self._slots,
+        )
+
+    def _card(self) -> bytes:
+        return make_card(
+            self._issuer,
+            self._tag,
+            kid=KID,
+            card_id=CARD_ID,
+            secret=CARD_SECRET,
+            seq=CARD_SEQ,
+            expires_on=self._clock.moment().at.date() + CARD_LIVES,
+            cap=Points(self._policy.card_cap_points),
+        )
 
     def _fit_out(
         self, shop: FromShop, identity: TerminalIdentity, practising: Practising
@@ -184,7 +211,7 @@ class PracticeWorld:
         desk.till.code_taker = take
         return desk
 
-    def _copy(self, shop: Store, policy: Policy, balances: Mapping[str, Balance]) -> None:
+    def _copy(self, shop: Store, policy: Policy) -> None:
         """The shop's rules, goods and prices; none of its people, residents and sales."""
         now = self._clock.moment().at
         issuer = IssuerKey(kid=KID, public_key=public_key_text(self._issuer.public_key()))
@@ -192,19 +219,17 @@ class PracticeWorld:
         catalogue = shop.documents().catalogue
         if catalogue is not None:
             self._keep(catalogue)
-        residents = tuple(
-            DirectoryEntry(
-                account=account, allowance_points=each.points, banned_until=each.banned_until
-            )
-            for account, each in balances.items()
-        )
-        page = whole_directory(residents, version=1, made_at=now, key=self._root, tag=self._tag)
+        pin = ArgonPins().hash(PRACTICE_PIN)
+        awards = shop.documents().awards
+        if awards is not None:
+            self._keep(with_practice_workers(awards, pin))
+        people = residents(self._people, policy)
+        page = whole_directory(people, version=1, made_at=now, key=self._root, tag=self._tag)
         self._store.take_page(page)
         list_no = self._store.begin_list()
         own = iter(shop.own_goods())
         while some := list(islice(own, OWN_ITEMS_A_STEP)):
             self._store.add_to_list(list_no, some)
-        pin = ArgonPins().hash(PRACTICE_PIN)
         with self._store.working() as work:
             work.use_list(list_no)
             work.save_person(Person(OWNER, Role.OWNER, pin))
@@ -228,14 +253,6 @@ class PracticeWorld:
                     self._papers.appendleft(PracticePaper(job.receipt_no, document))
                 spool.move(job.job_no, JobEvent.SEND)
                 spool.move(job.job_no, JobEvent.PRINTED)
-
-
-def _balances(today: date) -> dict[str, Balance]:
-    return {
-        ACCOUNTS[PracticeResident.ENOUGH]: Balance(MANY_POINTS),
-        ACCOUNTS[PracticeResident.FEW]: Balance(FEW_POINTS),
-        ACCOUNTS[PracticeResident.BANNED]: Balance(MANY_POINTS, banned_until=today + BAN),
-    }
 
 
 def _own_identity(shop: TerminalIdentity, root: Ed25519PrivateKey) -> TerminalIdentity:

@@ -37,8 +37,6 @@ MENU: Final = (
     Entry("/more/staff", later("人员"), later("换人收银、店主和收银员的 PIN 码")),
 )
 
-NOT_PRACTISED: Final = frozenset({"/more/awards", "/more/proxies"})
-
 
 class Said(Struct, frozen=True, kw_only=True):
     """What a form is answered; with ``go`` the page moves on and shows it there."""
@@ -52,21 +50,14 @@ class Said(Struct, frozen=True, kw_only=True):
 class MorePages:
     """What all pages behind 更多 need."""
 
-    def __init__(self, page: Page, note: Callable[[], None], *, practice: bool = False) -> None:
+    def __init__(self, page: Page, note: Callable[[], None]) -> None:
         self._page = page
         self._note = note
-        self._practice = practice
 
     def menu(self) -> str:
         unit: dict[str, str | int] = {"unit": self.unit()}
-        entries = [Entry(x.href, say(x.name, unit), say(x.about, unit)) for x in self._menu()]
+        entries = [Entry(x.href, say(x.name, unit), say(x.about, unit)) for x in MENU]
         return self.show("menu", at_menu=True, entries=entries)
-
-    def _menu(self) -> tuple[Entry, ...]:
-        if not self._practice:
-            return MENU
-        # No worker of the pool can sign in there: the pool's office gave them their PINs.
-        return tuple(x for x in MENU if x.href not in NOT_PRACTISED)
 
     def show(self, name: str, **values: object) -> str:
         """A page of this name."""

@@ -1,6 +1,7 @@
 """The page of practice: how to begin; and there, codes to show and the papers that were made.
 
 GET  /more/practice    the page
+GET  /devices          in practice: that the devices are the shop's
 POST /practice/enter   {}            POST /practice/leave  {}
 POST /practice/show    {resident}    a code before the practice till's scanner
 """
@@ -15,6 +16,8 @@ from msgspec.structs import replace
 from drivers.document import Beep, Cut, Drawer, Feed, Line, lay_out
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.practising import (
+    PRACTICE_CARD,
+    PRACTICE_CARD_PIN,
     PRACTICE_PIN,
     PracticePaper,
     PracticeResident,
@@ -28,6 +31,7 @@ from terminal.web.screen import Screen
 
 ENTER: Final = "/practice/enter"
 LEAVE: Final = "/practice/leave"
+DEVICES: Final = "/devices"
 COLUMNS: Final = 32
 PAPERS_SHOWN: Final = 5
 TOLD_ELSEWHERE: Final = frozenset({"shift", "clock"})
@@ -37,6 +41,7 @@ RESIDENTS: Final = {
     PracticeResident.ENOUGH: later("李奶奶（{unit}够用）"),
     PracticeResident.FEW: later("王师傅（{unit}不够）"),
     PracticeResident.BANNED: later("小陈（暂停兑换）"),
+    PracticeResident.CARD: later("赵爷爷（用积分卡）"),
 }
 
 
@@ -50,6 +55,16 @@ class ResidentRow(Struct, frozen=True, kw_only=True):
     key: str
     name: str
     points: int
+
+
+def resident_rows(practice: PracticeTill | None, unit: str) -> list[ResidentRow]:
+    """Whose codes can be shown; nobody's at the shop's till."""
+    if practice is None:
+        return []
+    return [
+        ResidentRow(key=each.value, name=say(text, {"unit": unit}), points=practice.points_of(each))
+        for each, text in RESIDENTS.items()
+    ]
 
 
 def practice_screen(screen: Screen) -> Screen:
@@ -75,27 +90,27 @@ class PracticePage:
         self._pages = pages
 
     def rules(self) -> tuple[dict[str, Callable[[], Answer]], dict[str, Callable[[], Response]]]:
+        looked: dict[str, Callable[[], Answer]] = {"/more/practice": self.practice_page}
+        if self._practice is not None:
+            looked[DEVICES] = self.no_devices
         return (
-            {"/more/practice": self.practice_page},
+            looked,
             {ENTER: self.enter_practice, LEAVE: self.leave_practice, "/practice/show": self.show},
         )
+
+    def no_devices(self) -> Answer:
+        """Printer, drawer and scanner are real: nothing of them is tried out in practice."""
+        return self._pages.show("practice_no_devices")
 
     def practice_page(self) -> Answer:
         practice = self._practice
         if practice is None:
             return self._pages.show("practice_begin")
-        unit = self._pages.unit()
         return self._pages.show(
             "practice",
-            residents=[
-                ResidentRow(
-                    key=each.value,
-                    name=say(text, {"unit": unit}),
-                    points=practice.points_of(each),
-                )
-                for each, text in RESIDENTS.items()
-            ],
             pin=PRACTICE_PIN,
+            card_pin=PRACTICE_CARD_PIN if practice.asks_card_pin else "",
+            card_number=PRACTICE_CARD[-4:].upper(),
             papers=[paper_lines(x) for x in practice.papers()[:PAPERS_SHOWN]],
         )
 

@@ -15,7 +15,7 @@ PRACTICE_NOTICES: Final[dict[NoticeCode, tuple[str, str]]] = {
         later("练习里一刻钟没有人按，已经结束，现在是真的收银。"),
         later("要练习，请再按“更多”里的“练习”。"),
     ),
-    NoticeCode.PRACTICE_SHOWN: (later("练习码已经扫了。"), later("请看收银台。")),
+    NoticeCode.PRACTICE_SHOWN: (later("练习码已经扫了。"), later("请看页面。")),
     NoticeCode.PRACTICE_SALE_FIRST: (
         later("收银台上还有一单，先不能练习。"),
         later("请先把这一单做完，或按“清空”、“挂单”。"),

@@ -76,7 +76,7 @@ from terminal.web.look_up_page import LookUpPage
 from terminal.web.more import MorePages
 from terminal.web.orders_page import OrdersPage
 from terminal.web.parked import ParkedRoutes
-from terminal.web.practice_page import PracticePage, practice_screen
+from terminal.web.practice_page import PracticePage, practice_screen, resident_rows
 from terminal.web.prices_page import PricesPage
 from terminal.web.proxies_page import ProxiesPage
 from terminal.web.qr import qr_svg
@@ -167,7 +167,7 @@ class TillRoutes:
         return make_response(render_template("till.html", language=language_now()))
 
     def health(self) -> Response:
-        view = self._desk.page.view()
+        view, practising = self._desk.page.view(), self._desk.practising
         return json_answer(
             Health(
                 healthy=True,
@@ -176,6 +176,7 @@ class TillRoutes:
                 scanner=view.scanner,
                 untold=view.untold,
                 disk_days=view.disk_days,
+                practising=practising is not None and practising.mode() != SHOP,
             )
         )
 
@@ -321,7 +322,8 @@ class TillRoutes:
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the till can be sold with, and how its surroundings are.
 
-    ``disk_days``: how long the disk will do; None while that is long enough.
+    ``disk_days``: how long the disk will do; None while that is long enough. ``practising``: its
+    pages and its scanner are at the practice till; everything else is told of the shop's.
     """
 
     healthy: bool
@@ -330,6 +332,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     scanner: str
     untold: int
     disk_days: int | None
+    practising: bool = False
 
 
 def create_blueprint(desk: WebDesk) -> Blueprint:
@@ -373,7 +376,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
         "/api/return": returns.look,
         "/api/refund": returns.refund,
     }
-    more = MorePages(desk.page, desk.changes.note, practice=desk.practice is not None)
+    more = MorePages(desk.page, desk.changes.note)
     reading["/more"] = more.menu
     for looked, done in _pages_behind(desk, more, routes):
         reading |= looked
@@ -417,6 +420,7 @@ def _mark_pages(blueprint: Blueprint, desk: WebDesk, more: MorePages) -> None:
             "mode": desk.mode,
             "practising": desk.practice is not None,
             "practice_unit": more.unit,
+            "practice_rows": lambda: resident_rows(desk.practice, more.unit()),
         }
     )
 
