@@ -86,8 +86,8 @@ class RedemptionTerms(Struct, frozen=True):
 class Due(Struct, frozen=True):
     """What a basket costs: fen for goods priced in money, points for goods priced in points.
 
-    ``excluded_fen`` of the money and ``excluded_points`` of the points are for goods that
-    points may not pay.
+    ``excluded_fen`` of the money points may not pay: it is for goods that only money pays, or is
+    due together with points. ``excluded_points`` of the points are for goods that only money pays.
     """
 
     money_fen: Fen
@@ -190,6 +190,8 @@ def due_of(lines: Iterable[PricedLine], limits: Limits = NO_LIMITS) -> Due:
         if is_excluded(line, limits):
             excluded_fen += line.amount_fen
             excluded_points += line.amount_points
+        elif line.amount_points > 0:  # money that is due together with points is due in money
+            excluded_fen += line.amount_fen
     return Due(
         money_fen=Fen(fen),
         goods_points=Points(points),

@@ -9,7 +9,7 @@ from terminal.domain.sale import SaleState
 from terminal.web.language import later, say
 
 _BY_BASKET: Final[dict[LimitKind, str]] = {
-    LimitKind.EXCLUDED: later("其中 {amount} 元的商品不能用{unit}"),
+    LimitKind.EXCLUDED: later("其中 {amount} 元不能用{unit}付"),
     LimitKind.BILL_SHARE: later("{unit}最多付账单的 {percent}%"),
     LimitKind.PER_SALE: later("一单最多用 {points} {unit}"),
     LimitKind.PER_DAY: later("每人每天最多用 {points} {unit}"),

@@ -222,7 +222,9 @@ def _points_text(view: TillView, unit: str) -> str:
     if not view.points_possible:
         return "—"
     text = later("要用 {points}") if view.goods_points else later("最多 {points}")
-    return say(text, {"points": view.points_possible})
+    if 0 < view.goods_points < view.points_possible:
+        text = later("{lowest} 到 {points}")
+    return say(text, {"lowest": view.goods_points, "points": view.points_possible})
 
 
 def _hint_text(view: TillView) -> str:

@@ -57,7 +57,7 @@ def test_the_page_says_which_rule_and_how_many_points(
     shop.till.add_item("fresh", 1300)
     rule = page.locator("#rule")
     expect(rule).to_have_text(
-        "其中 25.00 元的商品不能用积分" if zh else "25.00 yuan of it cannot be paid in points"
+        "其中 25.00 元不能用积分付" if zh else "25.00 yuan of it cannot be paid in points"
     )
     expect(page.locator(".line-price").first).to_contain_text("只收现金" if zh else "money only")
     expect(page.locator("#points")).to_have_text("最多 46" if zh else "up to 46")

@@ -38,7 +38,6 @@ def sell_two(shop: Shop) -> str:
     shop.till.add_item("flask", 2_000)
     shop.pool.approve(40, 100)
     shop.till.scan(slot_text())
-    shop.till.choose_points(40)
     shop.till.complete(shop.till.snapshot()[0].sale_id)
     completed = shop.page.view().completed
     assert completed is not None
@@ -55,6 +54,7 @@ def test_the_receipt_multiplies_and_adds_up_in_both(stocked: Shop) -> None:
     assert any("10.00" in line and "还需付" in line for line in paper)
     asked = stocked.pool.asked[-1]
     assert asked.required_points == 40, "without these points there is no sale"
+    assert asked.optional_points == 0, "and points pay nothing of its money"
     stocked.returns.refund(receipt_no, "坏了", {1: 1_000})
     paper = newest_paper(stocked)
     assert "保温壶 5.00 + 20积分" in paper
@@ -69,7 +69,9 @@ def test_no_till_sells_more_of_it_than_there_is(stocked: Shop) -> None:
 
 def test_an_item_with_either_price_is_sold_for_money(stocked: Shop) -> None:
     stocked.till.add_item("towel")
-    (line,) = stocked.page.view().lines
+    view = stocked.page.view()
+    (line,) = view.lines
+    assert view.points_possible == 30, "and points pay it at the pool's rate"
     assert (line.unit_price_fen, line.unit_price_points) == (300, None)
 
 
