@@ -1,16 +1,22 @@
-"""Vouchers and work orders that residents wait for: the office asks a merchant to do each."""
+"""Vouchers and work orders that residents wait for: the office asks a merchant to do each, or
+cancels what will not be done.
+"""
+
+from datetime import date
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from protocol.money import QUANTITY_ONE_MILLI
 from server.db import reading
 from server.directory.queries import merchants
 from server.facts.refused import Refused
-from server.portal.forms import Mistyped, command_of, typed
+from server.portal.forms import Mistyped, command_of, reason_typed, typed
 from server.portal.frame import page_of, tell_done
 from server.portal.services import PortalServices
 from server.portal.wording import gettext, said
 from server.redemption.order_states import OrderState
+from server.redemption.order_values import CancelOrder, OrderMoved
 from server.redemption.orders import order_of
 from server.settlement.assigning import (
     AssignOrder,
@@ -20,6 +26,7 @@ from server.settlement.assigning import (
 )
 from server.settlement.assigning_tables import SAYS_MAX
 
+UNITS_CHARS = 6
 LISTED_MAX = 1_000
 """Orders on the list; those behind them come up as the oldest are done."""
 
@@ -64,6 +71,27 @@ def add_orders(pages: Blueprint, portal: PortalServices) -> None:
         tell_done(gettext("已派给商户，他登录后看得到。"))
         return redirect(url_for("console.orders"), 303)
 
+    _add_cancelling(pages, portal)
+
+
+def _add_cancelling(pages: Blueprint, portal: PortalServices) -> None:
+    @pages.post("/orders/<order_id>/cancel")
+    def cancel_order(order_id: str) -> ResponseReturnValue:
+        with reading(portal.engine) as tx:
+            found, today = order_of(tx, portal.pool, order_id), portal.today(tx)
+        if found is None:
+            abort(404)
+        command = _cancelling(order_id, today)
+        if isinstance(command, Mistyped):
+            return _page(portal, order_id, not_cancelled=command.says), 400
+        outcome = portal.submit(g.signed_in.user, command)
+        if isinstance(outcome, Refused):
+            return _page(portal, order_id, not_cancelled=said(outcome.says)), 409
+        assert isinstance(outcome, OrderMoved), outcome
+        points = g.wording.points(outcome.points)
+        tell_done(gettext("已取消，退给居民 %(points)s。", points=points))
+        return redirect(url_for("console.order", order_id=order_id), 303)
+
 
 def _typed(order_id: str) -> AssignOrder | Mistyped:
     merchant, says = typed("merchant"), typed("says")
@@ -74,7 +102,25 @@ def _typed(order_id: str) -> AssignOrder | Mistyped:
     return command_of(AssignOrder, order_id=order_id, merchant=merchant, says=says)
 
 
-def _page(portal: PortalServices, order_id: str, *, told: str = "") -> str:
+def _cancelling(order_id: str, today: date) -> CancelOrder | Mistyped:
+    """The form's own number cancels once, however often it is sent."""
+    reason = reason_typed()
+    if isinstance(reason, Mistyped):
+        return reason
+    units = typed("units")
+    if not (units.isascii() and units.isdigit() and len(units) <= UNITS_CHARS and int(units)):
+        return Mistyped(gettext("要取消几份，请写整数，至少 1。"))
+    return command_of(
+        CancelOrder,
+        cancel_id=typed("cancel_id"),
+        order_id=order_id,
+        business_date=today,
+        reason=reason,
+        units_milli=int(units) * QUANTITY_ONE_MILLI,
+    )
+
+
+def _page(portal: PortalServices, order_id: str, *, told: str = "", not_cancelled: str = "") -> str:
     with reading(portal.engine) as tx:
         found = order_of(tx, portal.pool, order_id)
         if found is None:
@@ -89,6 +135,9 @@ def _page(portal: PortalServices, order_id: str, *, told: str = "") -> str:
         merchants=known,
         names={each.merchant: each.name for each in known},
         told=told,
+        not_cancelled=not_cancelled,
+        cancel_id=typed("cancel_id") or portal.new_id(),
+        open_units=found.units.open_milli // QUANTITY_ONE_MILLI,
         typed=request.form,
         says_max=SAYS_MAX,
     )

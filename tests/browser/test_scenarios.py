@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 
@@ -16,10 +17,13 @@ from protocol.money import Points
 from protocol.sales import SaleCaptured
 from server.awards import OpenBalance
 from server.db import create_all, metadata, open_engine
+from server.directory.commands import RegisterSignIn
+from server.directory.values import SignInRole
 from server.redemption.order_states import OrderState
 from server.redemption.stock import stock_units
 from tests.browser.test_cashier import figures, open_till, tap
 from tests.support.pool_till import PoolTill, pass_time, till_of
+from tests.support.serving import listening
 from tests.support.till_web import app_of, served
 from tests.unit.awards.deeds import assert_audit_is_clean, award
 from tests.unit.awards.test_scenarios import MARCH
@@ -28,7 +32,6 @@ from tests.unit.server.world import TODAY, ZHANG, World
 from tests.unit.settlement.orders_world import (
     CENTRE,
     SHOP,
-    cancel,
     left,
     open_street,
     state,
@@ -275,8 +278,32 @@ def confirm_at_the_centre(page: Page, world: World, folder: Path) -> None:
         centre.sync()
 
 
+def cancel_at_the_office(page: Page, world: World, sale: SaleCaptured, artefacts: Path) -> None:
+    """By the console's pages: the cleaner is ill."""
+    hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("p-of-a-test")
+    office = RegisterSignIn(
+        user="office", role=SignInRole.OPERATOR, merchant=None, password_hash=hashed
+    )
+    world.do(office)
+    with listening(world.app) as url:
+        page.goto(f"{url}/console/sign-in")
+        page.fill("#user", "office")
+        page.fill("#password", "p-of-a-test")
+        page.get_by_role("button", name="登录").tap()
+        page.wait_for_url(lambda there: "sign-in" not in there)
+        page.goto(f"{url}/console/orders")
+        page.get_by_role("link", name="家政保洁").tap()
+        page.fill("#reason", "保洁员病了")
+        page.screenshot(path=artefacts / "console-cancel.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+        page.get_by_role("button", name="取消并退积分").tap()
+        expect(page.get_by_text("已取消，退给居民 50")).to_be_visible()
+        expect(page.get_by_text("这张单已经了结")).to_be_visible()
+    assert state(world, sale.sale_id) is OrderState.CANCELLED
+
+
 def test_e2_cancelled_at_the_office_gives_fifty_back_and_no_money(
-    page: Page, books: Engine, tmp_path: Path
+    page: Page, books: Engine, tmp_path: Path, artefacts: Path
 ) -> None:
     world = open_street(books, tmp_path)
     march(world)
@@ -287,7 +314,7 @@ def test_e2_cancelled_at_the_office_gives_fifty_back_and_no_money(
         till.sync()
         cleaning = next(each for each in till.records() if isinstance(each, SaleCaptured))
         assert state(world, cleaning.sale_id) is OrderState.OPEN
-        world.do(cancel(cleaning))
+        cancel_at_the_office(page, world, cleaning, artefacts)
     assert state(world, cleaning.sale_id) is OrderState.CANCELLED
     assert left(world) == 53
     made = statement(world, SHOP)

@@ -1,5 +1,6 @@
 """The office asks a merchant to do an order, on a page; he sees it, and nobody else does."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from server.directory.values import SignInRole
 from server.redemption.orders import order_id_of
 from tests.unit.portal.portal_world import csrf_of, send, sign_in, text_of
 from tests.unit.server.test_catalogue import run
-from tests.unit.server.world import World
+from tests.unit.server.world import ZHANG, World
 from tests.unit.settlement.orders_world import CENTRE, SHOP, give, open_street, sell, visits
 
 PASSWORD = "p-of-a-test"
@@ -100,3 +101,49 @@ def test_a_merchant_gives_nothing_to_anybody(street: World, order_id: str) -> No
     assert mine.post(f"/console/orders/{order_id}", data=form).status_code in {302, 400}
     assert mine.post(f"/portal/orders/{order_id}", data=form).status_code == 404
     assert "现在没有派给您的" in text_of(mine.get("/portal/orders").text)
+
+
+def test_the_office_cancels_some_and_the_same_form_again_cancels_nothing_more(
+    street: World, order_id: str
+) -> None:
+    office = at(street, OFFICE, "console")
+    address = f"/console/orders/{order_id}"
+    before = street.points(f"resident:{ZHANG}")
+    shown = office.get(address).text
+    form = {"cancel_id": field(shown, "cancel_id"), "units": "2", "reason": "居民搬走了"}
+    for status, wrong in (
+        (400, {"reason": ""}),
+        (400, {"units": "0"}),
+        (400, {"units": "1.5"}),
+        (400, {"units": "²"}),
+        (409, {"units": "4"}),
+    ):
+        refused = send(office, f"{address}/cancel", **(form | wrong))
+        assert refused.status_code == status, wrong
+        assert 'role="alert"' in refused.text
+    assert street.points(f"resident:{ZHANG}") == before
+    for _ in range(2):
+        told = text_of(send(office, f"{address}/cancel", **form).text)
+        assert "已取消，退给居民" in told
+    back = street.points(f"resident:{ZHANG}") - before
+    assert back == 2 * 10
+    rest = office.get(address).text
+    assert field(rest, "units") == "1"
+    new = form | {"cancel_id": field(rest, "cancel_id"), "units": "1"}
+    assert "这张单已经了结" in text_of(send(office, f"{address}/cancel", **new).text)
+    assert send(office, f"{address}/cancel", **(new | {"cancel_id": "x-9"})).status_code == 409
+    assert street.points(f"resident:{ZHANG}") == before + 3 * 10
+
+
+def test_a_merchant_cancels_nothing(street: World, order_id: str) -> None:
+    mine = at(street, CENTRE, "portal")
+    form = {"csrf": csrf_of(mine, "portal"), "cancel_id": "x-1", "units": "1", "reason": "不做"}
+    answer = mine.post(f"/console/orders/{order_id}/cancel", data=form)
+    assert answer.status_code in {302, 400}
+    assert street.points(f"resident:{ZHANG}") == 50 - 3 * 10
+
+
+def field(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}"[^>]* value="([^"]*)"', page)
+    assert found is not None, name
+    return found[1]
