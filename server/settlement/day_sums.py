@@ -17,6 +17,7 @@ from server.db.dialect import plan_by_index
 from server.ledger.tables import entry, ledger_head, transfer
 from server.settlement.day_sums_entries import sums_of
 from server.settlement.day_sums_tables import KEY, SUMMED, day_sum, day_sum_head, statement_line
+from server.settlement.tables import settlement_run
 
 ENTRIES_AT_ONCE = 40_000
 """Entries in one transaction of :func:`sum_up`."""
@@ -91,7 +92,8 @@ def _sum(tx: Connection, pool: str, after: int, last: int) -> None:
     within = and_(within, transfer.c.transfer_no >= first_no)
     if last_no is not None:
         within = and_(within, transfer.c.transfer_no < last_no)
-    rows: list[dict[str, Any]] = [dict(row) for row in tx.execute(sums_of(within)).mappings()]
+    summed = sums_of(within, after_fact=_opened_before(tx, pool, after, last))
+    rows: list[dict[str, Any]] = [dict(row) for row in tx.execute(summed).mappings()]
     transfer_nos = {_key(row): row.pop("transfer_nos") for row in rows}
     placed = dialect.insert_or_change(
         tx, day_sum, rows, key=("pool", *KEY), changed=_added, told=("day_sum", *KEY)
@@ -102,6 +104,24 @@ def _sum(tx: Connection, pool: str, after: int, last: int) -> None:
     ]
     insert_each(tx, statement_line, lines, listed="transfer_no")
     tx.execute(day_sum_head.update().where(day_sum_head.c.pool == pool).values(upto_entry=last))
+
+
+def _opened_before(tx: Connection, pool: str, after: int, last: int) -> int | None:
+    """The fact that opened the last run before all of these entries, 0 where there was none;
+    None where one was opened between them.
+    """
+    numbers = select(
+        func.min(entry.c.fact_no).label("first"), func.max(entry.c.fact_no).label("last")
+    )
+    facts = tx.execute(
+        numbers.where(entry.c.pool == pool, entry.c.entry_no > after, entry.c.entry_no <= last)
+    ).one()
+    newest = select(func.max(settlement_run.c.fact_no)).where(settlement_run.c.pool == pool)
+    before, by_the_last = (
+        tx.execute(newest.where(settlement_run.c.fact_no < number)).scalar_one() or 0
+        for number in facts
+    )
+    return before if before == by_the_last else None
 
 
 def _first_transfer(tx: Connection, pool: str, entry_no: int) -> int | None:

@@ -84,6 +84,7 @@ def legs_of(within: ColumnElement[bool]) -> Subquery:
             whose.label("merchant"),
         )
         .where(or_(*(mine.like(f"{each}%") for each in _PREFIXES)))
+        .offset(0)  # worked out once: databases would put each of these into every sum over them
         .subquery("leg")
     )
 
@@ -144,13 +145,18 @@ def with_sources(own: Subquery) -> FromClause:
     )
 
 
-def keys_of(own: Subquery) -> dict[str, ColumnElement[Any]]:
-    """In what rows of ``own`` agree that are summed in one; for :func:`with_sources`."""
+def opened_before(own: Subquery) -> ColumnElement[Any]:
+    """The fact that opened the last run before each row of ``own``; 0 before the first."""
     opened = (
         select(func.max(settlement_run.c.fact_no))
         .where(settlement_run.c.pool == own.c.pool, settlement_run.c.fact_no < own.c.fact_no)
         .scalar_subquery()
     )
+    return func.coalesce(opened, 0)
+
+
+def keys_of(own: Subquery, after_fact: ColumnElement[Any]) -> dict[str, ColumnElement[Any]]:
+    """In what rows of ``own`` agree that are summed in one; for :func:`with_sources`."""
     return {
         "merchant": own.c.merchant,
         "business_date": own.c.business_date,
@@ -161,18 +167,21 @@ def keys_of(own: Subquery) -> dict[str, ColumnElement[Any]]:
             (own.c.kind == DECLARED_KIND, DECLARED_SOURCE),
             else_=func.coalesce(sale.c.amounts_source, ""),
         ),
-        "after_fact": func.coalesce(opened, 0),
+        "after_fact": after_fact,
     }
 
 
-def sums_of(within: ColumnElement[bool]) -> Select[Any]:
+def sums_of(within: ColumnElement[bool], *, after_fact: int | None = None) -> Select[Any]:
     """Entries that agree, added up, under the names of the table of day sums; with the numbers of
-    all their transfers as ``transfer_nos``, between commas.
+    all their transfers as ``transfer_nos``, between commas. ``after_fact``: what opened the last
+    run before each of them, where it is the same for all; otherwise it is looked up for each.
     """
     own = by_entry(legs_of(within))
+    opened = opened_before(own) if after_fact is None else literal(after_fact, BigInteger)
+    keys = keys_of(own, opened)
     keyed = select(
         own.c.pool,
-        *(column.label(name) for name, column in keys_of(own).items()),
+        *(column.label(name) for name, column in keys.items()),
         own.c.first_no,
         own.c.odd_no,
         own.c.transfer_nos,
@@ -181,7 +190,7 @@ def sums_of(within: ColumnElement[bool]) -> Select[Any]:
         *(own.c[name] for name in SUMMED),
     ).select_from(with_sources(own))
     each = keyed.subquery("keyed")
-    agree = [each.c.pool, *(each.c[name] for name in keys_of(own))]
+    agree = [each.c.pool, *(each.c[name] for name in keys)]
     columns = {
         **{column.name: column for column in agree},
         "day_sum": func.min(each.c.first_no),

@@ -169,6 +169,7 @@ guard(
         other="statement",
         columns=("pool", "statement"),
         refused="lacks",
+        shared=True,
     ),
     Lookup(
         "placement",
@@ -177,6 +178,7 @@ guard(
         other="contract",
         columns=("pool", "contract"),
         refused="lacks",
+        shared=True,
     ),
 )
 
@@ -210,6 +212,7 @@ guard(
         other="day_sum",
         columns=("pool", "day_sum"),
         refused="lacks",
+        shared=True,
     ),
 )
 

@@ -7,6 +7,7 @@ A run writes what this answers; a preview shows it. Every rule of money has a fi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import attrgetter
 
 from sqlalchemy import Connection, select
 
@@ -40,6 +41,7 @@ from server.settlement.unplaced import (
 from server.settlement.values import LeftOpen, Totals
 
 _DAY = timedelta(days=1)
+_SUMS_OF = attrgetter(*SUMMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,8 @@ def _refuse_oddities(tx: Connection, pool: str, due: Sequence[Bucket], merchant:
 
 
 def _totals(inside: Sequence[Bucket], charges: Charges) -> Totals:
-    sums = {name: sum(getattr(each, name) for each in inside) for name in SUMMED}
+    columns = zip(*map(_SUMS_OF, inside), strict=True) if inside else ((0,) for _ in SUMMED)
+    sums = dict(zip(SUMMED, map(sum, columns), strict=True))
     sums["share_fen"] += sum(each.share_fen for each in charges.shares)
     sums["minimum_fen"] += sum(each.added_fen for each in charges.minimums)
     sums["rent_fen"] += sum(each.rent_fen for each in charges.rents)

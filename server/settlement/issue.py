@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 
 from sqlalchemy import Connection
 
@@ -22,7 +22,7 @@ from server.settlement.figures import (
     SettlementFault,
 )
 from server.settlement.unplaced import Charged, ChargedOn, Placing, charge_rows, place
-from server.settlement.values import Share
+from server.settlement.values import Share, Totals
 
 
 def issue(tx: Connection, stamp: FactStamp, drafts: Sequence[Draft]) -> tuple[str, ...]:
@@ -66,7 +66,12 @@ def _statement_row(stamp: FactStamp, draft: Draft) -> Row:
         "closing_fen": draft.closing_fen,
         "net_fen": totals.net_fen,
     }
-    return {**own, **asdict(totals)}
+    return {**own, **_flat(totals)}
+
+
+def _flat(value: Totals | Share | Minimum | Rent) -> Row:
+    """Fields by their names; none of them holds others, so that nothing need be copied."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def _rows(
@@ -76,7 +81,7 @@ def _rows(
 ) -> list[Row]:
     """One part of what statements charge, as rows of its table."""
     return [
-        {"pool": stamp.pool, "statement": draft.statement, **asdict(each)}
+        {"pool": stamp.pool, "statement": draft.statement, **_flat(each)}
         for draft in drafts
         for each in part(draft.charges)
     ]

@@ -8,6 +8,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class MonthDays:
         return (self.last - self.first).days + 1
 
 
+@lru_cache(maxsize=1024)
 def month_of(day: date) -> str:
     """`2026-03`."""
     return f"{day:%Y-%m}"

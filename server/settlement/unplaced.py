@@ -140,7 +140,7 @@ def buckets(tx: Connection, which: Unplaced, through: date) -> dict[str, list[Bu
         alike[which.since.get(merchant)].append(merchant)
     asked = {"pool": which.pool, "opened": which.run_fact_no, "through": through}
     for since, merchants in alike.items():
-        rows = tx.execute(_WAITING, {**asked, "merchants": merchants, **_after(since)})
+        rows = tx.execute(_WAITING, {**asked, "merchants": merchants, **_after(since)}).all()
         for merchant, terms_day, shop, kind, *row in rows:
             contract = ranked[merchant].on(terms_day, shop) if kind in TRADE else None
             found[merchant].append(Bucket(contract, *row))

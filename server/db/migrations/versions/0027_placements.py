@@ -34,8 +34,8 @@ OF_PLACEMENTS = (
     Guard(table='placement', name='placement_is_never_updated', on='UPDATE', says=STAYS, when=None),
     Guard(table='placement', name='placement_is_never_deleted', on='DELETE', says=STAYS, when=None),
     Lookup(table='placement', name='a_day_sum_is_placed', says='only a day sum has a place on a statement', other='day_sum', columns=('pool', 'day_sum'), refused='lacks'),
-    Lookup(table='placement', name='a_place_is_on_a_statement', says='a day sum is placed on a statement that is there', other='statement', columns=('pool', 'statement'), refused='lacks'),
-    Lookup(table='placement', name='a_place_counts_under_a_contract', says='a day sum counts under a contract that is there', other='contract', columns=('pool', 'contract'), refused='lacks'),
+    Lookup(table='placement', name='a_place_is_on_a_statement', says='a day sum is placed on a statement that is there', other='statement', columns=('pool', 'statement'), refused='lacks', shared=True),
+    Lookup(table='placement', name='a_place_counts_under_a_contract', says='a day sum counts under a contract that is there', other='contract', columns=('pool', 'contract'), refused='lacks', shared=True),
 )
 LINE_STAYS = "a statement's line is never changed"
 LINES_STAY = (
@@ -44,7 +44,7 @@ LINES_STAY = (
 )
 OF_LINES = (
     Lookup(table='statement_line', name='a_statement_line_is_a_transfer', says="only a transfer is a statement's line", other='transfer', columns=('pool', 'transfer_no'), refused='lacks'),
-    Lookup(table='statement_line', name='a_line_is_in_a_day_sum', says="a statement's line is in a day sum that is there", other='day_sum', columns=('pool', 'day_sum'), refused='lacks'),
+    Lookup(table='statement_line', name='a_line_is_in_a_day_sum', says="a statement's line is in a day sum that is there", other='day_sum', columns=('pool', 'day_sum'), refused='lacks', shared=True),
 )
 TRANSFER_KEY = (['pool', 'transfer_no'], ['transfer.pool', 'transfer.transfer_no'], 'a_statement_line_is_a_transfer')
 DAY_SUM_KEY = (['pool', 'day_sum'], ['day_sum.pool', 'day_sum.day_sum'], 'a_line_is_in_a_day_sum')
