@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Select, and_, bindparam, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, union_all
 
 from server.db.bulk import Row, among, insert_each
 from server.directory.values import Contract
@@ -127,8 +127,8 @@ class Unplaced:
 
 def buckets(tx: Connection, which: Unplaced, through: date) -> dict[str, list[Bucket]]:
     """By merchant, everything that the run takes and that belongs to a day up to this one, in a
-    stable order; by one question for all whose statements leave off at the same place, and
-    however many statements there are.
+    stable order; on PostgreSQL by one question for all whose statements leave off at the same
+    place, and however many statements there are.
     """
     ranked = {
         merchant: _Ranked(sorted(contracts, key=lambda each: each.shop is None))
@@ -140,7 +140,7 @@ def buckets(tx: Connection, which: Unplaced, through: date) -> dict[str, list[Bu
         alike[which.since.get(merchant)].append(merchant)
     asked = {"pool": which.pool, "opened": which.run_fact_no, "through": through}
     for since, merchants in alike.items():
-        rows = tx.execute(_WAITING, {**asked, "merchants": merchants, **_after(since)}).all()
+        rows = _waiting(tx, merchants, {**asked, **_after(since)})
         for merchant, terms_day, shop, kind, *row in rows:
             contract = ranked[merchant].on(terms_day, shop) if kind in TRADE else None
             found[merchant].append(Bucket(contract, *row))
@@ -326,19 +326,45 @@ _TAKEN = select(
     *(day_sum.c[name] for name in ("merchant", "terms_day", "shop", "kind", *_READ))
 ).where(
     day_sum.c.pool == bindparam("pool"),
-    among(day_sum.c.merchant, "merchants"),
-    day_sum.c.after_fact < bindparam("opened"),
     day_sum.c.kind != SHARE_CODE,  # has its place when it is booked
 )
-# Two looks, one by days and one by runs: an "or" of both would read a merchant's whole history.
-_WAITING = union_all(
-    _TAKEN.where(day_sum.c.business_date.between(bindparam("first"), bindparam("through"))),
-    _TAKEN.where(
-        day_sum.c.after_fact >= bindparam("seen"),
-        day_sum.c.business_date < bindparam("first"),
-        day_sum.c.business_date <= bindparam("through"),
-    ),
+
+
+def _unsought(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same value, by which no index is looked through: the other one of these two conditions
+    finds a few rows, this one nearly all of a merchant's past.
+    """
+    return func.coalesce(column, column)
+
+
+# Two looks, one by days and one by runs: an "or" of both would read a merchant's whole past.
+_BY_DAYS = (
+    day_sum.c.business_date.between(bindparam("first"), bindparam("through")),
+    _unsought(day_sum.c.after_fact) < bindparam("opened"),
 )
+_BY_RUNS = (
+    day_sum.c.after_fact >= bindparam("seen"),
+    day_sum.c.after_fact < bindparam("opened"),
+    _unsought(day_sum.c.business_date) < bindparam("first"),
+    _unsought(day_sum.c.business_date) <= bindparam("through"),
+)
+_OF_ONE = day_sum.c.merchant == bindparam("merchant")
+_OF_SOME = among(day_sum.c.merchant, "merchants")
+_WAITING_OF_ONE, _WAITING_OF_SOME = (
+    union_all(_TAKEN.where(whose, *_BY_DAYS), _TAKEN.where(whose, *_BY_RUNS))
+    for whose in (_OF_ONE, _OF_SOME)
+)
+
+
+def _waiting(
+    tx: Connection, merchants: Sequence[str], asked: Mapping[str, Any]
+) -> Iterator[Sequence[Any]]:
+    # SQLite takes a pool for ten rows, and would rather read it whole than look a list up in it.
+    if tx.dialect.name == "sqlite":
+        for merchant in merchants:
+            yield from tx.execute(_WAITING_OF_ONE, {**asked, "merchant": merchant}).all()
+    else:
+        yield from tx.execute(_WAITING_OF_SOME, {**asked, "merchants": merchants}).all()
 
 
 def _after(since: LeavesOff | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from sqlalchemy.pool import StaticPool
 from protocol.business_day import closes_at
 from server.commands.audit_day_sums import check_day_sums, check_summed
 from server.db import create_all, dialect, metadata, open_engine, reading, writing
+from server.ledger.tables import entry
 from server.settlement import day_sums
 from server.settlement.day_sums import sum_some, sum_up, summed_upto
 from server.settlement.day_sums_tables import (
@@ -35,6 +36,7 @@ from server.settlement.day_sums_tables import (
     placement,
     statement_line,
 )
+from server.settlement.tables import settlement_run
 from server.settlement.values import OpenRun, RunOpened
 from tests.unit.settlement.run_reading import POOL, D, count, made
 from tests.unit.settlement.world import BookSale, World
@@ -106,6 +108,25 @@ def test_what_comes_after_a_run_is_in_a_sum_of_its_own_whoever_sums_between(worl
         late = tx.execute(select(placed_line).where(placed_line.c.late)).all()
     assert [each.statement for each in late] == [second.statement]
     require_whole(world, "m", "n")
+
+
+def test_which_run_was_opened_last_is_asked_once_for_a_portion(world: World) -> None:
+    world.open("m")
+    world.sell("m", "s", D[0], cash_fen=100)
+    open_run(world, D[0])
+    world.sell("m", "t", D[1], cash_fen=20)
+    with reading(world.engine) as tx:
+        (opened,) = tx.execute(select(settlement_run.c.fact_no)).scalars()
+        first, last = tx.execute(
+            select(func.min(entry.c.entry_no), func.max(entry.c.entry_no))
+        ).one()
+        asked = [
+            day_sums._opened_before(tx, POOL, after, upto)
+            for after, upto in ((first - 1, first), (last - 1, last), (first - 1, last))
+        ]
+    assert asked == [0, opened, None]
+    sum_up(world.engine, POOL)
+    require_whole(world, "m")
 
 
 def test_a_transfer_is_in_one_sum_and_a_sum_on_one_statement(world: World) -> None:

@@ -1,7 +1,7 @@
 """What a run asks of statements is looked up by indexes, however many statements gather."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -11,9 +11,12 @@ from sqlalchemy import Connection, Engine, event, insert, text
 
 from server.db import reading, writing
 from server.db.dialect import plan_by_index
+from server.directory.values import Contract
 from server.settlement import tables as t
+from server.settlement.day_sums_tables import SUMMED, day_sum
 from server.settlement.months import months_so_far
 from server.settlement.statements import newest_of
+from server.settlement.unplaced import LeavesOff, Unplaced, buckets
 from tests.unit.settlement.world import FIRST_DAY, OPENED_AT, POOL, World
 
 MERCHANTS = [f"m{number:03}" for number in range(200)]
@@ -107,6 +110,7 @@ def test_where_merchants_leave_off_is_one_look_up_each(grown: Engine) -> None:
             assert set(found) == set(MERCHANTS if whose is None else whose)
             assert {row.period_through for row in found.values()} == {date(2026, 3, RUNS)}
             assert {row.closing_fen for row in found.values()} == {RUNS}
+            assert {row.fact_no for row in found.values()} == {1}
             (plan,) = plans
             assert_looked_up(plan, "statement")
 
@@ -125,3 +129,44 @@ def test_what_a_month_came_to_is_looked_up_by_its_contract(grown: Engine) -> Non
         assert "minimums_by_month" in added, added
         for plan in plans:
             assert_looked_up(plan, "statement", "statement_share", "statement_minimum")
+
+
+PAST_DAYS = 400
+
+
+def test_what_waits_is_found_by_its_day_or_by_its_run_and_not_in_all_of_the_past(
+    world: World,
+) -> None:
+    whose = MERCHANTS[:20]
+    world.open(*whose)
+    made = [_day_sum(day, merchant) for day in range(PAST_DAYS) for merchant in whose]
+    for number, each in enumerate(made):
+        each["day_sum"] = -1 - number
+    with writing(world.engine) as tx:
+        tx.execute(insert(day_sum), made)
+    if world.engine.dialect.name == "postgresql":  # does so by itself; SQLite never
+        with world.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))
+    contracts: dict[str, Sequence[Contract]] = {merchant: [] for merchant in whose}
+    last = FIRST_DAY + timedelta(days=PAST_DAYS - 1)
+    since = dict.fromkeys(whose, LeavesOff(last - timedelta(days=1), PAST_DAYS - 1))
+    with reading(world.engine) as tx:
+        plan_by_index(tx)  # as a run does
+        with explained(tx) as plans:
+            found = buckets(tx, Unplaced(POOL, PAST_DAYS, contracts, since), last)
+    assert [len(each) for each in found.values()] == [1] * len(whose)
+    assert plans
+    for plan in plans:
+        assert_looked_up(plan, "day_sum")
+        for column in ("business_date", "after_fact"):
+            sought = rf"Cond: .*merchant.*{column}|pool=\? AND merchant=\? AND {column}"
+            assert re.search(sought, plan), plan
+
+
+def _day_sum(number: int, merchant: str) -> dict[str, object]:
+    """Each merchant has one of each day, booked after the day's run."""
+    day = FIRST_DAY + timedelta(days=number)
+    own = {"pool": POOL, "merchant": merchant, "business_date": day, "after_fact": number}
+    zero = dict.fromkeys((*SUMMED, "money_points_fen", "lost"), 0)
+    agree = {"terms_day": day, "shop": "", "kind": "paid", "source": ""}
+    return zero | own | agree | {"entries": 1, "odd_no": None}
