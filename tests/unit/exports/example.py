@@ -1,7 +1,10 @@
 """Statements made by hand for the exports: every field is filled and no two figures are alike."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+
+import msgspec
 
 from server.settlement.document import (
     AdjustmentRow,
@@ -16,6 +19,7 @@ from server.settlement.document import (
     StatementLine,
     TakingsRow,
 )
+from tests.support.golden import kept_text
 
 DAY = date(2026, 3, 1)
 AT = datetime(2026, 3, 1, 1, 31, 5, tzinfo=UTC)
@@ -79,6 +83,15 @@ def example() -> StatementDocument:
             CoverageRow("t-0002", "shop-a", 2, 1, 8_151, (), 0),
         ),
         lines=_lines(),
+    )
+
+
+def with_everything() -> StatementDocument:
+    """The golden statement, which a run made of real records: contract change, tiers, a late fact,
+    a part refund, vouchers, an adjustment, and a merchant who pays.
+    """
+    return msgspec.convert(
+        json.loads(kept_text("statement_with_everything.json")), StatementDocument
     )
 
 

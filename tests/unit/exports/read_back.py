@@ -41,13 +41,14 @@ WORDS: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("payments", "direction"): {"pay": "付给商户", "receive": "商户付来"},
     ("payments", "state"): {"paid": "已付", "bounced": "退回"},
     ("lines", "source"): {"basket": "终端购物清单", "declared": "Z 报表申报"},
-    ("lines", "proof"): {"": "", "C": "C 卡和密码"},
+    ("lines", "proof"): {"": "", "B": "B 手机出示", "C": "C 卡和密码"},
     ("lines", "kind"): {
         "sale": "销售",
         "refund": "退货",
         "declared": "申报",
         "adjustment": "调整",
         "fee": "服务费",
+        "fulfilment": "券和服务兑现",
     },
 }
 
@@ -107,12 +108,14 @@ def expected_summary(d: StatementDocument) -> dict[str, Decimal | int]:
         "closing": d.closing_fen,
         "takings": d.takings_fen,
     }
-    return {name: Decimal(amount) / 100 for name, amount in fen.items()} | {
+    free_count = sum(each.kind == "sale" and not each.entry_no for each in d.lines)
+    counts = {
         "redeemed_points": d.redeemed_points,
         "returned_points": d.returned_points,
         "sales_count": d.sales_count,
         "refunds_count": d.refunds_count,
-    }
+    } | ({"free_count": free_count} if free_count else {})
+    return {name: Decimal(amount) / 100 for name, amount in fen.items()} | counts
 
 
 def expected_head(d: StatementDocument) -> dict[str, str]:
@@ -124,7 +127,7 @@ def expected_head(d: StatementDocument) -> dict[str, str]:
         "merchant_name": d.merchant_name,
         "period_from": str(d.period_from),
         "period_through": str(d.period_through),
-        "cycle": {"month": "每月"}[d.cycle],
+        "cycle": {"month": "每月", "run": "按结算"}[d.cycle],
         "issued_at": f"{d.issued_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",
         "unit_name": d.unit_name,
     }

@@ -19,7 +19,7 @@ from server.exports.tables import printable, shown_ranges
 from server.exports.xlsx import embedded_payload
 from server.settlement.document import StatementDocument
 from tests.unit.exports.conftest import ROOT_KEY, exported
-from tests.unit.exports.example import empty, example, long, negative
+from tests.unit.exports.example import empty, example, long, negative, with_everything
 from tests.unit.exports.read_back import (
     TABLES,
     Value,
@@ -39,7 +39,9 @@ PAPER_ORDER = {
 }
 
 every_document = pytest.mark.parametrize(
-    "document", [example(), negative(), long(120)], ids=["example", "negative", "long"]
+    "document",
+    [example(), negative(), long(120), with_everything()],
+    ids=["example", "negative", "long", "everything"],
 )
 
 
@@ -137,7 +139,9 @@ def pdf_rows(document: StatementDocument) -> Iterator[str]:
     for name in ("redeemed_points", "returned_points"):
         yield f"{summary[name]:,}；"
     yield f"{summary['sales_count']:,}笔"
-    yield f"{summary['refunds_count']:,}笔。"
+    yield f"{summary['refunds_count']:,}笔"
+    if free := summary.get("free_count"):
+        yield f"另有不动积分和钱的销售{free:,}笔。"
     for table in TABLES[:-1]:
         for expected in expected_rows(document, table):
             order = PAPER_ORDER.get(table, tuple(expected))
@@ -168,7 +172,8 @@ def pdf_lines(document: StatementDocument) -> Iterator[str]:
                 of_sale += f"（终端{line.of_terminal}）"
             place = f"终端{line.terminal}流水{line.epoch}-{line.seq}"
             yield f"小票{line.receipt_no}{of_sale}{proof}{place}"
-        yield f"凭证{line.entry_no}"
+        if line.entry_no:
+            yield f"凭证{line.entry_no}"
     sums = [sum(Decimal(str(row[key])) for row in rows) for key in kept]
     figures = "".join(
         f"{total:,}" if key == "points" else f"{total:,.2f}"

@@ -3,8 +3,10 @@ again as if nothing had been.
 """
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from sqlalchemy import Engine, event
 
 from protocol.business_day import closes_at
 from server.db import open_engine
+from server.directory.contract_terms import ContractTerms, ShareRule
 from server.settlement.values import OpenRun, SettleMerchants
+from tests.unit.settlement.memory_world import fresh_world
+from tests.unit.settlement.run_reading import FIVE, D, statement_rows
 from tests.unit.settlement.states_world import (
     DAY_1,
     DAY_2,
@@ -26,8 +31,9 @@ from tests.unit.settlement.states_world import (
     propose,
     record,
 )
+from tests.unit.settlement.world import World
 
-MOST_WRITES = 60
+MOST_WRITES = 90
 """Far more than any of these commands makes."""
 ENDED, KILLED = 0, -signal.SIGKILL
 
@@ -40,7 +46,7 @@ def world(engine: Engine) -> Peopled:
     return peopled
 
 
-def in_a_process(world: Peopled, before_write: int, work: Callable[[Peopled], object]) -> int:
+def in_a_process(world: World, before_write: int, work: Callable[[Peopled], object]) -> int:
     """Exit status of a process that does this and is killed before its nth write (from 1)."""
     url = world.engine.url.render_as_string(hide_password=False)
     child = os.fork()
@@ -131,3 +137,40 @@ def test_a_run_of_some_merchants_killed_anywhere_makes_each_statement_once(world
     # Entries, statements with what they charge, places, the commit at least.
     assert killed_everywhere(world, settle, books) >= 4
     assert books() == (10_000 - 500, -700, 10_000 - 500 - 700)
+
+
+def traded_for_a_month(books: Path) -> None:
+    """One with tiers, a minimum and rent, and one under another contract, who traded till the 20th."""
+    engine = open_engine(f"sqlite:///{books}")
+    world = World(engine)
+    world.open("m", "n", contracts=False)
+    tiers = (ShareRule(tiers=((0, 300), (4_000, 500))),)
+    terms = ContractTerms(share=tiers, share_min_fen=900, rent_fen=3_100)
+    world.contract("m", "c-m", terms, D[0], D[14])
+    world.contract("m", "c-m2", FIVE, D[15])
+    world.contract("n", "c-n", FIVE, D[0])
+    for number in range(0, 20, 4):
+        world.sell("m", f"m-{number}", D[number], cash_fen=1_777, points=9, reimbursement_fen=90)
+        world.sell("n", f"n-{number}", D[number], cash_fen=1_001)
+    engine.dispose()
+
+
+def test_a_whole_run_killed_at_any_write_and_begun_again_makes_the_very_same_rows(
+    empty_books: Path, tmp_path: Path
+) -> None:
+    books = Path(shutil.copy(empty_books, tmp_path / "traded.db"))
+    traded_for_a_month(books)
+    with fresh_world(books) as whole:
+        whole.run(D[30])
+        wanted = statement_rows(whole.engine)
+    assert [len(wanted[name]) for name in ("statement", "statement_rent")] == [2, 1]
+    for number in range(1, MOST_WRITES):
+        with fresh_world(books) as world:
+            status = in_a_process(world, number, lambda mine: mine.run(D[30]))
+            if status == KILLED:
+                world.run(D[30])
+            assert statement_rows(world.engine) == wanted, f"killed before write {number}"
+        if status == ENDED:
+            break
+    # Opened, summed, both settled, closed, and each with its commit.
+    assert number > 15

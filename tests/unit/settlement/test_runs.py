@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, Table, select
+from sqlalchemy import select
 
 from server.db import create_all, metadata, open_engine, reading
 from server.directory.contract_terms import ContractTerms, Cycle, ShareRule
@@ -33,7 +33,16 @@ from server.settlement.values import (
     SettleRefused,
     Totals,
 )
-from tests.unit.settlement.run_reading import FIVE, POOL, D, count, made, owed_fen
+from tests.unit.settlement.run_reading import (
+    FIVE,
+    POOL,
+    D,
+    count,
+    made,
+    owed_fen,
+    rows_of,
+    statement_rows,
+)
 from tests.unit.settlement.world import World, make_desk
 
 ROOT = Path(__file__).parents[3]
@@ -226,15 +235,6 @@ def test_a_run_killed_in_the_middle_goes_on_where_it_stopped(world: World) -> No
     assert [owed_fen(world, merchant) for merchant in merchants] == [-100] * 4
 
 
-def statement_rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that a run made, but for the numbers of the facts in which it did."""
-    tables = (t.statement, t.statement_share, t.statement_minimum, t.statement_rent)
-    found = {each.name: rows_of(engine, each) for each in (*tables, statement_line, placement)}
-    at = [column.name for column in day_sum.columns].index("after_fact")
-    found["day_sum"] = [(*row[:at], *row[at + 1 :]) for row in rows_of(engine, day_sum)]
-    return found
-
-
 def test_some_at_once_make_the_very_rows_that_each_alone_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,11 +328,6 @@ def test_a_preview_says_what_the_run_then_makes_and_writes_nothing(world: World)
         (50, 1_000),
         (100, 1_000),
     ]
-
-
-def rows_of(engine: Engine, table: Table) -> list[tuple[object, ...]]:
-    with reading(engine) as tx:
-        return [tuple(row) for row in tx.execute(select(table).order_by(*table.primary_key))]
 
 
 def test_a_replay_makes_the_same_runs_and_statements(world: World, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, Table, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from server.db import create_all, metadata, open_engine, reading, writing
@@ -24,6 +24,7 @@ from server.settlement.statements import (
 )
 from server.settlement.tables import settlement_run, statement, statement_share
 from server.settlement.values import Settled, SettleProblem, SettleRefused, Statement, Totals
+from tests.unit.settlement.run_reading import rows_of
 from tests.unit.settlement.world import World, make_desk
 
 POOL = "guanghui"
@@ -416,8 +417,3 @@ def test_a_replay_makes_the_same_statements(world: World, tmp_path: Path) -> Non
     for table in (settlement_run, statement, statement_share, statement_line, day_sum):
         assert rows_of(target, table) == rows_of(world.engine, table) != []
     target.dispose()
-
-
-def rows_of(engine: Engine, table: Table) -> list[tuple[object, ...]]:
-    with reading(engine) as tx:
-        return [tuple(row) for row in tx.execute(select(table).order_by(*table.primary_key))]

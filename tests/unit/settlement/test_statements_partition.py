@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from server.commands.audit_clearing import check_clearing
@@ -128,13 +128,10 @@ class Model:
             day += DAY
 
     def a_day(self, away: int) -> date:
-        """A day of the month, so many days from the first open one; below 0 is a late fact. A
-        closed day without a contract has had no business.
+        """A day of the month, so many days from the first open one; below 0 is a late fact, of a
+        day that may have had no contract.
         """
-        day = min(max(self.open_from + away * DAY, FIRST), LAST)
-        while day < self.open_from and day not in self.in_force:
-            day += DAY
-        return day
+        return min(max(self.open_from + away * DAY, FIRST), LAST)
 
     def book(self, key: str, day: date, terms_day: date, cash_fen: int, points: int) -> None:
         self.facts[key] = Fact(day, terms_day, cash_fen, points, len(self.made))
@@ -218,7 +215,9 @@ class Model:
         self.made = now
 
     def end(self) -> None:
-        """Days on which business was done without a contract are given one; then all is settled."""
+        """Days on which business was done without a contract are given one, also days that are
+        settled; then all is settled.
+        """
         for day in sorted({fact.terms_day for fact in self.facts.values()} - {*self.in_force}):
             self.agree(day, day, ((0, 400),), Cycle.RUN)
         self.run(LAST)
@@ -294,6 +293,18 @@ def check_shares(model: Model) -> None:
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(steps, tiers, cycles)
+# Settled through days without a contract, of one of which a sale is told late.
+@example(
+    history=[
+        ("interrupt", 1, 3, ((0, 700), (1, 1), (5_000, 0)), Cycle.RUN),
+        ("settle", 9),
+        ("sell", -6, 3_000, 20),
+        ("settle", 3),
+        ("sell", 0, 500, 0),
+    ],
+    first=((0, 500), (3_000, 825)),
+    cycle=Cycle.RUN,
+)
 def test_every_fact_stands_on_one_statement_whatever_happens(
     empty_books: Path, history: list[tuple[object, ...]], first: Tiers, cycle: Cycle
 ) -> None:
