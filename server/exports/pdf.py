@@ -161,7 +161,7 @@ def _summary(paper: Paper, document: StatementDocument) -> None:
             rows.append(PaperRow((str(name), _figure(Kind.YUAN, fen)), total=strong))
     paper.ruled_table((PaperColumn("项目"), PaperColumn("金额（元）", right=True)), rows)
     paper.ln(2)
-    paper.paragraph("；".join(counted) + "。")
+    paper.paragraph("；　".join(counted) + "。")  # rows end at wide blanks
 
 
 def _has_money(table: Table) -> bool:

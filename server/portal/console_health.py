@@ -11,7 +11,7 @@ from server.portal.forms import Mistyped, day_typed
 from server.portal.services import PortalServices
 from server.portal.wording import gettext
 from server.reports.health import pool_health
-from server.reports.health_picture import CHINESE, ENGLISH, loop_picture
+from server.reports.health_picture import CHINESE, ENGLISH, loop_picture, tall_picture
 
 
 def add_health(pages: Blueprint, portal: PortalServices) -> None:
@@ -24,14 +24,13 @@ def add_health(pages: Blueprint, portal: PortalServices) -> None:
             until = today - timedelta(days=1)
             first, last, told = _asked(date(until.year, 1, 1), until)
             found = pool_health(tx, portal.pool, first, last)
-        english = g.language == "en"
-        picture = loop_picture(
-            found, ENGLISH if english else CHINESE, unit_name=g.wording.unit_name
-        )
+        words = ENGLISH if g.language == "en" else CHINESE
+        unit = g.wording.unit_name
+        both = [draw(found, words, unit_name=unit) for draw in (loop_picture, tall_picture)]
         page = render_template(
             "console/health.html",
             health=found,
-            picture=Markup(picture),  # noqa: S704 - its texts are escaped where it is drawn
+            picture=Markup("".join(both)),  # noqa: S704 - texts are escaped where they are drawn
             told=told,
         )
         return page, 400 if told else 200

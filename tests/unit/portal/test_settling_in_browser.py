@@ -99,7 +99,9 @@ def test_from_a_disputed_line_to_a_recorded_payment(
     merchant.go(f"/portal/statements/{NEXT}", "paid")
     expect(merchant.page.get_by_text("已结清").first).to_be_visible()
     operator.go("/console/health?first=2026-03-01&last=2026-03-31", "health")
-    expect(operator.page.locator(".loop svg")).to_be_visible()
+    shown, hidden = (".tall", ".wide") if size is PHONE else (".wide", ".tall")
+    expect(operator.page.locator(f".loop {shown}")).to_be_visible()
+    expect(operator.page.locator(f".loop {hidden}")).not_to_be_visible()
 
 
 def _dispute_a_line(merchant: Walker) -> None:

@@ -42,7 +42,10 @@ def _line_keys(portal: PortalWorld, merchant: str) -> list[str]:
         .distinct()
     )
     with reading(portal.pool.engine) as tx:
-        return sorted(tx.execute(rows).scalars())
+        booked = set(tx.execute(rows).scalars())
+        # What moved nothing is a line as well, in no entry.
+        sold = select(sale.c.sale_id).where(sale.c.merchant == merchant, sale.c.seq.is_not(None))
+        return sorted(booked | {f"sale:{each}" for each in tx.execute(sold).scalars()})
 
 
 IDS: dict[str, Callable[[PortalWorld, str], list[str]]] = {

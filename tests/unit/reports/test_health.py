@@ -21,7 +21,7 @@ from server.directory import commands as c
 from server.directory.accounts import POOL_FUND
 from server.ledger import Asset, balances
 from server.reports.health import pool_health
-from server.reports.health_picture import ENGLISH, loop_picture
+from server.reports.health_picture import ENGLISH, loop_picture, tall_picture
 from server.reports.health_values import NO_FLOW, Concern, Flow, Health
 from server.settlement.fund_values import ReceiveGift, RegisterSponsor
 from server.settlement.values import Settle
@@ -214,4 +214,17 @@ def test_a_period_that_ends_before_it_begins_is_refused(
 
 def test_a_name_cannot_break_the_picture(traded: World) -> None:
     named = replace(health(traded), pool_name='惠<积>&"分')
-    assert '惠<积>&"分' in "".join(ET.fromstring(loop_picture(named, ENGLISH)).itertext())
+    for draw in (loop_picture, tall_picture):
+        assert '惠<积>&"分' in "".join(ET.fromstring(draw(named, ENGLISH)).itertext())
+
+
+def test_the_phones_picture_says_what_the_other_one_does(traded: World) -> None:
+    found = health(traded)
+    wide, tall = (
+        sorted(
+            each for each in ET.fromstring(draw(found)).itertext() if found.pool_name not in each
+        )
+        for draw in (loop_picture, tall_picture)
+    )
+    assert [each for each in tall if each != f"{YEAR[0]} – {YEAR[1]}"] == wide
+    assert len(wide) >= 15
