@@ -24,6 +24,9 @@ from tests.support.shop import ITEMS, NOON, TERMINAL_KEY, Shop, directory, polic
 LAST_OPERATION = 12
 """No step of a sale writes or syncs more often than this."""
 
+MOST_OPERATIONS = 100
+"""Writes and syncs of one step together."""
+
 FAULTS = {NoticeCode.STORE_FAULT.value, NoticeCode.STORE_UNSURE.value}
 
 
@@ -132,6 +135,36 @@ def test_after_a_fault_and_a_power_cut_the_page_says_what_became_of_the_sale(
             shown = on_disk.page.view().notice
             assert shown is not None
             assert shown.figures == {"receipt_no": on_disk.receipts()[0]}
+
+
+@pytest.mark.parametrize("how", list(Ends))
+def test_a_crash_at_every_single_write_and_sync_leaves_one_end_that_the_page_tells(
+    on_disk: ShopOnDisk, how: Ends
+) -> None:
+    lost = kept = 0
+    for operation in range(1, MOST_OPERATIONS):
+        sold = len(on_disk.receipts())
+        assert on_disk.approved() is None
+        on_disk.disk.end_at(how, operation)
+        try:
+            shown = on_disk.press()
+        except StoreFaultError:  # the page itself could not be made any more
+            shown = None
+        ended = on_disk.disk.is_off()
+        on_disk.cut(how)
+        counts = len(on_disk.receipts()) == sold + 1
+        assert counts or shown is None, "what was shown is there"
+        assert on_disk.notice() == (NoticeCode.LAST_COMPLETED if counts else NoticeCode.INTERRUPTED)
+        assert on_disk.store.unfinished() == []
+        if not ended:
+            assert shown is not None
+            break
+        lost, kept = lost + (not counts), kept + counts
+    else:
+        pytest.fail("a sale writes more often than that")
+    assert lost > 0, "a crash before the sync is a sale that never was"
+    numbers = sorted(filter(None, on_disk.receipts()))
+    assert numbers == [f"T0001-{n:06d}" for n in range(1, len(numbers) + 1)], "no number is lost"
 
 
 class TornOffPrinter(PaperRoll):
