@@ -30,6 +30,10 @@ DEEDS = 40
 SERVER_EVERY = 12
 """Every so many cuts the server is killed as well."""
 
+MOST_ANSWERS = 24
+"""Two sales at each till, about."""
+
+ANSWERS_WITHIN_S = 60.0
 TOLD_WITHIN_S = 120.0
 HEADERS = {"Content-Type": "application/json", "X-Huidian": "1"}
 RESIDENTS = tuple(
@@ -62,6 +66,7 @@ class Till:
     def __init__(self, program: Forked, port: int, code: "Codes", seed: int) -> None:
         self.program = program
         self.shown = Shown()
+        self.answers = 0
         self._port = port
         self._code = code
         self._random = random.Random(seed)
@@ -72,6 +77,7 @@ class Till:
                 method, path, body=json.dumps(body).encode() if body else b"{}", headers=HEADERS
             )
             assert answer.status == 200, (path, answer.status, answer.data)
+            self.answers += 1
             screen: Screen = json.loads(answer.data)
             return screen
 
@@ -138,11 +144,18 @@ class Town:
     config: Path
     database: Path
 
-    def sell_and_cut(self, after_s: float, *, with_server: bool) -> None:
-        """Sell at both tills, kill everything in the middle of it, and start it again."""
+    def sell_and_cut(self, after_answers: int, after_s: float, *, with_server: bool) -> None:
+        """Sell at both tills, kill everything in the middle of it, and start it again.
+
+        The cut comes so long after so many answers of both, however slow the machine is.
+        """
         hands = [threading.Thread(target=till.sell) for till in self.tills]
+        before = self._answers()
         for hand in hands:
             hand.start()
+        deadline_s = time.monotonic() + ANSWERS_WITHIN_S
+        while self._answers() < before + after_answers and time.monotonic() < deadline_s:
+            time.sleep(0.001)
         time.sleep(after_s)
         if with_server:
             self.server.end()
@@ -156,6 +169,9 @@ class Town:
         for till in self.tills:
             till.program.start()
             till.check_first_page()
+
+    def _answers(self) -> int:
+        return sum(till.answers for till in self.tills)
 
 
 @pytest.fixture
@@ -212,7 +228,8 @@ def test_what_the_pages_acknowledged_is_what_the_server_holds(
         till.program.start()
         wait_for_documents(till)
     for cut in range(1, cuts + 1):
-        town.sell_and_cut(chance.uniform(0.02, 0.4), with_server=cut % SERVER_EVERY == 0)
+        answers, after_s = chance.randint(0, MOST_ANSWERS), chance.uniform(0, 0.05)
+        town.sell_and_cut(answers, after_s, with_server=cut % SERVER_EVERY == 0)
         assert [till.shown.problems for till in town.tills] == [[], []], f"cut {cut}"
     for till in town.tills:
         till.wait_until_told()
