@@ -7,21 +7,18 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from simulate.pool import Template
-from simulate.run import Outcome, run
+from simulate.many import outcomes
+from simulate.run import Outcome
 from simulate.vfs import LayerRefusedError
 
 RUNS: Final = 200
 MOST_RUNS: Final = 1_000_000
 MOST_JOBS: Final = 64
-SEEDS_AT_ONCE: Final = 4
 MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 TELL_EVERY_S: Final = 10.0
 
@@ -52,7 +49,7 @@ class Totals:
 def simulate(folder: Path, seeds: Sequence[int], jobs: int = 1) -> Totals:
     """Run each seed once and print what is wrong, with the seed that shows it again."""
     totals, told_at_s = Totals(), time.monotonic()
-    for outcome in _outcomes(folder, seeds, jobs):
+    for outcome in outcomes(folder, seeds, jobs):
         totals.add(outcome)
         for wrong in outcome.wrong:
             say(f"种子 seed {outcome.seed}: {wrong.rule}: {wrong.says}")
@@ -62,34 +59,6 @@ def simulate(folder: Path, seeds: Sequence[int], jobs: int = 1) -> Totals:
             told_at_s = time.monotonic()
             say(f"… {totals}（共 of {len(seeds)}）")
     return totals
-
-
-def _outcomes(folder: Path, seeds: Sequence[int], jobs: int) -> Iterator[Outcome]:
-    """What each seed came to, in order; it is the same however many run at a time."""
-    if jobs == 1:
-        template = Template(folder / "template")
-        for seed in seeds:
-            yield run(template, folder / f"run-{seed}", seed)
-        return
-    is_silent = logging.root.manager.disable
-    with ProcessPoolExecutor(
-        jobs, get_context("spawn"), initializer=_begin, initargs=(folder, is_silent)
-    ) as pool:
-        yield from pool.map(_one, seeds, chunksize=SEEDS_AT_ONCE)
-
-
-_MINE: list[tuple[Template, Path]] = []
-"""What a process of its own has made for all of its seeds."""
-
-
-def _begin(folder: Path, is_silent: int) -> None:
-    logging.disable(is_silent)
-    _MINE.append((Template(folder / f"template-{os.getpid()}"), folder))
-
-
-def _one(seed: int) -> Outcome:
-    template, folder = _MINE[0]
-    return run(template, folder / f"run-{seed}", seed)
 
 
 def say(text: str) -> None:

@@ -57,6 +57,7 @@ class SimulatedStick:
         self._terminal = terminal
         self._chance = chance
         self._trouble: StickTrouble | None = None
+        self._synced: dict[str, int] = {}
         self._cut_power: Callable[[], None] = lambda: None
         self._copier: StickCopier | None = None
 
@@ -124,6 +125,7 @@ class SimulatedStick:
         (self.mount / FOLDER).mkdir()
         for name, data in content.items():
             (self.mount / FOLDER / name).write_bytes(data)
+        self._synced = {name: len(data) for name, data in content.items()}
 
     def _away(self) -> Path:
         return self.mount.with_name(self.mount.name + "-away")
@@ -131,14 +133,17 @@ class SimulatedStick:
     def _sync(self, descriptor: int) -> None:
         """What was written is kept from now on, if nothing happens. No disk is waited for."""
         trouble, self._trouble = self._trouble, None
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        size = path.stat().st_size if path.is_file() else 0
         if trouble is None:
+            self._synced[path.name] = size
             return
         self.troubles += 1
-        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         if path.is_file():
-            size = path.stat().st_size
             line = len(path.read_bytes()[: size - 1].rpartition(b"\n")[2]) + 1 if size else 0
-            os.truncate(path, self._chance.randint(max(0, size - line), size))
+            # What an earlier sync had is not torn: a torn end may just have been cut off.
+            kept = min(size, self._synced.get(path.name, 0))
+            os.truncate(path, self._chance.randint(max(kept, size - line), size))
         if trouble is StickTrouble.POWER:
             self._cut_power()
         if trouble in {StickTrouble.TORN, StickTrouble.POWER}:

@@ -1,6 +1,8 @@
 """The simulation finds nothing in the programs, and finds each safeguard that is taken away."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,9 +82,17 @@ def test_a_seed_is_the_same_run_every_time(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_a_seed_comes_to_the_same_in_several_processes(tmp_path: Path) -> None:
-    seeds = range(21, 27)
-    assert simulate(tmp_path / "one", seeds) == simulate(tmp_path / "two", seeds, jobs=2)
+def test_a_seed_comes_to_the_same_in_several_processes_of_the_command(tmp_path: Path) -> None:
+    alone = simulate(tmp_path / "alone", range(21, 27))
+    together = subprocess.run(
+        [sys.executable, "-m", "simulate", "--seed", "21", "--runs", "6", "--jobs", "2"],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert together.returncode == 0, together.stderr
+    assert together.stdout.splitlines()[-1] == str(alone)
 
 
 def test_the_last_line_counts_and_the_exit_code_says_whether_all_is_well(
