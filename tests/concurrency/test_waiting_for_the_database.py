@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import server.db.engine as engine_module
 from server.db import TryAgain, create_all, metadata, open_engine, run_writing, writing
@@ -128,6 +128,32 @@ def test_a_deadlock_is_resolved_by_asking_again(postgres_engine: Engine) -> None
         done = threads.map(lock_both, ("guanghui", "yamen"), ("yamen", "guanghui"))
         assert list(done) == ["guanghui", "yamen"]
     assert len(tries) == 3
+
+
+@pytest.mark.postgres
+def test_a_serialization_failure_is_asked_again(postgres_engine: Engine) -> None:
+    """No writer of ours is that strict; a database may be set so, and then this happens."""
+    with writing(postgres_engine) as tx:
+        open_account(tx, "guanghui", "issued", Asset.POINTS, "issued", normal=Normal.DEBIT)
+    add_one = text("UPDATE account SET debits = debits + 1")
+    tries, codes = [], []
+
+    def work(tx: Connection) -> int:
+        tx.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
+        seen: int = tx.execute(text("SELECT debits FROM account")).scalar_one()
+        tries.append(seen)
+        if len(tries) == 1:  # somebody else is faster
+            with writing(postgres_engine) as other:
+                other.execute(add_one)
+        try:
+            tx.execute(add_one)
+        except DBAPIError as fault:
+            codes.append(getattr(fault.orig, "sqlstate", None))
+            raise
+        return seen
+
+    assert run_writing(postgres_engine, work) == 1
+    assert (tries, codes) == ([0, 1], ["40001"])
 
 
 @pytest.mark.postgres
