@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from protocol.documents import (
+    AccountStatus,
     DirectoryPage,
     DocumentKind,
     SignedDocument,
@@ -35,7 +37,7 @@ from terminal.workers.sync import SyncRound
 from tests.support.key_office import KeyOffice
 from tests.support.shop import Shop
 from tests.unit.server.test_restored_server import copy
-from tests.unit.server.world import LIU, ZHANG, Till, World
+from tests.unit.server.world import LIU, TODAY, ZHANG, Till, World
 
 Meddling = Callable[[DocumentsAnswer], DocumentsAnswer]
 
@@ -172,6 +174,25 @@ def test_what_changed_comes_alone_and_is_all_there_is(world: World, terminal: Te
     assert entry is not None
     assert entry.allowance_points == 100
     assert terminal.store.resident("00" * 8) is None
+
+
+def test_a_ban_and_a_block_are_known_to_a_till_that_is_cut_off_afterwards(
+    world: World, terminal: Terminal
+) -> None:
+    until = TODAY + timedelta(days=180)
+    world.do(c.BanRedemption(account=ZHANG, until=until, reason="虚报"))
+    world.do(c.BlockResident(account=LIU, reason="核实中"))
+    terminal.fetch()
+    banned, blocked = terminal.store.resident(ZHANG), terminal.store.resident(LIU)
+    assert banned is not None
+    assert (banned.banned_until, banned.status) == (until, AccountStatus.ACTIVE)
+    assert blocked is not None
+    assert (blocked.banned_until, blocked.status) == (None, AccountStatus.BLOCKED)
+    world.do(c.BanRedemption(account=ZHANG, until=None, reason="提前解除"))
+    terminal.fetch()
+    lifted = terminal.store.resident(ZHANG)
+    assert lifted is not None
+    assert lifted.banned_until is None
 
 
 def test_nothing_is_sent_while_nothing_changed(terminal: Terminal) -> None:
