@@ -14,7 +14,8 @@ from pathlib import Path
 from bench.figures import BenchError
 from bench.ledger_pool import LedgerPool, SignedRedemption
 from bench.pool import is_healthy
-from bench.processes import free_port, serving
+from bench.processes import serving
+from demo.running import free_port
 
 APPROVED, POSTED = b'"type":"approved"', b'"outcome":"posted"'
 ANSWER_WITHIN_S = 30.0

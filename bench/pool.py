@@ -13,7 +13,8 @@ import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.figures import BenchError, timed_into
-from bench.processes import free_port, run_module, serving
+from bench.processes import run_module, serving
+from demo.running import free_port
 from demo.world import Resident, World, guanghui
 from protocol.business_day import SHANGHAI, business_date
 from protocol.codes import SlotCode, parse_code

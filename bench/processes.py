@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,12 +21,6 @@ LOG_LINES_SHOWN = 15
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 # In /proc/PID/stat, counted behind the name: time in the program and in the kernel for it.
 PPID, UTIME, STIME, CUTIME, CSTIME = 1, 11, 12, 13, 14
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def run_module(*arguments: str, standard_input: str = "") -> str:

@@ -15,8 +15,9 @@ from msgspec import Struct
 
 from bench.figures import BenchError, Spread, spread, timed_into
 from bench.pool import running_pool
-from bench.processes import free_port, run_module
+from bench.processes import run_module
 from bench.terminal_footprint import as_installed, ask, serving_terminal
+from demo.running import free_port
 
 SALT = "6999990000036"
 WARM_UP = 5

@@ -18,8 +18,9 @@ from msgspec import Struct
 
 from bench.figures import BenchError, Held
 from bench.memory import Memory, memory_of
-from bench.processes import ROOT, fine_cpu_s, free_port, serving
+from bench.processes import ROOT, fine_cpu_s, serving
 from bench.shop import EGGS, MILK, selling_shop
+from demo.running import free_port
 from terminal.store.identity import save_identity, save_key
 
 FOOTPRINT_AT_MOST = 1.3

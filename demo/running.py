@@ -1,6 +1,7 @@
 """Starts the project's own programs as processes and leaves none behind."""
 
 import contextlib
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +18,9 @@ START_WITHIN_S = 30.0
 STOP_WITHIN_S = 15.0
 COMMAND_WITHIN_S = 120.0
 LOOK_EVERY_S = 0.05
+# Below those that Linux gives to outgoing connections (net.ipv4.ip_local_port_range).
+PORTS = range(20_000, 32_768)
+PORT_TRIES = 100
 
 
 class DemoFailedError(Exception):
@@ -24,9 +28,17 @@ class DemoFailedError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody uses now, and that the kernel gives to nobody by itself:
+    a connection that some other program opens meanwhile does not take it.
+
+    Raises:
+        DemoFailedError: none was found.
+    """
+    for _ in range(PORT_TRIES):
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise DemoFailedError(f"没有空闲端口 · no free port from {PORTS.start} to {PORTS.stop - 1}")
 
 
 def run_command(arguments: Sequence[str], *, standard_input: str = "") -> str:

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from bench.processes import free_port, run_module
+from bench.processes import run_module
+from demo.running import free_port
 from demo.world import Resident, World, guanghui
 from tests.support.real_pool import Codes
 from tests.support.zygote import Forked, Zygote

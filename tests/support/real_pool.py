@@ -13,7 +13,8 @@ from typing import Any
 
 import urllib3
 
-from bench.processes import free_port, run_module
+from bench.processes import run_module
+from demo.running import free_port
 from demo.world import Resident, guanghui
 from protocol.codes import make_slot, to_digits
 from protocol.money import Points

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import Any
 
 import urllib3
 
+from demo.running import free_port
 from protocol.documents import Catalogue
 from protocol.keys import public_key_text
 from terminal.domain.ports import TerminalIdentity
@@ -34,11 +34,6 @@ IDENTITY = TerminalIdentity(
 HEADERS = {"Content-Type": "application/json", "X-Huidian": "1"}
 
 Screen = dict[str, Any]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def open_store(data_dir: Path) -> SqliteStore:

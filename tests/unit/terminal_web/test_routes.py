@@ -439,9 +439,10 @@ def test_health_tells_the_surroundings(shop: Shop, client: FlaskClient) -> None:
         "scanner": "",
         "untold": 1,
         "disk_days": 97,
+        "practising": False,
     }
-    marks = client.get("/api/view").get_json()["words"]["marks"]
-    assert "存储只够用 97 天，请联系技术员" in str(marks)
+    marks = client.get("/api/view").get_json()["statuses"]
+    assert "存储只够用 97 天，请联系技术员" in [mark["text"] for mark in marks]
 
 
 def test_a_fault_of_the_program_is_told_without_its_inside(
