@@ -28,6 +28,7 @@ from terminal.domain.devices import (
 )
 from terminal.domain.notice import Notice
 from terminal.domain.staff import Leave
+from terminal.web.addresses import add_addresses
 from terminal.web.answers import json_answer, problem
 from terminal.web.bodies import BadBodyError, ShortText, read_body
 from terminal.web.device_words import printer_words
@@ -108,14 +109,16 @@ def create_devices_blueprint(desk: DeviceDesk, leave: Leave) -> Blueprint:
     """The page and its steps. ``leave`` says who may take one, and journals it."""
     blueprint = Blueprint(DEVICES_BLUEPRINT, __name__, template_folder="templates")
     routes = _Routes(desk, leave)
-    blueprint.add_url_rule("/devices", "page", routes.page, methods=["GET"])
-    blueprint.add_url_rule("/devices/level", "level", routes.level, methods=["POST"])
-    blueprint.add_url_rule("/devices/papers", "papers", routes.papers, methods=["POST"])
-    blueprint.add_url_rule("/devices/choice", "choice", routes.choice, methods=["POST"])
-    blueprint.add_url_rule("/devices/drawer", "drawer", routes.drawer, methods=["POST"])
-    blueprint.add_url_rule("/devices/listen", "listen", routes.listen, methods=["POST"])
-    blueprint.add_url_rule("/devices/scans", "scans", routes.scans, methods=["GET"])
-    blueprint.add_url_rule("/devices/scanner", "scanner", routes.scanner, methods=["POST"])
+    reading = {"/devices": routes.page, "/devices/scans": routes.scans}
+    changing = {
+        "/devices/level": routes.level,
+        "/devices/papers": routes.papers,
+        "/devices/choice": routes.choice,
+        "/devices/drawer": routes.drawer,
+        "/devices/listen": routes.listen,
+        "/devices/scanner": routes.scanner,
+    }
+    add_addresses(blueprint, reading, changing)
     blueprint.before_request(_refuse_foreign_post)
     blueprint.register_error_handler(BadBodyError, _bad_body)
     blueprint.register_error_handler(DeviceProblemError, _device_problem)

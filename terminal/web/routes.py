@@ -52,6 +52,7 @@ from terminal.domain.practising import SHOP, PracticeTill, Practising
 from terminal.prices.desk import PriceDesk
 from terminal.shifts.shifts import Shifts
 from terminal.shifts.staff import Staff
+from terminal.web.addresses import add_addresses
 from terminal.web.answers import Problem, json_answer, problem
 from terminal.web.awards_page import AwardsPage
 from terminal.web.bodies import (
@@ -381,10 +382,7 @@ def create_blueprint(desk: WebDesk) -> Blueprint:
     for looked, done in _pages_behind(desk, more, routes):
         reading |= looked
         changing |= done
-    for path, function in reading.items():
-        blueprint.add_url_rule(path, function.__name__, function, methods=["GET"])
-    for path, function in changing.items():
-        blueprint.add_url_rule(path, function.__name__, function, methods=["POST"])
+    add_addresses(blueprint, reading, changing)
     blueprint.before_app_request(_refuse_foreign_host)
     blueprint.before_request(_refuse_foreign_post)
     _mark_pages(blueprint, desk, more)

@@ -353,6 +353,9 @@ def test_only_this_machines_own_names_are_answered(
 
 def test_changing_addresses_take_no_get_and_unknown_ones_are_told(client: FlaskClient) -> None:
     assert client.get("/api/clear").status_code == 405
+    assert client.post("/api/view", json={}, headers=OURS).status_code == 405
+    assert client.post("/api/nothing", json={}, headers=OURS).status_code == 404
+    assert client.head("/api/view").status_code == 200
     answer = client.get("/api/nothing")
     assert (answer.status_code, answer.get_json()["problem"]) == (404, "http")
 
