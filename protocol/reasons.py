@@ -53,7 +53,9 @@ class DeclineReason(StrEnum):
     OVER_ITEM_LIMIT = "over_item_limit"
     """Of ``item`` this resident, or the household, may have ``left_units`` more."""
     CODE_USED = "code_used"
-    """A phone's code that a sale took already: a picture of it, or not yet renewed."""
+    """A phone's code that a sale took already: a picture of it, or not yet renewed. Of a slot that
+    is to confirm a service: ``used_at`` and ``used_where`` say what for, and at ``expired_at`` the
+    next one begins."""
     CODE_COPIED = "code_copied"
     """The phone's key signs in two places: its certificate is no longer good."""
     PHONE_REVOKED = "phone_revoked"

@@ -7,6 +7,7 @@ back wait until more of the sale comes back; when all of it is back, nothing is 
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -100,6 +101,14 @@ def worth_of(line: SaleLine, milli: int) -> tuple[int, int]:
     return fen, price_of(line.unit_price_points or 0, milli)
 
 
+_WEIGHTS: Final = frozenset({"kg", "千克", "公斤", "斤", "市斤", "两", "g", "克"})
+
+
+def is_by_weight(line: SaleLine) -> bool:
+    """Whether a part of a unit can come back: also of greens that weighed two kilograms even."""
+    return line.unit in _WEIGHTS or line.quantity_milli % QUANTITY_ONE_MILLI != 0
+
+
 def left_of(lines: Iterable[SaleLine], back: Returned) -> dict[int, int]:
     """By line number: how much can still come back, in thousandths; lines with nothing left out."""
     left = {x.line_no: x.quantity_milli - back.quantity_milli.get(x.line_no, 0) for x in lines}
@@ -127,7 +136,7 @@ def refund_for(
             return RefundProblem.NO_SUCH_LINE
         if milli > line.quantity_milli - back.quantity_milli.get(line_no, 0):
             return RefundProblem.MORE_THAN_SOLD
-        if line.quantity_milli % QUANTITY_ONE_MILLI == 0 and milli % QUANTITY_ONE_MILLI:
+        if not is_by_weight(line) and milli % QUANTITY_ONE_MILLI:
             return RefundProblem.NOT_WHOLE
         returning.append(_returned_line(line, milli, back))
     after = with_refund(back, returning, Payment())

@@ -12,7 +12,7 @@ from server.redemption.fulfilling import Doing, fulfil
 from server.redemption.order_values import MAX_MILLI
 from server.redemption.orders import moved_before, order_of
 from server.redemption.phone_evidence import PhoneEvidence, note_phone_use
-from server.redemption.slot_spent import slot_is_spent
+from server.redemption.slot_spent import slot_use
 
 
 def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Booking:
@@ -43,12 +43,15 @@ def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Boo
             recorded_at=told.told_at,
         )
     )
-    if proven and order is not None and not again:
-        proven = not _is_spent(tx, told, order.account, happening)
     if not proven:
         return Parked(
             "居民确认验证不通过，请让本人重新出示居民码"
             " / the confirmation is not this resident's: ask for the resident's own code"
+        )
+    if order is not None and not again and _is_spent(tx, told, order.account, happening):
+        return Parked(
+            "这个居民码已用过一次，一个码只能确认一件事；请让本人出示积分卡，或换了新码再办"
+            " / this code stands for something else: ask for the card, or for the next code"
         )
     done = fulfil(
         tx,
@@ -81,10 +84,11 @@ def book_fulfilled(tx: Connection, told: Told, happening: OrderFulfilled) -> Boo
 
 
 def _is_spent(tx: Connection, told: Told, account: str, happening: OrderFulfilled) -> bool:
-    """Whether a slot that was shown stands for something else here; a phone's code is judged with
-    its proof, and a card's proof is of this fulfilment alone.
+    """Whether a slot that was shown stands for something else; a phone's code is judged with its
+    proof, and a card's proof is of this fulfilment alone.
     """
     code = happening.confirmation
-    return isinstance(code, SlotEvidence) and slot_is_spent(
-        tx, told.terms, account, code, told.envelope
+    return (
+        isinstance(code, SlotEvidence)
+        and slot_use(tx, told.terms, account, code, told.terminal.terminal) is not None
     )

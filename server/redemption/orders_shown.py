@@ -5,14 +5,16 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from protocol.business_day import business_date
+from protocol.evidence import Evidence, SlotEvidence
 from protocol.messages import OrdersAnswer, OrdersFound, OrderShown, OrdersRequest
-from protocol.reasons import Declined
-from server.directory import merchant_of, pool_terms
+from protocol.reasons import Declined, DeclineReason
+from server.directory import PoolTerms, merchant_of, pool_terms, shop_of, terminal_of
 from server.redemption import order_tables as o
 from server.redemption import tables as t
-from server.redemption.evidence import judge_question
+from server.redemption.evidence import judge_question, slot_of
 from server.redemption.order_states import OrderMove, OrderState
 from server.redemption.orders import Order, orders_named
+from server.redemption.slot_spent import slot_use
 
 SHOWN = 50
 
@@ -29,7 +31,8 @@ def orders_shown(
     """The orders of whoever shows the code, wherever they were sold; open ones first.
 
     A voucher whose last day has passed shows nothing open, also before its order is expired: a
-    shop must not do the work for it.
+    shop must not do the work for it. A slot that can confirm nothing any more shows nothing either,
+    and says why and until when: told after the work, its record would only be parked.
     """
     terms = pool_terms(tx, pool)
     today = business_date(at, terms.cut_off_hour)
@@ -45,6 +48,9 @@ def orders_shown(
     )
     if isinstance(shown, Declined):
         return shown
+    spent = _spent(tx, terms, shown.account, asked.evidence, terminal)
+    if spent is not None:
+        return spent
     ids = tx.execute(
         select(o.fulfilment_order.c.order_id)
         .where(o.fulfilment_order.c.pool == pool, o.fulfilment_order.c.account == shown.account)
@@ -59,6 +65,26 @@ def orders_shown(
     found.sort(key=lambda each: (_open_milli(each, today) == 0, -each.business_date.toordinal()))
     return OrdersFound(
         account=shown.account, orders=tuple(_shown(tx, pool, each, today) for each in found)
+    )
+
+
+def _spent(
+    tx: Connection, terms: PoolTerms, account: str, evidence: Evidence, terminal: str
+) -> Declined | None:
+    """Where a slot stands for something already: when and where, and when the next one comes."""
+    code = slot_of(evidence) if isinstance(evidence, SlotEvidence) else None
+    if code is None or not isinstance(evidence, SlotEvidence):
+        return None
+    use = slot_use(tx, terms, account, evidence, terminal)
+    if use is None:
+        return None
+    there = terminal_of(tx, terms.pool, use.terminal)
+    shop = shop_of(tx, terms.pool, there.shop) if there is not None else None
+    return Declined(
+        DeclineReason.CODE_USED,
+        used_at=use.at,
+        used_where=shop.name if shop is not None else "",
+        expired_at=code.ends_at,
     )
 
 

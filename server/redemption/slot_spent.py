@@ -1,6 +1,7 @@
 """Whether a slot code that is to stand for a service done stands for something else already."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
@@ -20,34 +21,48 @@ _ISSUED_AHEAD = timedelta(days=2)
 """No record with a slot came longer before its time: slots are made for a day."""
 
 
+@dataclass(frozen=True, slots=True)
+class SlotUse:
+    """What a slot stands for already: when, and where."""
+
+    at: datetime
+    terminal: str
+
+
 class _Body(Struct, frozen=True):
     """What is read here of the fact of a record, or of the office's own."""
 
     record: SignedRecord | None = None
 
 
-def slot_is_spent(
-    tx: Connection, terms: PoolTerms, account: str, evidence: SlotEvidence, envelope: Envelope
-) -> bool:
-    """Whether this terminal told a sale or a fulfilment with this very code before: a service is
-    confirmed by a code that was shown for it. Other terminals' sales are no matter: a slot is
-    good for its minutes wherever it is shown.
+def slot_use(
+    tx: Connection, terms: PoolTerms, account: str, evidence: SlotEvidence, terminal: str
+) -> SlotUse | None:
+    """What this very code stands for, or None where it may confirm a service at ``terminal``.
+
+    One slot confirms one service, wherever that is: a slot can be photographed, and whoever did
+    it could confirm the resident's other orders at a friend's till. A sale counts at the terminal
+    that told it alone: whoever shops and then has a haircut next door shows the same slot, which
+    is good for its minutes wherever it is shown.
     """
     code = slot_of(evidence)
     if code is None:
-        return False
+        return None
     since = slot_times(terms, code)[0] - _ISSUED_AHEAD
     bodies = tx.execute(
-        select(fact.c.body).where(
+        select(fact.c.body)
+        .where(
             fact.c.pool == terms.pool,
             fact.c.recorded_at >= since,
             or_(
-                fact.c.fact_no.in_(_of_sales(terms.pool, account, envelope.terminal)),
+                fact.c.fact_no.in_(_of_sales(terms.pool, account, terminal)),
                 fact.c.fact_no.in_(_of_fulfilments(terms.pool, account)),
             ),
         )
+        .order_by(fact.c.fact_no)
     ).scalars()
-    return any(_tells(body, envelope.terminal, code.payload) for body in bodies)
+    uses = (_told(body, code.payload) for body in bodies)
+    return next((use for use in uses if use is not None), None)
 
 
 def _of_sales(pool: str, account: str, terminal: str) -> Select[int]:
@@ -81,11 +96,11 @@ def _of_fulfilments(pool: str, account: str) -> Select[int]:
     )
 
 
-def _tells(fact_body: bytes, terminal: str, payload: bytes) -> bool:
-    """Whether the fact is a record of this terminal with this slot."""
+def _told(fact_body: bytes, payload: bytes) -> SlotUse | None:
+    """The use of this slot, where the fact is a terminal's record of one."""
     record = msgspec.json.decode(fact_body, type=_Body).record
     if record is None:
-        return False
+        return None
     envelope = msgspec.json.decode(record.body, type=Envelope)
     happening = decode_happening(envelope.happening)
     evidence: Evidence | None = None
@@ -93,7 +108,7 @@ def _tells(fact_body: bytes, terminal: str, payload: bytes) -> bool:
         evidence = happening.evidence
     if isinstance(happening, OrderFulfilled):
         evidence = happening.confirmation
-    if envelope.terminal != terminal or not isinstance(evidence, SlotEvidence):
-        return False
-    code = slot_of(evidence)
-    return code is not None and code.payload == payload
+    code = slot_of(evidence) if isinstance(evidence, SlotEvidence) else None
+    if code is None or code.payload != payload:
+        return None
+    return SlotUse(envelope.occurred_at, envelope.terminal)

@@ -11,11 +11,12 @@ from datetime import date, timedelta
 from msgspec import Struct
 
 from protocol.business_day import business_date
-from protocol.codes import ResidentCode, ShowCode
+from protocol.codes import ResidentCode, ShowCode, SlotCode
+from protocol.evidence import Evidence, SlotEvidence
 from protocol.messages import OrdersFound, OrderShown, OrdersRequest
 from protocol.money import QUANTITY_ONE_MILLI
-from protocol.reasons import Declined
-from protocol.sales import OrderFulfilled
+from protocol.reasons import Declined, DeclineReason
+from protocol.sales import Happening, OrderFulfilled, SaleCaptured
 from terminal.checkout.asking import Asking
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Ids, OrderDesk, Store, ToldRecord, Unreachable
@@ -92,6 +93,12 @@ class Orders:
     def show_code(self, code: ResidentCode | ShowCode) -> Notice | None:
         """Ask which orders the resident has; None where they are on the page now."""
         moment = self._clock.moment()
+        spent = self._spent_here(code)
+        if spent is not None:
+            with self._lock:
+                self._shown = None
+                self._turn += 1
+            return Notice(NoticeCode.DECLINED, NoticeLevel.REFUSED, {}, spent)
         lookup_id = self._ids.new(moment.at)
         answer = self._desk.look_up_orders(
             OrdersRequest(
@@ -111,6 +118,21 @@ class Orders:
         if isinstance(answer, Declined):
             return Notice(NoticeCode.DECLINED, NoticeLevel.REFUSED, {}, answer)
         return None if answer.orders else _refused(NoticeCode.NO_ORDERS)
+
+    def _spent_here(self, code: ResidentCode | ShowCode) -> Declined | None:
+        """A slot that this till's newest records stand on. The server says the same once it was
+        told of them; until then the next voucher would be done, and its record only parked.
+        """
+        if not isinstance(code, SlotCode):
+            return None
+        for kind in ("order_fulfilled", "sale_captured"):
+            for told in self._store.newest_told(kind, RECENT):
+                used = _evidence_of(told.happening)
+                if isinstance(used, SlotEvidence) and used.payload_hex == code.payload.hex():
+                    return Declined(
+                        DeclineReason.CODE_USED, used_at=told.at, expired_at=code.ends_at
+                    )
+        return None
 
     def on_page(self) -> Sequence[OrderShown] | None:
         """The orders of whoever showed a code a moment ago."""
@@ -176,6 +198,12 @@ class Orders:
         if self._shown is None or self._clock.moment().monotonic_ms - self._shown.at_ms > limit_ms:
             self._shown = None
         return self._shown
+
+
+def _evidence_of(happening: Happening) -> Evidence | None:
+    if isinstance(happening, OrderFulfilled):
+        return happening.confirmation
+    return happening.evidence if isinstance(happening, SaleCaptured) else None
 
 
 def _is_expired(order: OrderShown, day: date) -> bool:

@@ -111,6 +111,10 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
     DeclineReason.SALE_REVERSED: Words(later("这一单刚才取消了。"), later("请再扫一次居民码。")),
 }
 
+SLOT_USED: Final = Words(
+    later("这个码{used_time}在{used_where}用过了，一个码只能确认一件事。"),
+    later("现在不要办。请居民出示积分卡；没有卡，{next_time}后手机会换新码，再扫一次。"),
+)
 NO_MORE_TODAY: Final = Words(
     later("这位居民今天的{unit}已用到上限。"), later("{instead}明天可以再用。")
 )
@@ -144,4 +148,6 @@ def decline_words(decline: Declined, needs_points: bool) -> Words:
         return NO_POINTS_OFFLINE
     if decline.reason in _NO_MORE and decline.limit_points == 0 and not decline.left_units:
         return _NO_MORE[decline.reason]
+    if decline.reason is DeclineReason.CODE_USED and decline.used_at and decline.expired_at:
+        return SLOT_USED
     return DECLINES[decline.reason]

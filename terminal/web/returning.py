@@ -8,7 +8,8 @@ from flask import Response
 from msgspec import Meta, Struct, structs
 
 from protocol.business_day import SHANGHAI
-from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan
+from protocol.money import format_quantity, format_yuan
+from protocol.refunds import is_by_weight
 from protocol.sales import Payment, SaleLine
 from terminal.checkout.page import Page
 from terminal.checkout.returns import Returnable, Returns, Several
@@ -218,5 +219,5 @@ def _line(line: SaleLine, left: Mapping[int, int], unit: str) -> ReturnLine:
         price=f"{price} × {format_quantity(line.quantity_milli)} {line.unit}".rstrip(),
         left=format_quantity(milli),
         left_milli=milli,
-        by_weight=bool(line.quantity_milli % QUANTITY_ONE_MILLI),
+        by_weight=is_by_weight(line),
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from protocol.business_day import SHANGHAI
 from protocol.money import format_yuan
-from protocol.reasons import Declined
+from protocol.reasons import Declined, DeclineReason
 from terminal.checkout.view import NoticeView, TillView
 from terminal.domain.notice import NoticeCode
 from terminal.domain.scan import PaymentBrand
@@ -17,7 +17,7 @@ from terminal.domain.second_copy import CopyState
 from terminal.web.counter_words import COUNTER_NOTICES
 from terminal.web.decline_words import decline_words
 from terminal.web.discounts import DISCOUNT_NOTICES
-from terminal.web.language import Words, day_text, language_now, later, say
+from terminal.web.language import Words, day_text, language_now, later, say, time_text
 from terminal.web.parked import PARKED_NOTICES
 from terminal.web.practice_words import PRACTICE_NOTICES
 from terminal.web.price_words import PRICE_NOTICES
@@ -273,6 +273,7 @@ CANCELLED_EMPTY: Final = Words(later("已取消，没有用{unit}。"), later("�
 PAY_CASH: Final = later("可直接收现金 {due} 元。")
 ONLY_POINTS: Final = later("这些商品只能用{unit}换，可以换别的商品。")
 THIS_POOL: Final = later("本积分池")
+THIS_SHOP: Final = later("本店")
 
 COPIES: Final[dict[CopyState, str]] = {
     CopyState.OFF: later("没有设置"),
@@ -343,6 +344,11 @@ def _item_name(decline: Declined, view: TillView, names: Mapping[str, str]) -> s
     return names.get(decline.item or "") or next(on_page, "—")
 
 
+def _no_place(decline: Declined) -> str:
+    """A code that this till remembers by itself was used here."""
+    return say(THIS_SHOP) if decline.reason is DeclineReason.CODE_USED else "—"
+
+
 def _decline_figures(
     decline: Declined, figures: dict[str, str | int], needs_points: bool
 ) -> dict[str, str | int]:
@@ -352,6 +358,8 @@ def _decline_figures(
         "left": decline.left_units or 0,
         "until": day_text(decline.until) if decline.until else "",
         "used_on": day_text(decline.used_at.astimezone(SHANGHAI)) if decline.used_at else "—",
-        "used_where": decline.used_where or "—",
+        "used_time": time_text(decline.used_at) if decline.used_at else "—",
+        "next_time": time_text(decline.expired_at) if decline.expired_at else "—",
+        "used_where": decline.used_where or _no_place(decline),
         "instead": say(ONLY_POINTS if needs_points else PAY_CASH, figures),
     }

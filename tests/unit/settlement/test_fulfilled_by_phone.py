@@ -1,13 +1,15 @@
 """A phone's code stands for one thing: what it paid for, or what was done with it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from protocol.messages import Approved
+from protocol.evidence import SlotEvidence
+from protocol.messages import Approved, OrdersAnswer, OrdersFound, OrdersRequest
 from protocol.reasons import Declined, DeclineReason
 from protocol.sales import AnsweredBy
 from server.bootstrap.desk import make_desk
@@ -20,6 +22,7 @@ from tests.unit.settlement.orders_world import (
     CLEANING_FEN,
     PARKED,
     POSTED,
+    SHOP,
     done,
     give,
     line,
@@ -51,6 +54,15 @@ def centre(street: World) -> Till:
 @pytest.fixture
 def phone(street: World) -> PhoneInHand:
     return phone_in_hand(street)
+
+
+def looked_up(till: Till, shown: SlotEvidence) -> OrdersAnswer:
+    world = till.world
+    request = OrdersRequest(lookup_id=world.sale_id(), evidence=shown, occurred_at=world.clock())
+    path = f"/v1/terminals/{till.terminal}/orders"
+    body = till.send(path, msgspec.json.encode(request)).data
+    answer: OrdersAnswer = msgspec.json.decode(body, type=OrdersAnswer)
+    return answer
 
 
 def test_a_code_that_paid_for_a_sale_does_no_service(
@@ -130,3 +142,50 @@ def test_a_slot_that_stands_in_a_sale_or_a_service_of_the_terminal_does_no_other
     assert street.fen(f"merchant:{CENTRE}") == CLEANING_FEN
     with reading(street.engine) as tx:
         assert list(check_replay(tx, street.pool, make_desk)) == []
+
+
+def test_a_slot_that_was_photographed_at_one_till_confirms_nothing_at_another(
+    street: World, shop: Till, centre: Till
+) -> None:
+    """Whoever saw the code of a phone without a key could otherwise be paid for a second order
+    at a friend's till while the slot lasts.
+    """
+    first, second = (sell(street, shop, line(street, "house-cleaning")) for _ in range(2))
+    street.clock.move(minutes=1)
+    slot = street.slot()
+    used_at = street.clock()
+    told = msgspec.structs.replace(done(street, first), confirmation=slot)
+    assert centre.outcome(told).outcome is POSTED
+    assert centre.outcome(told).outcome.value == "duplicate"
+    elsewhere = shop.outcome(msgspec.structs.replace(done(street, second), confirmation=slot))
+    assert (elsewhere.outcome, "一个码只能确认一件事" in elsewhere.says) == (PARKED, True)
+    assert street.fen(f"merchant:{SHOP}") == 0
+    for till in (shop, centre):
+        said = looked_up(till, slot)
+        assert isinstance(said, Declined)
+        assert said.reason is DeclineReason.CODE_USED
+        assert (said.used_at, said.used_where) == (used_at, "饮马帮办中心")
+        assert said.expired_at == used_at + timedelta(minutes=30)
+    street.clock.move(minutes=31)
+    fresh = street.slot()
+    assert isinstance(looked_up(shop, fresh), OrdersFound)
+    again = msgspec.structs.replace(done(street, second), confirmation=fresh)
+    assert shop.outcome(again).outcome is POSTED
+    with reading(street.engine) as tx:
+        assert list(check_replay(tx, street.pool, make_desk)) == []
+
+
+def test_a_slot_that_paid_in_one_shop_has_a_haircut_next_door(
+    street: World, shop: Till, centre: Till
+) -> None:
+    cleaned = sell(street, shop, line(street, "house-cleaning"))
+    street.clock.move(minutes=1)
+    haircut, slot, sale_id = line(street, "haircut-voucher"), street.slot(), street.sale_id()
+    assert isinstance(shop.authorise(sale_id, slot, required=haircut.amount_points), Approved)
+    bought = sold(street, haircut, points=haircut.amount_points, sale_id=sale_id, evidence=slot)
+    assert shop.outcome(bought).outcome is POSTED
+    here = looked_up(shop, slot)
+    assert isinstance(here, Declined)
+    assert isinstance(looked_up(centre, slot), OrdersFound)
+    told = msgspec.structs.replace(done(street, cleaned), confirmation=slot)
+    assert centre.outcome(told).outcome is POSTED

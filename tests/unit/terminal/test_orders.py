@@ -126,6 +126,23 @@ def test_an_order_is_done_once_for_each_time_the_code_is_shown(serving: Shop) ->
     assert serving.store.newest_told("order_fulfilled", 5)[0].outcome == ""
 
 
+def test_a_slot_that_did_one_thing_here_shows_no_second_before_the_work(serving: Shop) -> None:
+    """The server may not have been told yet; what is done then would only be parked."""
+    serving.pool.orders = OrdersFound(account=ZHANG, orders=(order("ab-1", 2_000),))
+    serving.orders.show_text(slot_text())
+    assert serving.orders.fulfil("ab-1", 1).code is NoticeCode.ORDER_DONE
+    asked = len(serving.pool.orders_asked)
+    said = serving.orders.show_text(slot_text())
+    assert said is not None
+    assert said.decline is not None
+    assert said.decline.reason is DeclineReason.CODE_USED
+    assert said.decline.expired_at == NOON + timedelta(minutes=30)
+    assert serving.orders.on_page() is None
+    assert len(serving.pool.orders_asked) == asked
+    next_slot = slot_text(starts_at=NOON + timedelta(minutes=30))
+    assert serving.orders.show_text(next_slot) is None
+
+
 @pytest.mark.parametrize("units", [0, 3, -1])
 def test_no_more_is_done_than_is_open(serving: Shop, units: int) -> None:
     serving.pool.orders = OrdersFound(account=ZHANG, orders=(order("ab-1", 2_000),))
@@ -151,7 +168,7 @@ def test_a_voucher_is_good_on_its_last_day_and_refused_on_the_next(serving: Shop
             order("ab-1", 2_000), valid_until=today + timedelta(days=days)
         )
         serving.pool.orders = OrdersFound(account=ZHANG, orders=(shown,))
-        serving.orders.show_text(slot_text())
+        serving.orders.show_text(slot_text(starts_at=NOON + timedelta(seconds=days)))
         said = serving.orders.fulfil("ab-1", 1)
         assert said.code is code
     assert said.figures == {"item": "理发券", "valid_until": str(today - timedelta(days=1))}

@@ -142,6 +142,19 @@ def test_one_line_comes_back_and_the_rest_stays(shop: Shop) -> None:
     assert shop.store.recent_sales(1)[0].partly_back
 
 
+def test_half_a_kilogram_comes_back_of_greens_that_weighed_two_even(shop: Shop) -> None:
+    shop.till.add_item("greens", 2_000)
+    shop.till.complete(shop.till.snapshot()[0].sale_id)
+    receipt_no = shop.store.recent_sales(1)[0].row.receipt_no
+    assert receipt_no is not None
+    notice = shop.returns.refund(receipt_no, "有虫", {1: 500})
+    assert (notice.code, notice.figures["cash_fen"]) == (NoticeCode.REFUNDED, 230)
+    assert found(shop, receipt_no).left == {1: 1_500}
+    # A bag is a bag, however heavy it is.
+    bag = sell(shop, "rice", "rice", points=30)
+    assert shop.returns.refund(bag, "", {1: 500}).code is NoticeCode.QUANTITY_WRONG
+
+
 def test_points_come_back_before_money(shop: Shop) -> None:
     receipt_no = sell(shop, *["bun"] * 5, points=10)
     first = shop.returns.refund(receipt_no, "", {1: 1_000})

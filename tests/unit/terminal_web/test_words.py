@@ -210,6 +210,22 @@ def test_an_empty_card_is_told_with_day_and_place_of_its_last_use(shop: Shop) ->
     assert said.startswith("此卡已用完，最后一次是2026年3月2日，在听篌街兑换站。请居民换一张卡")
 
 
+def test_a_code_that_did_one_thing_is_told_with_when_where_and_the_way_out(shop: Shop) -> None:
+    decline = Declined(
+        DeclineReason.CODE_USED,
+        used_at=datetime(2026, 3, 1, 4, 10, tzinfo=UTC),
+        used_where="二号店",
+        expired_at=datetime(2026, 3, 1, 4, 30, tzinfo=UTC),
+    )
+    said = chinese(shop, notice(NoticeCode.DECLINED, decline))
+    assert said == (
+        "这个码12:10在二号店用过了，一个码只能确认一件事。"
+        "现在不要办。请居民出示积分卡；没有卡，12:30后手机会换新码，再扫一次。"
+    )
+    here = chinese(shop, notice(NoticeCode.DECLINED, replace(decline, used_where="")))
+    assert here.startswith("这个码12:10在本店用过了")
+
+
 def test_goods_that_are_short_are_named_with_what_is_left(shop: Shop) -> None:
     said = chinese(shop, notice(NoticeCode.OUT_OF_STOCK, item="大米", stock=2))
     assert said == "“大米”库存不够，系统里还有 2 件。请换一种商品；数目不对，请街道办盘点。"
