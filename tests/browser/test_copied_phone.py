@@ -1,6 +1,7 @@
 """A phone that was copied whole, key and all: from the first wrong code to the new phone's first sale."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from protocol.reasons import Declined, DeclineReason
 from server.directory import SignInRole
 from server.directory.commands import RegisterSignIn
 from server.directory.enrolment import shown_code
+from server.directory.phones import EndPhone
 from tests.browser.conftest import PHONE
 from tests.browser.test_phone_page import DIGITS, enrolled, read_from
 from tests.support.key_office import DistantTill, distant_tills
@@ -129,6 +131,17 @@ def says_that_it_was_copied(page: Page, picture: Path) -> None:
     expect(page.locator("#notice")).to_contain_text("可能被人复制，已停用，请到社区重新登记")
     expect(page.locator("#enrol")).to_be_visible()
     page.screenshot(path=picture)
+    assert not has_digits(page)
+
+
+def has_digits(page: Page) -> bool:
+    """Whether a code stands anywhere in the page, seen or not: as a text or an attribute, or
+    painted on a canvas.
+    """
+    painted = page.evaluate(
+        "() => [...document.querySelectorAll('canvas')].map((each) => each.width * each.height)"
+    )
+    return re.search(r"\d{100,}", page.content()) is not None or any(painted)
 
 
 def office_of(world: World, context: BrowserContext, address: str) -> Page:
@@ -205,3 +218,18 @@ def test_a_copied_phone_is_noticed_and_everybody_is_told(
     assert longer_away.scan(to_digits(renewed(resident).payload)) is None
     assert heard_of(longer_away, ZHANG) == 2
     assert longer_away.scan(stolen) is DeclineReason.PHONE_REVOKED
+
+
+def test_of_a_phone_that_is_stopped_while_its_page_is_open_nothing_is_left_in_the_page(
+    context: BrowserContext, world: World, address: str, artefacts: Path
+) -> None:
+    page = enrolled(context, world, address)
+    assert has_digits(page)
+    assert "张**" in page.content()
+    world.do(EndPhone(account=ZHANG, reason="遗失"))
+    page.click("#tab-record")  # asks the server, and hears it
+    expect(page.locator("#notice")).to_contain_text("已停用")
+    expect(page.locator("#enrol")).to_be_visible()
+    assert not has_digits(page)
+    assert "张**" not in page.content()
+    page.screenshot(path=artefacts / "stopped-while-open.png")

@@ -10,6 +10,9 @@ const RENEW_S = 30;
 const REFRESH_MS = 60_000;
 const LEVEL = { code: "L", "answer-code": "M" }; // how much of each code may be damaged
 
+// Without TLS a browser gives a page neither keys nor a camera, and keeps nothing for flight mode.
+const SECURE = window.isSecureContext && crypto.subtle !== undefined;
+
 const byId = (id) => document.getElementById(id);
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 
@@ -87,6 +90,7 @@ async function enrol(code) {
     const told = await ask("/v1/phones/enrol", { code, public_key: await publicKeyHex(key) });
     await keep(key, told);
     await forget("new-key");
+    byId("enrol-code").value = "";
     if (navigator.storage?.persist) navigator.storage.persist();
     await renew();
     view();
@@ -119,6 +123,9 @@ async function refresh() {
 async function ended(says) {
   phone = null;
   shown = null;
+  challenge = null;
+  tab = "show";
+  endCamera();
   await forget("phone");
   forgetSlots();
   notice = { says };
@@ -151,14 +158,25 @@ async function renew() {
   drawCode();
 }
 
+function put(canvas, digits) {
+  canvas.dataset.digits = digits;
+  draw(canvas, digits, LEVEL[canvas.id]);
+}
+
+// A code that is over stays nowhere in the page: neither its digits nor its picture.
+function wipe(canvas) {
+  delete canvas.dataset.digits;
+  canvas.width = canvas.height = 0;
+}
+
 function drawCode() {
-  if (tab !== "show" || byId("show").hidden) return;
+  if (phone === null) wipe(byId("answer-code"));
   const slot = phone === null ? slotNow(nowSeconds()) : null;
   const digits = phone === null ? slot?.digits : shown?.digits;
   byId("code").hidden = digits === undefined;
-  if (digits === undefined || byId("code").dataset.digits === digits) return;
-  byId("code").dataset.digits = digits;
-  draw(byId("code"), digits, LEVEL.code);
+  if (digits === undefined) wipe(byId("code"));
+  if (digits === undefined || tab !== "show" || byId("show").hidden) return;
+  if (byId("code").dataset.digits !== digits) put(byId("code"), digits);
 }
 
 async function tick() {
@@ -217,12 +235,12 @@ async function agree() {
   if (counter === null) return await usedUp();
   const digits = await confirmDigits(phone, counter, challenge.payload);
   part("answer");
-  byId("answer-code").dataset.digits = digits;
-  draw(byId("answer-code"), digits, LEVEL["answer-code"]);
+  put(byId("answer-code"), digits);
   speak(say("answerText"));
 }
 
 function part(name) {
+  if (name !== "answer") wipe(byId("answer-code"));
   for (const each of ["scan", "ask", "answer"]) byId(each).hidden = each !== name;
 }
 
@@ -250,7 +268,7 @@ function view() {
   if (phone === null && slot === null && notice === null && hadSlots()) notice = { name: "slotNone" };
   words();
   const usable = phone !== null || slot !== null;
-  byId("enrol").hidden = phone !== null;
+  byId("enrol").hidden = phone !== null || !SECURE;
   byId("tabs").hidden = phone === null;
   byId("top").hidden = phone === null;
   for (const name of ["show", "confirm", "record"]) {
@@ -273,6 +291,7 @@ function view() {
     byId("as-of").textContent = say("asOf", { when: when(told.server_time) });
     byId("limit").textContent = say("showLimit", { points: told.show_points, unit: unit() });
   }
+  if (!told) for (const name of ["name", "balance", "overdraft", "owed", "as-of"]) byId(name).textContent = "";
   byId("limit").hidden = phone === null;
   if (challenge !== null && phone !== null) byId("ask-points").textContent = `${challenge.points} ${unit()}`;
   record();
@@ -281,6 +300,7 @@ function view() {
 
 function turnTo(name) {
   if (tab === "confirm") endCamera();
+  wipe(byId("answer-code"));
   tab = name;
   tell("");
   view();
@@ -289,7 +309,19 @@ function turnTo(name) {
   if (name === "show") renew();
 }
 
+// What the page is without TLS: the reason, in the language that is chosen, and no form to fill in.
+function startWithout() {
+  notice = { name: "needsHttps" };
+  view();
+  byId("language").addEventListener("click", () => {
+    turnLanguage();
+    view();
+  });
+  byId("speak").addEventListener("click", () => speak(say("needsHttps")));
+}
+
 async function start() {
+  if (!SECURE) return startWithout();
   phone = await load("phone").catch(() => null);
   if (phone !== null) await renew();
   view();
@@ -311,7 +343,7 @@ async function start() {
     speak(challenge && tab === "confirm" ? say("speakConfirm", { ...challenge, unit: unit() }) : say("speakShow", { points, unit: unit() }));
   });
   window.addEventListener("resize", () => {
-    for (const code of [byId("code"), byId("answer-code")]) if (code.clientWidth && code.dataset.digits) draw(code, code.dataset.digits, LEVEL[code.id]);
+    for (const code of [byId("code"), byId("answer-code")]) if (code.clientWidth && code.dataset.digits) put(code, code.dataset.digits);
   });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) endCamera();

@@ -90,9 +90,10 @@ function endCamera() {
 }
 
 async function scan() {
-  notice = "";
+  notice = window.isSecureContext ? "" : "receiptNeedsHttps";
   told = null;
   view();
+  if (!window.isSecureContext) return;
   byId("scanning").hidden = false;
   byId("asking").hidden = true;
   try {

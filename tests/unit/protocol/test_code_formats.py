@@ -28,7 +28,7 @@ from protocol.codes.challenge import (
     read_terminal_certificate,
     record_digest,
 )
-from protocol.codes.key import PhoneKey, sign_with
+from protocol.codes.key import PhoneKey
 from protocol.codes.phone import FLAG_EXTRACTABLE, make_certificate, make_show, read_certificate
 from protocol.codes.text import PAYLOAD_BYTES
 from protocol.codes.verifying import (
@@ -253,14 +253,6 @@ def test_an_answer_is_to_one_challenge_of_one_sale_for_one_number_of_points(es25
         declined = confirm_problem(answer, given_phone, given_asked, TAG)
         assert declined is not None
         assert declined.reason is DeclineReason.CONFIRM_OTHER
-
-
-def test_a_signature_for_one_purpose_serves_for_no_other() -> None:
-    body = show()[:-64]
-    for purpose in ("phone-confirm", "phone-certificate", "slot", ""):
-        code = read(body + sign_with(PHONE, purpose, TAG + body))
-        assert isinstance(code, ShowCode)
-        assert verify_code(code, KEYS, TAG, NOON) is not None, purpose
 
 
 def test_a_flag_that_nobody_knows_yet_is_refused() -> None:

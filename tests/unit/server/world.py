@@ -93,7 +93,12 @@ class MovableClock:
 
 
 class World:
-    """One pool, its desk and its web application."""
+    """One pool, its desk and its web application.
+
+    ``names``: what the server is called from outside, behind TLS; then its cookies need https.
+    """
+
+    names: tuple[str, ...] = ()
 
     def __init__(self, engine: Engine, folder: Path, preset: str) -> None:
         self.engine = engine
@@ -137,8 +142,9 @@ class World:
                     randomness=self.random.randbytes,
                 ),
                 session_secret=self.keys.session_secret,
-                trusted_hosts=("127.0.0.1", "localhost"),
+                trusted_hosts=("127.0.0.1", "localhost", *self.names),
                 max_body_bytes=1024 * 1024,
+                cookies_need_https=bool(self.names),
             )
         )
 
