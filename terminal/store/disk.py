@@ -47,6 +47,13 @@ def open_engine(path: Path) -> Engine:
         connection.isolation_level = None  # the driver's implicit BEGIN is off
         for name, (asked, _) in PRAGMAS.items():
             connection.execute(f"PRAGMA {name}={asked}")
+        # Of each connection: most of them are the connection's own, and the one that writes after
+        # a fault is not the one that the start looked at.
+        for name, (_, expected) in PRAGMAS.items():
+            (found,) = connection.execute(f"PRAGMA {name}").fetchone()
+            if found != expected:
+                connection.close()
+                raise UnsafeDiskError(f"{path}: {name} is {found!r}, not {expected!r}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
@@ -54,11 +61,6 @@ def open_engine(path: Path) -> Engine:
         # To the driver itself: on SQLAlchemy's way there it would cost ten times as much.
         connection.connection.driver_connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    with engine.connect() as connection:
-        for name, (_, expected) in PRAGMAS.items():
-            found = connection.execute(text(f"PRAGMA {name}")).scalar()
-            if found != expected:
-                raise UnsafeDiskError(f"{path}: {name} is {found!r}, not {expected!r}")
     with engine.execution_options(huidian_writes=True).begin() as connection:
         version = int(connection.execute(text("PRAGMA user_version")).scalar_one())
         if not 0 <= version <= SCHEMA_VERSION:

@@ -337,12 +337,16 @@ def test_a_cancel_and_an_answer_at_the_same_moment_give_one_outcome(shop: Shop) 
     assert len(set(reversed_)) == 20
 
 
-@pytest.mark.parametrize("name", ["synchronous", "foreign_keys", "busy_timeout", "temp_store"])
+@pytest.mark.parametrize(
+    "name",
+    ["journal_mode", "synchronous", "foreign_keys", "busy_timeout", "temp_store"],
+)
 def test_a_disk_that_does_not_do_what_was_asked_is_not_sold_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The pragmas are read back: another answer than the safe one, and there is no store."""
     asked = {
+        "journal_mode": "DELETE",
         "synchronous": "NORMAL",
         "foreign_keys": "OFF",
         "busy_timeout": "7",
@@ -351,3 +355,20 @@ def test_a_disk_that_does_not_do_what_was_asked_is_not_sold_with(
     monkeypatch.setitem(PRAGMAS, name, (asked[name], PRAGMAS[name][1]))
     with pytest.raises(StoreFaultError, match=name):
         Shop(tmp_path)
+
+
+def test_a_connection_that_is_opened_later_is_read_back_as_the_first_was(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a fault the till writes on another connection: on an unsafe one it sells nothing."""
+    ready(shop)
+    sale_id = shop.till.snapshot()[0].sale_id
+    safe = PRAGMAS["synchronous"]
+    shop.store.close()  # every connection goes; the next step opens one
+    monkeypatch.setitem(PRAGMAS, "synchronous", ("NORMAL", safe[1]))
+    shop.till.complete(sale_id)
+    monkeypatch.setitem(PRAGMAS, "synchronous", safe)
+    assert notice(shop) == NoticeCode.STORE_FAULT
+    assert captured(shop) == []
+    shop.till.complete(sale_id)
+    assert [x.sale_id for x in captured(shop)] == [sale_id]
