@@ -220,7 +220,8 @@ class Redemption(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     only money pays. Points are counted a sale, a business date of one resident, and a business
     date of everybody in one household. A sale takes `minimum_points` at least, or none.
     `card_no_pin_day_points`: most of a business date by a resident's card without its PIN; left
-    out, no PIN is ever asked for.
+    out, no PIN is ever asked for. `manual_day_points`: most of a business date by a resident who has
+    neither phone nor card at hand (人工核对); 0, nobody is served so.
     """
 
     bill_share_bp: BasisPoints = 10_000
@@ -230,6 +231,7 @@ class Redemption(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     per_household_day_points: Positive | None = None
     minimum_points: Positive | None = None
     card_no_pin_day_points: Positive | None = None
+    manual_day_points: Annotated[int, Meta(ge=0, le=100_000)] = 0
 
     def __post_init__(self) -> None:
         _unique("excluded_categories", self.excluded_categories)

@@ -26,6 +26,9 @@ class Act(StrEnum):
     SCANNER_CHANGED = "scanner_changed"
     CARD_LOOKED_UP = "card_looked_up"
     """A card was looked for by its number, without a code; ``about`` is what was typed."""
+    MANUAL_REDEMPTION = "manual_redemption"
+    """Points were asked for a resident who had neither phone nor card at hand (人工核对); ``about`` is
+    what was typed of the card's number."""
 
 
 class PersonActed(Struct, frozen=True, kw_only=True, tag="person_acted"):

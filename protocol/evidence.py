@@ -15,6 +15,7 @@ class ProofGrade(StrEnum):
     CARD_PIN = "C"
     CARD = "D"
     MANUAL = "M"
+    """Neither was there: the shop's owner let the resident be looked up by the card's number."""
 
 
 class SlotEvidence(Struct, frozen=True, tag="slot"):
@@ -79,13 +80,32 @@ class ConfirmEvidence(Struct, frozen=True, tag="confirm"):
     answer_hex: str
 
 
-Evidence = SlotEvidence | CardEvidence | ShowEvidence | ConfirmEvidence
+class ManualEvidence(Struct, frozen=True, tag="manual"):
+    """Nobody showed anything: the terminal's signed word for whom it served, and why.
+
+    Worth something only with the server's own yes to it: a resident's card that is neither lost
+    nor replaced, within the pool's limit for this (``Limits.manual_day_points``).
+
+    Attributes:
+        card_id, seq: the resident's card, by whose number the resident was found.
+        allowed_by: the owner whose PIN was typed for this.
+        reason: what the cashier wrote, up to 40 characters.
+    """
+
+    card_id: str
+    seq: int
+    allowed_by: str
+    reason: str
+
+
+Evidence = SlotEvidence | CardEvidence | ShowEvidence | ConfirmEvidence | ManualEvidence
 
 _GRADES: dict[type[Evidence], ProofGrade] = {
     SlotEvidence: ProofGrade.SHOW,
     ShowEvidence: ProofGrade.SHOW,
     ConfirmEvidence: ProofGrade.CONFIRM,
     CardEvidence: ProofGrade.CARD,
+    ManualEvidence: ProofGrade.MANUAL,
 }
 
 

@@ -70,6 +70,12 @@ class DeclineReason(StrEnum):
     """Not the card's PIN, or not any more: it was changed since."""
     PIN_LOCKED = "pin_locked"
     """Too many wrong PINs: with this card only small purchases until the office has looked."""
+    MANUAL_OFF = "manual_off"
+    """The pool takes no points of residents who show nothing."""
+    MANUAL_OFFLINE = "manual_offline"
+    """A resident who shows nothing is the server's to judge, and it is out of reach."""
+    MANUAL_LIMIT = "manual_limit"
+    """Without phone and card the resident may take ``limit_points`` more today: not enough."""
     SALE_REVERSED = "sale_reversed"
     """The sale was cancelled before its question arrived."""
 

@@ -41,6 +41,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         minimum_points: a sale takes at least so many, or none.
         card_no_pin_day_points: most points a business date by a resident's card without its PIN;
             None: no PIN is ever asked for.
+        manual_day_points: most points a business date by a resident who has neither phone nor card
+            at hand and is looked up by hand; 0: nobody is.
     """
 
     bill_share_bp: int = BASIS_POINTS_WHOLE
@@ -50,6 +52,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     per_household_day_points: int | None = None
     minimum_points: int | None = None
     card_no_pin_day_points: int | None = None
+    manual_day_points: int = 0
 
 
 NO_LIMITS = Limits()

@@ -25,6 +25,7 @@ from server.commands.codes import card, code
 from server.commands.exposure import exposure_command
 from server.commands.importing import import_commands
 from server.commands.labels import price_labels
+from server.commands.manual import manual
 from server.commands.paying import payment
 from server.commands.people import sign_in
 from server.commands.phones import phone
@@ -64,5 +65,6 @@ def register_all(group: click.Group) -> None:
     group.add_command(exposure_command)
     group.add_command(card_pins.card_pin)
     group.add_command(card_pins.card_lost)
+    group.add_command(manual)
     group.add_command(issuer_keys.keys)
     group.add_command(temporary.temporary_card)

@@ -60,6 +60,11 @@ def redemption_terms() -> None:
     "--card-no-pin", type=_Limit, help="积分卡免密每天最多 / points a card and day, no PIN"
 )
 @click.option(
+    "--manual",
+    type=_Limit,
+    help="没带手机和卡、人工核对的，每人每天最多，0 为不许 / points a day without phone and card, 0: none",
+)
+@click.option(
     "--fen-remainder",
     type=click.Choice([each.value for each in FenRemainder]),
     help="零头：收现金、抹零、进位 / what becomes of fen",
@@ -109,6 +114,7 @@ def _changed(before: RedemptionTerms, day: date, given: dict[str, object]) -> Se
         per_household_day_points=points("per_household_day", limits.per_household_day_points),
         minimum_points=points("minimum", limits.minimum_points),
         card_no_pin_day_points=points("card_no_pin", limits.card_no_pin_day_points),
+        manual_day_points=points("manual", limits.manual_day_points) or 0,
         reason=str(given["reason"]),
     )
 
@@ -145,6 +151,7 @@ def _told(terms: PoolTerms, day: date) -> str:
         ("每户每天 / a household and day", limits.per_household_day_points),
         ("一单最少 / at least", limits.minimum_points),
         ("积分卡免密每天 / a card without its PIN and day", limits.card_no_pin_day_points),
+        ("人工核对每人每天 / a day without phone and card", limits.manual_day_points or None),
     ):
         if points is not None:
             told.append(f"{name} {points}")

@@ -87,6 +87,7 @@ def adoption_of(
             per_household_day_points=preset.redemption.per_household_day_points,
             minimum_points=preset.redemption.minimum_points,
             card_no_pin_day_points=preset.redemption.card_no_pin_day_points,
+            manual_day_points=preset.redemption.manual_day_points,
         ),
         cover_warning_bp=preset.cover.warning_bp if preset.cover else None,
         cover_hard_bp=preset.cover.hard_bp if preset.cover else None,

@@ -124,6 +124,7 @@ class SetRedemptionTerms(_Command, frozen=True, tag="set_redemption_terms"):
     per_household_day_points: Some | None = None
     minimum_points: Some | None = None
     card_no_pin_day_points: Some | None = None
+    manual_day_points: Annotated[int, Meta(ge=0, le=10**9)] = 0
     reason: Reason = ""
 
 

@@ -53,6 +53,7 @@ _POOL_WITH_PERIODS = (
                 "per_household_day_points",
                 "minimum_points",
                 "card_no_pin_day_points",
+                "manual_day_points",
                 "reason",
             )
         ),
@@ -392,6 +393,7 @@ def _period(row: Row[tuple[object, ...]]) -> TermsPeriod:
             per_household_day_points=row.per_household_day_points,
             minimum_points=row.minimum_points,
             card_no_pin_day_points=row.card_no_pin_day_points,
+            manual_day_points=row.manual_day_points,
         ),
         reason=row.reason,
     )

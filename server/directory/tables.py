@@ -90,6 +90,8 @@ redemption_terms = Table(
     Column("per_household_day_points", BigInteger, nullable=True),
     Column("minimum_points", BigInteger, nullable=True),
     Column("card_no_pin_day_points", BigInteger, nullable=True),
+    # 0: nobody redeems without phone and card.
+    Column("manual_day_points", BigInteger, nullable=False, server_default=text("0")),
     Column("reason", String(_REASON_MAX), nullable=False),
     PrimaryKeyConstraint(
         "pool", "valid_from", "version", name="redemption_terms_are_numbered_by_their_day"

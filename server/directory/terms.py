@@ -67,6 +67,7 @@ def limits_of(command: SetRedemptionTerms) -> Limits:
         per_household_day_points=command.per_household_day_points,
         minimum_points=command.minimum_points,
         card_no_pin_day_points=command.card_no_pin_day_points,
+        manual_day_points=command.manual_day_points,
     )
 
 

@@ -24,7 +24,7 @@ PROOFS: Final = {
     "B": "B 手机出示",
     "C": "C 卡和密码",
     "D": "D 卡",
-    "M": "M 人工查找",
+    "M": "M 人工核对",
 }
 GOODS_KINDS: Final = {"goods": "商品", "voucher": "兑换券", "service": "服务"}
 NO_CATEGORY: Final = {"": "未分类"}

@@ -91,7 +91,7 @@ def _proofs() -> Mapping[str, str]:
         "B": gettext("B 手机出示"),
         "C": gettext("C 卡和密码"),
         "D": gettext("D 卡"),
-        "M": gettext("M 人工查找"),
+        "M": gettext("M 人工核对"),
     }
 
 

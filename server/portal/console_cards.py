@@ -25,10 +25,12 @@ from server.portal.forms import Mistyped, command_of, reason_typed, typed
 from server.portal.frame import tell_done
 from server.portal.services import PortalServices
 from server.portal.wording import gettext, said
+from server.redemption.manual_list import manual_sales
 
 _ID_BYTES = 8
 _PIN_ID_BYTES = 16
 REASON_CHARS = 80
+MANUAL_SHOWN = timedelta(days=60)
 _LOST, _UNLOCK, _PIN, _HAND_OVER = "lost", "unlock", "pin", "hand-over"
 
 
@@ -45,8 +47,15 @@ def add_cards(pages: Blueprint, portal: PortalServices) -> None:
             ]
             temporary = temporary_cards(tx, portal.pool)
             copied = copied_phones(tx, portal.pool)
+            today = business_date(now, pool_terms(tx, portal.pool).cut_off_hour)
+            by_hand = manual_sales(tx, portal.pool, today - MANUAL_SHOWN, today)
         return render_template(
-            "console/cards.html", locked=locked, temporary=temporary, copied=copied
+            "console/cards.html",
+            locked=locked,
+            temporary=temporary,
+            copied=copied,
+            by_hand=by_hand,
+            by_hand_days=MANUAL_SHOWN.days,
         )
 
     @pages.post("/cards")

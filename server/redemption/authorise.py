@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from protocol.business_day import business_date
 from protocol.documents import AccountStatus
-from protocol.evidence import Evidence, ProofGrade
+from protocol.evidence import Evidence, ManualEvidence, ProofGrade
 from protocol.messages import Approved, AuthoriseAnswer, ItemUnits
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
@@ -119,7 +119,11 @@ def authorise(
 def _grade_asked(
     tx: Connection, stamp: FactStamp, command: Authorise, answer: Approved | Declined
 ) -> str | None:
-    """That a card asks without its PIN, for the next one who asks by it; only where that counts."""
+    """That nothing was shown; or that a card asks without its PIN, where that counts: for the next
+    one who asks so.
+    """
+    if isinstance(command.evidence, ManualEvidence) and isinstance(answer, Approved):
+        return ProofGrade.MANUAL.value
     if not isinstance(answer, Approved) or not goes_without_pin(command.evidence):
         return None
     terms = pool_terms(tx, stamp.pool)

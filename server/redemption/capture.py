@@ -43,6 +43,7 @@ from server.redemption.booked import Booked, Booking, Duplicate, Parked
 from server.redemption.card_pins import no_pin_problem, true_grade
 from server.redemption.evidence import most_points, sale_is_proven
 from server.redemption.limits import accepted_terms, categories_problem, note_over_limit
+from server.redemption.manual import is_of_its_question
 from server.redemption.orders import is_order, open_orders, orders_problem
 from server.redemption.phone_evidence import PhoneEvidence, is_as_asked, note_phone_use
 from server.redemption.queries import LINES, Sale, sale_of
@@ -238,17 +239,15 @@ def _resident_problem(
         return None
     if sale.account is None:
         return "用了积分却没有居民 / points were taken from nobody"
-    # An approval speaks for the code that it was given to, and for no other.
-    if authorised and isinstance(sale.evidence, PhoneEvidence):
-        authorised = is_as_asked(tx, told.terms.pool, sale.sale_id, sale.evidence)
-    approved_points = before.approved_points if before is not None and authorised else None
+    approved = before if authorised and _is_as_asked(tx, told, sale, before) else None
+    approved_points = approved.approved_points if approved is not None else None
     proven = sale_is_proven(
         tx,
         told.terms,
         sale,
         told.envelope,
         proof_holds=told.proof_holds,
-        was_authorised=authorised,
+        was_authorised=approved is not None,
         recorded_at=told.told_at,
     )
     if not proven:
@@ -265,6 +264,17 @@ def _resident_problem(
     if problem is not None:
         return problem
     return slot_limit_problem(tx, told.terms, sale, told.envelope, approved_points or 0)
+
+
+def _is_as_asked(tx: Connection, told: Told, sale: SaleCaptured, before: Sale | None) -> bool:
+    """An approval speaks for the code that it was given to, and for no other. A yes to one who
+    showed nothing must not end up as a code that was shown, nor the reverse.
+    """
+    if before is None or not is_of_its_question(sale, before):
+        return False
+    if not isinstance(sale.evidence, PhoneEvidence):
+        return True
+    return is_as_asked(tx, told.terms.pool, sale.sale_id, sale.evidence)
 
 
 def _worth(tx: Connection, told: Told, sale: SaleCaptured) -> _Worth | Parked:

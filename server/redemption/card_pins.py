@@ -16,15 +16,9 @@ from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.sales import AnsweredBy, SaleCaptured
 from server.directory import PoolTerms, card_of
-from server.directory.accounts import resident_account
 from server.directory.card_pins import pin_of, pin_proof_holds
-from server.ledger import Asset
-from server.ledger.live import live_holds
 from server.redemption.limits import Asker, accepted_terms
-from server.redemption.queries import sale_of
-from server.redemption.taken import card_points_taken
-
-_SALE = "sale"
+from server.redemption.taken import points_held_by, points_taken_by
 
 
 def judge_pin(
@@ -61,8 +55,9 @@ def no_pin_left(tx: Connection, terms: PoolTerms, asker: Asker) -> int | None:
     limit = terms.redemption_on(day).limits.card_no_pin_day_points
     if limit is None:
         return None
-    used = card_points_taken(tx, terms.pool, asker.account, day)
-    return max(0, limit - used - _held(tx, terms.pool, asker))
+    used = points_taken_by(tx, terms.pool, asker.account, day, ProofGrade.CARD)
+    held = points_held_by(tx, terms.pool, asker.account, ProofGrade.CARD, asker.at)
+    return max(0, limit - used - held)
 
 
 def needs_pin(points: int, left: int | None) -> Declined | None:
@@ -126,19 +121,8 @@ def is_resident_card(tx: Connection, pool: str, evidence: Evidence | None) -> bo
     return isinstance(evidence, CardEvidence) and card_of(tx, pool, evidence.card_id) is not None
 
 
-def _held(tx: Connection, pool: str, asker: Asker) -> int:
-    """Points that questions by this card without its PIN have reserved at other tills."""
-    account = resident_account(asker.account)
-    held = 0
-    for key, points in live_holds(tx, pool, account, Asset.POINTS, asker.at).items():
-        kind, _, sale_id = key.partition(":")
-        sale = sale_of(tx, pool, UUID(sale_id)) if kind == _SALE else None
-        held += points if sale is not None and sale.proof_grade == ProofGrade.CARD else 0
-    return held
-
-
 def _at_terminal(tx: Connection, pool: str, sale: SaleCaptured, terminal: str) -> int:
     if sale.account is None:
         return 0
     day: date = sale.business_date
-    return card_points_taken(tx, pool, sale.account, day, terminal=terminal)
+    return points_taken_by(tx, pool, sale.account, day, ProofGrade.CARD, terminal=terminal)

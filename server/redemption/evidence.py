@@ -26,6 +26,7 @@ from protocol.codes.phone import show_limit
 from protocol.evidence import (
     CardEvidence,
     Evidence,
+    ManualEvidence,
     SlotEvidence,
 )
 from protocol.issuers import IssuerRole
@@ -35,6 +36,7 @@ from protocol.sales import AnsweredBy, SaleCaptured
 from server.directory import CardState, PoolTerms, card_of, keys_at
 from server.directory.bearer import BEARER_SEQ, BearerCard, bearer_of
 from server.directory.phones import PhoneState, phone_of
+from server.redemption.manual import manual_account, manual_is_proven, manual_left
 from server.redemption.phone_evidence import (
     PhoneEvidence,
     PhoneShown,
@@ -108,6 +110,8 @@ def judge_question(
         return phone if isinstance(phone, Declined) else _phone_shown(terms, phone)
     if isinstance(evidence, SlotEvidence):
         return _judge_slot(tx, terms, evidence, at)
+    if isinstance(evidence, ManualEvidence):
+        return _judge_manual(tx, terms, evidence, at, points)
     return _judge_card(tx, terms, evidence, at, proof_holds=proof_holds)
 
 
@@ -134,6 +138,21 @@ def _judge_slot(
         is_copied = phone is not None and phone.state is PhoneState.COPIED
         return Declined(DeclineReason.CODE_COPIED if is_copied else DeclineReason.PHONE_REVOKED)
     return Shown(account, min(code.cap, terms.slot_cap_points))
+
+
+def _judge_manual(
+    tx: Connection, terms: PoolTerms, evidence: ManualEvidence, at: datetime, points: int
+) -> Shown | Declined:
+    """Only points of a sale: whoever shows nothing is told nothing of what is his."""
+    account = manual_account(tx, terms.pool, evidence)
+    if isinstance(account, Declined):
+        return account
+    left = manual_left(tx, terms, account, at) if points > 0 else None
+    if left is None:
+        return Declined(DeclineReason.MANUAL_OFF)
+    if left == 0:
+        return Declined(DeclineReason.MANUAL_LIMIT)
+    return Shown(account, min(left, terms.card_cap_points))
 
 
 def _judge_card(
@@ -235,6 +254,8 @@ def is_proven(
             points=sale.payment.points if sale else 0,
             was_authorised=was_authorised,
         )
+    if isinstance(evidence, ManualEvidence):
+        return manual_is_proven(tx, terms.pool, sale, evidence, was_authorised)
     if isinstance(evidence, CardEvidence):
         card = card_of(tx, terms.pool, evidence.card_id)
         if card is None and bearer_of(tx, terms.pool, account) is not None:
@@ -269,6 +290,8 @@ def most_points(terms: PoolTerms, sale: SaleCaptured, approved_points: int | Non
     """
     if approved_points is not None and sale.answered_by is AnsweredBy.SERVER:
         return approved_points
+    if isinstance(sale.evidence, ManualEvidence):
+        return approved_points or 0
     cap_points = terms.card_cap_points
     if isinstance(sale.evidence, SlotEvidence):
         code = slot_of(sale.evidence)

@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from protocol.codes.challenge import ReceiptKind, record_digest
-from protocol.journal import Envelope
+from protocol.journal import Envelope, decode_happening
 from protocol.money import Fen, Points
-from protocol.sales import SaleLine
+from protocol.sales import SaleCaptured, SaleLine
 from server.facts.tables import fact
 from server.redemption import tables as t
 from server.redemption.intake import JournalRecord
@@ -84,13 +84,25 @@ def booked_as(tx: Connection, pool: str, receipt_no: str) -> list[OnPaper]:
 def _on_paper(tx: Connection, pool: str, kind: ReceiptKind, booked: Sale | Refund) -> OnPaper:
     assert booked.epoch is not None
     assert booked.seq is not None
-    link = chain_link(tx, pool, booked.terminal, epoch=booked.epoch, seq=booked.seq)
-    assert link is not None, (booked.terminal, booked.epoch, booked.seq)
+    envelope = _told(tx, pool, booked.terminal, booked.epoch, booked.seq)
+    sale = booked if isinstance(booked, Sale) else sale_of(tx, pool, booked.sale_id)
+    assert sale is not None, booked.sale_id
+    return OnPaper(kind, booked, record_digest(bytes(envelope.happening)), sale.lines)
+
+
+def sale_as_told(
+    tx: Connection, pool: str, terminal: str, epoch: int, seq: int
+) -> SaleCaptured | None:
+    """The sale in a terminal's own words; None where the record there is none."""
+    told = decode_happening(_told(tx, pool, terminal, epoch, seq).happening)
+    return told if isinstance(told, SaleCaptured) else None
+
+
+def _told(tx: Connection, pool: str, terminal: str, epoch: int, seq: int) -> Envelope:
+    link = chain_link(tx, pool, terminal, epoch=epoch, seq=seq)
+    assert link is not None, (terminal, epoch, seq)
     body = tx.execute(
         select(fact.c.body).where(fact.c.pool == pool, fact.c.fact_no == link.fact_no)
     ).scalar_one()
     record = msgspec.json.decode(body, type=JournalRecord).record
-    envelope = msgspec.json.decode(record.body, type=Envelope)
-    sale = booked if isinstance(booked, Sale) else sale_of(tx, pool, booked.sale_id)
-    assert sale is not None, booked.sale_id
-    return OnPaper(kind, booked, record_digest(bytes(envelope.happening)), sale.lines)
+    return msgspec.json.decode(record.body, type=Envelope)

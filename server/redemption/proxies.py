@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from protocol.business_day import business_date
+from protocol.evidence import ManualEvidence
 from protocol.proxy import MAX_HOW_CHARS, MAX_PLACE_CHARS, Proxy, ProxyDelivered
 from protocol.sales import SaleCaptured
 from server.awards import awarder_of
@@ -227,6 +228,8 @@ def _problem(tx: Connection, told: Told, happening: SaleCaptured, proxy: Proxy) 
     pool = told.terms.pool
     if happening.account is None or happening.presented_by != proxy.worker:
         return "代兑换要有居民和代办人 / a proxy redeems for a resident, and says who he is"
+    if isinstance(happening.evidence, ManualEvidence):
+        return "代兑换要有居民的码或卡 / a proxy has the resident's own code or card with him"
     if not 0 < len(proxy.place) <= MAX_PLACE_CHARS:
         return "代兑换没有写送到哪里 / it is not said to which door"
     who = awarder_of(tx, pool, proxy.worker)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from protocol.evidence import CardEvidence, Evidence
+from protocol.evidence import CardEvidence, Evidence, ManualEvidence
 from protocol.journal import Envelope, decode_happening
 from protocol.sales import SaleCaptured, SaleReversed
 from server.db.working_set import working
@@ -101,7 +101,7 @@ def _want_record(tx: Connection, pool: str, wanted: _Wanted, command: JournalRec
 
 
 def _want_holder(tx: Connection, pool: str, wanted: _Wanted, evidence: Evidence) -> None:
-    if isinstance(evidence, CardEvidence):
+    if isinstance(evidence, CardEvidence | ManualEvidence):
         card = card_of(tx, pool, evidence.card_id)
         wanted.books.spenders.add(
             resident_account(card.account) if card else card_account(evidence.card_id)

@@ -5,19 +5,21 @@ What came back counts no more: by a refund, or because an order was cancelled.
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, select
 
 from protocol.evidence import ProofGrade
 from server.directory.accounts import resident_account
 from server.ledger import Asset
-from server.ledger.live import live_holds_sum
+from server.ledger.live import live_holds, live_holds_sum
 from server.redemption import order_tables as o
 from server.redemption import tables as t
 from server.redemption.limit_tables import limited_goods
 from server.redemption.order_states import OrderMove
+from server.redemption.queries import sale_of
 
-_NO_PIN = ProofGrade.CARD.value
+_SALE = "sale"
 
 Days = tuple[date, date]
 """The first and the last business date, both included."""
@@ -45,17 +47,34 @@ def points_held(tx: Connection, pool: str, accounts: Sequence[str], at: datetime
     )
 
 
-def card_points_taken(
-    tx: Connection, pool: str, account: str, day: date, *, terminal: str | None = None
+def points_taken_by(
+    tx: Connection,
+    pool: str,
+    account: str,
+    day: date,
+    grade: ProofGrade,
+    *,
+    terminal: str | None = None,
 ) -> int:
-    """Points that a resident's card took on a business date without its PIN, at one terminal or at
-    all; what came back of them counts as well: a refund makes no small purchase undone.
+    """Points that a resident took on a business date with a proof of this grade (a card without
+    its PIN, or nothing at all), at one terminal or at all; what came back of them counts as well:
+    a refund makes no small purchase undone.
     """
-    which = [*_sales_of(pool, [account], (day, day)), t.sale.c.proof_grade == _NO_PIN]
+    which = [*_sales_of(pool, [account], (day, day)), t.sale.c.proof_grade == grade.value]
     if terminal is not None:
         which.append(t.sale.c.terminal == terminal)
     sold = select(_sum(t.sale.c.points_for_goods + t.sale.c.points_for_money)).where(*which)
     return int(tx.execute(sold).scalar_one())
+
+
+def points_held_by(tx: Connection, pool: str, account: str, grade: ProofGrade, at: datetime) -> int:
+    """Points of a resident that questions with a proof of this grade have reserved."""
+    held = 0
+    for key, points in live_holds(tx, pool, resident_account(account), Asset.POINTS, at).items():
+        kind, _, sale_id = key.partition(":")
+        sale = sale_of(tx, pool, UUID(sale_id)) if kind == _SALE else None
+        held += points if sale is not None and sale.proof_grade == grade.value else 0
+    return held
 
 
 def goods_taken(

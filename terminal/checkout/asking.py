@@ -30,6 +30,7 @@ from protocol.evidence import (
     CardEvidence,
     ConfirmEvidence,
     Evidence,
+    ManualEvidence,
     PinEvidence,
     ShowEvidence,
     SlotEvidence,
@@ -54,9 +55,11 @@ from terminal.domain.presented import (
     Challenger,
     ConfirmedCode,
     Confirming,
+    ManualCode,
     NoChallenger,
     PhoneCode,
     PresentedCode,
+    ScannedCode,
     phone_counter,
 )
 from terminal.domain.stand_in import ImageTrust, stand_in
@@ -72,6 +75,8 @@ def code_cap(code: PresentedCode, policy: Policy) -> int:
     """Most points a sale for this code: what its signature carries and what the policy says."""
     if isinstance(code, ConfirmedCode):
         return code.challenge.points
+    if isinstance(code, ManualCode):
+        return min(policy.limits.manual_day_points, policy.card_cap_points)
     if isinstance(code, ShowCode):
         return show_limit(code.certificate, policy.slot_cap_points)
     is_card = isinstance(code, CardCode | CardWithPin)
@@ -136,12 +141,16 @@ class Asking:
             StoreFaultError: what was taken already cannot be read.
         """
         moment = self._clock.moment()
-        declined = self._code_problem(sale_id, code, policy)
+        declined = (
+            _manual_problem(policy)
+            if isinstance(code, ManualCode)
+            else self._code_problem(sale_id, code, policy)
+        )
         if declined is None and isinstance(code, ShowCode) and may_confirm:
             confirming = self._confirming(sale_id, code, wanted, policy)
             if confirming is not None:
                 return confirming
-        if declined is None and not isinstance(code, ConfirmedCode):
+        if declined is None and not isinstance(code, ConfirmedCode | ManualCode):
             now = None if moment.clock_state is ClockState.UNKNOWN else moment.at
             declined = time_problem(bare(code), now)
         if declined is not None:
@@ -216,7 +225,7 @@ class Asking:
             declined = declined or time_problem(code, now)
         return confirming if declined is not None else replace(confirming, show=code)
 
-    def _code_problem(self, sale_id: UUID, code: PresentedCode, policy: Policy) -> Declined | None:
+    def _code_problem(self, sale_id: UUID, code: ScannedCode, policy: Policy) -> Declined | None:
         """What is wrong with a code for this sale, whatever the time."""
         declined, keys = self._issuer_keys(code, policy)
         if declined is not None:
@@ -245,7 +254,7 @@ class Asking:
         return None
 
     def _issuer_keys(
-        self, code: PresentedCode, policy: Policy
+        self, code: ScannedCode, policy: Policy
     ) -> tuple[Declined | None, dict[int, Ed25519PublicKey]]:
         """The keys that may have signed a code; and why its own one is good no longer, if so.
 
@@ -302,6 +311,9 @@ class Asking:
         Raises:
             StoreFaultError: what was taken already cannot be read.
         """
+        if isinstance(code, ManualCode):
+            # Who stands there is the owner's word alone; what is his, and his limit, the server's.
+            return Declined(DeclineReason.MANUAL_OFFLINE)
         if documents.policy is None:
             return Declined(DeclineReason.OFFLINE_STOPPED)
         account = self._account(code)
@@ -365,6 +377,8 @@ class Asking:
 
     def _account(self, code: PresentedCode) -> str | None:
         """Whose code it is, as far as the directory knows; None for a card that is not in it."""
+        if isinstance(code, ManualCode):
+            return code.account
         if isinstance(code, CardWithPin):
             code = code.card
         if not isinstance(code, CardCode):
@@ -374,6 +388,13 @@ class Asking:
 
     def evidence(self, sale_id: UUID, code: PresentedCode, points: int) -> Evidence:
         """What the sale keeps of the code: never a card's secret."""
+        if isinstance(code, ManualCode):
+            return ManualEvidence(
+                card_id=code.card_id,
+                seq=code.seq,
+                allowed_by=code.allowed_by,
+                reason=code.reason,
+            )
         if isinstance(code, CardWithPin):
             proof = pin_proof(code.proof_key, sale_id, points, self._terminal)
             evidence = self.evidence(sale_id, code.card, points)
@@ -400,6 +421,13 @@ def at_most(wanted: PointsWanted, cap: int) -> PointsWanted:
     return replace(wanted, optional=optional)
 
 
+def _manual_problem(policy: Policy) -> Declined | None:
+    off = policy.limits.manual_day_points <= 0
+    return Declined(DeclineReason.MANUAL_OFF) if off else None
+
+
 def _too_much(code: PresentedCode) -> DeclineReason:
+    if isinstance(code, ManualCode):
+        return DeclineReason.MANUAL_LIMIT
     phone = isinstance(code, ShowCode)
     return DeclineReason.CONFIRM_NEEDED if phone else DeclineReason.CODE_CAP_EXCEEDED

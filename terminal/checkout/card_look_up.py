@@ -1,7 +1,8 @@
 """Looking a card up by its number, where its code cannot be read: with the owner's leave alone.
 
-It tells what the list of residents says of the card, and takes no points: for those the code
-itself is needed. Every look is a record with its reason.
+It tells what the list of residents says of the card. Where the pool allows it, the owner may also
+let points be asked for a resident who has neither phone nor card at hand (人工核对): by the owner's
+PIN each time, and only the server says yes. Every look is a record with its reason.
 """
 
 import re
@@ -11,9 +12,11 @@ from msgspec import Struct
 
 from protocol.acts import Act
 from protocol.business_day import business_date
-from protocol.documents import AccountStatus
+from protocol.documents import AccountStatus, DirectoryCard, DirectoryEntry
+from protocol.reasons import Declined, DeclineReason
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Store
+from terminal.domain.presented import ManualCode
 from terminal.domain.staff import Leave
 
 NUMBER = re.compile(r"[0-9a-f]{4,16}")
@@ -34,6 +37,13 @@ class CardLookedUp(Struct, frozen=True):
     banned_until: date | None
 
 
+class _Found(Struct, frozen=True):
+    entry: DirectoryEntry
+    card: DirectoryCard
+    owner: str
+    reason: str
+
+
 class CardLookUp:
     """One look at a time; nothing is kept of it but the record."""
 
@@ -44,6 +54,50 @@ class CardLookUp:
 
     def look(self, number: str, reason: str, pin: str | None) -> CardLookedUp | Notice:
         """What the list says of the card whose number ends so, or why nothing is said."""
+        policy = self._store.documents().policy
+        found = self._find(Act.CARD_LOOKED_UP, number, reason, pin)
+        if isinstance(found, Notice):
+            return found
+        assert policy is not None, "nothing is found without one"
+        day = business_date(self._clock.moment().at, policy.cut_off_hour)
+        entry, card = found.entry, found.card
+        banned = entry.banned_until
+        return CardLookedUp(
+            shown=card.card_id[-4:].upper(),
+            seq=card.seq,
+            allowance_points=entry.allowance_points,
+            blocked=entry.status is AccountStatus.BLOCKED,
+            banned_until=banned if banned is not None and banned >= day else None,
+        )
+
+    def most_points(self) -> int:
+        """What a resident who shows nothing may take a day; 0 where the pool serves none so."""
+        policy = self._store.documents().policy
+        return policy.limits.manual_day_points if policy is not None else 0
+
+    def redeem(self, number: str, reason: str, pin: str | None) -> ManualCode | Notice:
+        """Whom the owner lets redeem without phone and card; to be shown to the till as a code is.
+
+        The PIN is typed for each one, also by an owner who is signed in.
+        """
+        if self.most_points() <= 0:
+            declined = Declined(DeclineReason.MANUAL_OFF)
+            return Notice(NoticeCode.DECLINED, NoticeLevel.REFUSED, {}, declined)
+        if not pin:
+            return _refused(NoticeCode.OWNER_NEEDED)
+        found = self._find(Act.MANUAL_REDEMPTION, number, reason, pin)
+        if isinstance(found, Notice):
+            return found
+        return ManualCode(
+            card_id=found.card.card_id,
+            seq=found.card.seq,
+            account=found.entry.account,
+            allowed_by=found.owner,
+            reason=found.reason,
+        )
+
+    def _find(self, act: Act, number: str, reason: str, pin: str | None) -> _Found | Notice:
+        """The one card whose number ends so, with the owner's leave; noted whatever is found."""
         reason = reason.strip()[:MAX_REASON_CHARS]
         number = "".join(number.split()).removeprefix("…").lower()
         documents = self._store.documents()
@@ -56,7 +110,7 @@ class CardLookUp:
         owner = self._leave.owner_by(pin)
         if isinstance(owner, Notice):
             return owner
-        self._leave.note(Act.CARD_LOOKED_UP, number.upper(), owner, reason)
+        self._leave.note(act, number.upper(), owner, reason)
         found = [
             (entry, card)
             for entry in self._store.holders_of_cards(number)
@@ -65,16 +119,7 @@ class CardLookUp:
         ]
         if len(found) != 1:
             return _refused(NoticeCode.CARDS_ALIKE if found else NoticeCode.CARD_NOT_LISTED)
-        ((entry, card),) = found
-        day = business_date(self._clock.moment().at, documents.policy.cut_off_hour)
-        banned = entry.banned_until
-        return CardLookedUp(
-            shown=card.card_id[-4:].upper(),
-            seq=card.seq,
-            allowance_points=entry.allowance_points,
-            blocked=entry.status is AccountStatus.BLOCKED,
-            banned_until=banned if banned is not None and banned >= day else None,
-        )
+        return _Found(*found[0], owner, reason)
 
 
 def _refused(code: NoticeCode) -> Notice:

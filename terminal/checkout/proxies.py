@@ -31,7 +31,7 @@ from terminal.checkout.sale_desk import SaleDesk
 from terminal.domain.counter import WorkerAtTill
 from terminal.domain.notice import Notice, NoticeCode, NoticeLevel
 from terminal.domain.ports import Clock, Ids, Store, StoreFaultError, TerminalIdentity
-from terminal.domain.presented import PresentedCode
+from terminal.domain.presented import ManualCode, PresentedCode
 from terminal.domain.proxy import Acting, DayOfProxy, Delivery
 from terminal.domain.sale import SaleState
 from terminal.domain.scan import ResidentScan, classify
@@ -169,7 +169,7 @@ class Proxies:
             account, bearer = sale.approval.account if sale.approval else None, False
             if account is None:
                 return _refused(NoticeCode.PROXY_NEEDS_RESIDENT)
-        if bearer:
+        if bearer or isinstance(code, ManualCode):
             return _refused(NoticeCode.PROXY_NEEDS_RESIDENT)
         if account is not None and account == worker.account:
             return _refused(NoticeCode.PROXY_OWN)

@@ -33,8 +33,23 @@ class ConfirmedCode(Struct, frozen=True):
         return self.show.cap
 
 
+class ManualCode(Struct, frozen=True):
+    """Nothing was shown: the owner let the resident be found by the card's number (人工核对)."""
+
+    card_id: str
+    seq: int
+    account: str
+    allowed_by: str
+    reason: str
+
+    @property
+    def payload(self) -> bytes:
+        return f"{self.card_id}.{self.seq}".encode()
+
+
 PhoneCode = ShowCode | ConfirmedCode
-PresentedCode = ResidentCode | CardWithPin | PhoneCode
+ScannedCode = ResidentCode | CardWithPin | PhoneCode
+PresentedCode = ScannedCode | ManualCode
 
 
 def phone_counter(code: PhoneCode) -> tuple[str, int, int]:

@@ -10,7 +10,7 @@ from protocol.business_day import business_date
 from protocol.codes import SlotCode, read_payload
 from protocol.counter import CounterAwarded
 from protocol.documents import Item, Policy
-from protocol.evidence import CardEvidence, SlotEvidence
+from protocol.evidence import CardEvidence, ManualEvidence, SlotEvidence
 from protocol.messages import (
     Approved,
     AuthoriseRequest,
@@ -80,7 +80,7 @@ class PracticePool:
             policy.limits,
             Used(of_today, of_today),
             available=max(0, left),
-            cap_points=policy.card_cap_points if _is_card(request) else policy.slot_cap_points,
+            cap_points=_cap_points(request, policy),
             gives_limited=bool(request.limited_items),
         )
         if isinstance(answer, Declined):
@@ -155,6 +155,12 @@ class PracticePool:
         return units_left(min(limits), milli)
 
 
+def _cap_points(request: AuthoriseRequest, policy: Policy) -> int:
+    if isinstance(request.evidence, ManualEvidence):
+        return min(policy.limits.manual_day_points, policy.card_cap_points)
+    return policy.card_cap_points if _is_card(request) else policy.slot_cap_points
+
+
 def _is_card(request: AuthoriseRequest | OrdersRequest) -> bool:
     return isinstance(request.evidence, CardEvidence)
 
@@ -162,7 +168,7 @@ def _is_card(request: AuthoriseRequest | OrdersRequest) -> bool:
 def _account(request: AuthoriseRequest | OrdersRequest) -> str:
     """Whose code this is; empty for any other evidence, which the practice pool never gave."""
     shown = request.evidence
-    if isinstance(shown, CardEvidence):
+    if isinstance(shown, CardEvidence | ManualEvidence):
         return ACCOUNTS[PracticeResident.CARD] if shown.card_id == CARD_ID.hex() else ""
     if not isinstance(shown, SlotEvidence):
         return ""

@@ -4,6 +4,7 @@ from msgspec import UNSET
 
 from drivers.document import Align, Columns, Document, Element, Rule, Size, Text
 from protocol.discounts import Discount, DiscountKind
+from protocol.evidence import ProofGrade
 from protocol.messages import SaleFound
 from protocol.money import QUANTITY_ONE_MILLI, format_quantity, format_yuan, price_of
 from protocol.proxy import Proxy
@@ -191,6 +192,8 @@ class ReceiptComposer:
         ]
         if sale.proof_grade is not None:
             rows.append(Columns(words.proof, sale.proof_grade.value))
+        if sale.proof_grade is ProofGrade.MANUAL:
+            rows.append(Text(words.by_hand))
         if sale.answered_by is AnsweredBy.STAND_IN:
             rows.append(Text(words.offline))
         return rows

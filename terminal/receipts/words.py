@@ -35,6 +35,7 @@ class Words(Struct, frozen=True):
     after_sync: str
     offline: str
     proof: str
+    by_hand: str
     proxy: str
     consent: str
     door: str
@@ -77,6 +78,7 @@ CHINESE = Words(
     after_sync="联网后更新",
     offline="离线办理，余额以联网后为准",
     proof="凭证等级",
+    by_hand="人工核对：未出示手机和卡",
     proxy="代办人",
     consent="居民同意",
     door="送到",
@@ -119,6 +121,7 @@ ENGLISH = Words(
     after_sync="after sync",
     offline="Offline: balance after sync",
     proof="Proof grade",
+    by_hand="By hand: no phone, no card",
     proxy="Redeemed by",
     consent="Resident agreed",
     door="To the door",
@@ -166,6 +169,7 @@ BOTH = Words(
     after_sync="联网后更新",
     offline="离线办理，余额以联网后为准\nOffline: balance after sync",
     proof="凭证等级 Proof grade",
+    by_hand="人工核对：未出示手机和卡\nBy hand: no phone, no card",
     proxy="代办人 Redeemed by",
     consent="居民同意 Agreed",
     door="送到 To the door",

@@ -108,6 +108,18 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
     DeclineReason.PIN_LOCKED: Words(
         later("这张卡的密码输错太多，已锁定。"), later("请居民带卡到社区解锁。{instead}")
     ),
+    DeclineReason.MANUAL_OFF: Words(
+        later("{pool}不办没有手机和卡的{unit}。"),
+        later("请居民出示手机居民码或积分卡。{instead}"),
+    ),
+    DeclineReason.MANUAL_OFFLINE: Words(
+        later("现在离线，不能人工核对。"),
+        later("请居民出示手机居民码或积分卡，或等网络好了再办。{instead}"),
+    ),
+    DeclineReason.MANUAL_LIMIT: Words(
+        later("没有手机和卡，这位居民今天最多再用{limit}{unit}。"),
+        later("请减少商品，或请居民出示手机居民码、积分卡。{instead}"),
+    ),
     DeclineReason.SALE_REVERSED: Words(later("这一单刚才取消了。"), later("请再扫一次居民码。")),
 }
 
@@ -124,6 +136,10 @@ NO_MORE_AT_HOME: Final = Words(
 NO_MORE_OF_ITEM: Final = Words(
     later("“{item}”限量，这位居民或这一户已经领完。"), later("请去掉这件商品，再扫一次居民码。")
 )
+NO_MORE_BY_HAND: Final = Words(
+    later("没有手机和卡，这位居民今天的{unit}已用到上限。"),
+    later("请居民出示手机居民码或积分卡。{instead}"),
+)
 NO_POINTS: Final = Words(later("没有可用{unit}。"), later("请直接收现金 {due} 元。"))
 NO_POINTS_OFFLINE: Final = Words(
     later("现在离线，这位居民暂时不能用{unit}。"), later("{instead}网络好了可以再扫居民码。")
@@ -133,6 +149,7 @@ _NO_MORE: Final = {
     DeclineReason.OVER_DAY_LIMIT: NO_MORE_TODAY,
     DeclineReason.OVER_HOUSEHOLD_LIMIT: NO_MORE_AT_HOME,
     DeclineReason.OVER_ITEM_LIMIT: NO_MORE_OF_ITEM,
+    DeclineReason.MANUAL_LIMIT: NO_MORE_BY_HAND,
 }
 """Where nothing at all is left."""
 

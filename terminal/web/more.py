@@ -32,7 +32,7 @@ MENU: Final = (
     Entry("/more/report", later("报表"), later("按小时、类别、积分看一天，存成表格")),
     Entry("/more/prices", later("价目"), later("从文件换价目、改价、存成文件，要店主 PIN 码")),
     Entry("/more/shift", later("班次"), later("开班、X 报表、数钱交班、Z 报表")),
-    Entry("/more/look-up", later("查卡"), later("卡扫不出来时按卡号查，要店主同意")),
+    Entry("/more/look-up", later("查卡"), later("卡扫不出来、没带手机和卡时，要店主同意")),
     Entry("/more/practice", later("练习"), later("学着收银：不扣{unit}，不记账，不打印")),
     Entry("/more/staff", later("人员"), later("换人收银、店主和收银员的 PIN 码")),
 )

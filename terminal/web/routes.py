@@ -403,7 +403,9 @@ def _pages_behind(desk: WebDesk, more: MorePages, routes: TillRoutes) -> tuple[R
         AwardsPage(desk.awarding, desk.staff, desk.page, more).rules(),
         ProxiesPage(desk.proxies, desk.staff, desk.page, more).rules(),
         PricesPage(desk.prices, more).rules(),
-        LookUpPage(CardLookUp(desk.store, desk.clock, desk.staff), desk.page, more).rules(),
+        LookUpPage(
+            CardLookUp(desk.store, desk.clock, desk.staff), desk.page, more, desk.till.show_code
+        ).rules(),
         ReportPage(desk.store, desk.clock, desk.page, more).rules(),
         PracticePage(desk.practising, desk.practice, more).rules(),
         LastRunRoutes(desk.last_run, desk.till, desk.page, routes.answer).rules(),

@@ -135,6 +135,7 @@ class PoolTill(Shop):
             tag=self.tag,
             stop_selling=lambda _says: self.till.stop_selling(),
             pool=self.world.pool,
+            keep_certificates=self.certificate.keep,
         )()
 
     def close(self) -> None:
