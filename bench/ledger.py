@@ -3,7 +3,7 @@
 Rates are compared with what pgbench reaches in the same round, with as many clients.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from bench.ledger_reference import THREADS, Reference, make_books, make_referenc
 from bench.ledger_service import Service, latencies_s, redeem_together
 from bench.postgres import Cluster, cluster, find_programs
 from bench.processes import run_module
-from server.bootstrap.main import THREADS as SERVER_THREADS
+from server.bootstrap.serving import THREADS as SERVER_THREADS
 from server.db import open_engine, writing
 from server.ledger import roll_up
 
@@ -43,7 +43,7 @@ class Size(Struct, frozen=True, kw_only=True):
     http: int
     crowd: int
     crowd_http: int
-    servers: int
+    workers: int
     batches: int
     batch: int
     latencies: int
@@ -53,7 +53,7 @@ class Size(Struct, frozen=True, kw_only=True):
     @property
     def redemptions_each(self) -> int:
         """The most that one seller may be asked for."""
-        return 2 * self.warm_up + self.rounds * (self.service + self.http + self.crowd_http)
+        return 3 * self.warm_up + self.rounds * (self.service + 2 * self.http + self.crowd_http)
 
 
 FULL = Size(
@@ -65,7 +65,7 @@ FULL = Size(
     http=120,
     crowd=32,
     crowd_http=30,
-    servers=1,
+    workers=2,
     batches=40,
     batch=200,
     latencies=600,
@@ -81,7 +81,7 @@ QUICK = Size(
     http=5,
     crowd=4,
     crowd_http=3,
-    servers=1,
+    workers=2,
     batches=2,
     batch=20,
     latencies=10,
@@ -133,12 +133,15 @@ class HistoryReport(Struct, frozen=True, kw_only=True):
 
 
 class LedgerReport(Struct, frozen=True, kw_only=True):
-    """Everything of one run. ``crowded`` is throughput with many clients / with few."""
+    """Everything of one run. ``http_workers`` is ``http`` by a server of several processes;
+    ``crowded`` is throughput with many clients / with few, both by one process.
+    """
 
     database: str
     pgbench_threads: int
     service: OnlineReport
     http: OnlineReport
+    http_workers: OnlineReport
     crowd: OnlineReport
     crowded: Held
     batches: BatchReport
@@ -158,7 +161,7 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> LedgerRepor
     with cluster(programs) as postgres:
         reference = make_reference(postgres, programs, folder / "reference")
         say(f"在线兑换 · online redemptions: {postgres.version}, {size.rounds} 轮 rounds")
-        service, http, crowd = measure_online(postgres, reference, folder, size)
+        service, http, several, crowd = measure_online(postgres, reference, folder, size)
         say(f"成批入账 · checked batches: {size.batches} × {size.batch}")
         posted = measure_batches(postgres, size)
         say(f"长账本 · a long ledger: {size.transfers} transfers")
@@ -168,6 +171,7 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> LedgerRepor
             pgbench_threads=THREADS,
             service=service,
             http=http,
+            http_workers=several,
             crowd=crowd,
             crowded=Held(
                 ratio=round(crowd.redemptions_a_s / http.redemptions_a_s, 4),
@@ -180,8 +184,8 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> LedgerRepor
 
 def measure_online(
     postgres: Cluster, reference: Reference, folder: Path, size: Size
-) -> tuple[OnlineReport, OnlineReport, OnlineReport]:
-    """Service layer, HTTP, and HTTP with a crowd: round by round in turns with pgbench.
+) -> tuple[OnlineReport, OnlineReport, OnlineReport, OnlineReport]:
+    """Service layer, HTTP by one process and by several, and HTTP with a crowd: round by round in turns with pgbench.
     Every round begins with ANALYZE on both sides.
 
     Raises:
@@ -197,11 +201,13 @@ def measure_online(
                 redemptions_each=size.redemptions_each,
             )
         )
-        servers = stack.enter_context(ledger_servers(pool, folder / "servers", size.servers))
-        online = _Sellers(postgres, pool, servers)
+        servers = ledger_servers(pool, folder / "servers", (1, size.workers))
+        one, several = stack.enter_context(servers)
+        online = _Sellers(postgres, pool)
         online.serve(size.threads, size.warm_up)
-        online.call(size.clients, size.warm_up)
-        meters = [Meter(postgres), *(Meter(postgres, online.pids) for _ in range(2))]
+        for server in (one, several):
+            online.call(server, size.clients, size.warm_up)
+        meters = [Meter(postgres), *(Meter(postgres, pid) for pid, _ in (one, several, one))]
         limits = [0.0, 0.0]
         for _ in range(size.rounds):
             for database in (reference.database, ONLINE):
@@ -209,29 +215,27 @@ def measure_online(
             limits[0] += reference.redemptions_a_s(size.threads, size.pgbench_s)
             online.serve(size.threads, size.service, meters[0])
             limits[1] += reference.redemptions_a_s(size.clients, size.pgbench_s)
-            online.call(size.clients, size.http, meters[1])
-            online.call(size.crowd, size.crowd_http, meters[2])
+            online.call(one, size.clients, size.http, meters[1])
+            online.call(several, size.clients, size.http, meters[2])
+            online.call(one, size.crowd, size.crowd_http, meters[3])
         config = folder / "servers" / "server-0.toml"
         run_module("server", "--config", str(config), "audit")
     few, many = (total / size.rounds for total in limits)
     return (
         _report(meters[0], size.threads, 0, few, SERVICE_AT_LEAST),
-        _report(meters[1], size.clients, size.servers, many, HTTP_AT_LEAST),
-        _report(meters[2], size.crowd, size.servers, many, None),
+        _report(meters[1], size.clients, 1, many, HTTP_AT_LEAST),
+        _report(meters[2], size.clients, size.workers, many, HTTP_AT_LEAST),
+        _report(meters[3], size.crowd, 1, many, None),
     )
 
 
 class _Sellers:
     """One pool, asked in the service layer and over HTTP by the same sellers."""
 
-    def __init__(
-        self, postgres: Cluster, pool: LedgerPool, servers: Sequence[tuple[int, int]]
-    ) -> None:
+    def __init__(self, postgres: Cluster, pool: LedgerPool) -> None:
         self._postgres = postgres
         self._pool = pool
         self._service = Service(pool)
-        self.pids = tuple(pid for pid, _ in servers)
-        self._ports = [port for _, port in servers]
 
     def serve(self, threads: int, redemptions: int, meter: Meter | None = None) -> None:
         """So many threads redeem so often each, through the desk."""
@@ -239,15 +243,19 @@ class _Sellers:
         with (meter or Meter(self._postgres)).running(threads * redemptions):
             redeem_together(self._service, work)
 
-    def call(self, clients: int, redemptions: int, meter: Meter | None = None) -> None:
-        """So many clients redeem so often each, over HTTP; signed before the clock starts."""
-        ports = [self._ports[number % len(self._ports)] for number in range(clients)]
+    def call(
+        self, server: tuple[int, int], clients: int, redemptions: int, meter: Meter | None = None
+    ) -> None:
+        """So many clients redeem so often each, over HTTP from one server, its (process number,
+        port); signed before the clock starts.
+        """
+        pid, port = server
         work = [
             [seller.sign(each, port) for each in seller.prepare(redemptions)]
-            for seller, port in zip(self._pool.sellers, ports, strict=False)
+            for seller in self._pool.sellers[:clients]
         ]
-        with (meter or Meter(self._postgres, self.pids)).running(clients * redemptions):
-            call_together(ports, work)
+        with (meter or Meter(self._postgres, pid)).running(clients * redemptions):
+            call_together([port] * clients, work)
 
 
 def _report(

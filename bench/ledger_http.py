@@ -44,9 +44,13 @@ class Caller:
         self._expect(signed.authorise, APPROVED)
         self._expect(signed.journal, POSTED)
 
-    def _expect(self, request: bytes, says: bytes) -> None:
+    def ask(self, request: bytes) -> bytes:
+        """The whole answer to a request, head and body."""
         self._socket.sendall(request)
-        answer = self._answer()
+        return self._answer()
+
+    def _expect(self, request: bytes, says: bytes) -> None:
+        answer = self.ask(request)
         if not answer.startswith(_OK) or says not in answer:
             raise BenchError(f"the server said {answer.decode(errors='replace')}")
 
@@ -80,9 +84,10 @@ def length_of(head: bytes) -> int:
 
 @contextmanager
 def ledger_servers(
-    pool: LedgerPool, folder: Path, count: int
+    pool: LedgerPool, folder: Path, workers: Sequence[int]
 ) -> Iterator[tuple[tuple[int, int], ...]]:
-    """So many server processes on the pool's database; gives (process number, port) of each.
+    """Servers of so many processes each on the pool's database; gives (process number, port) of
+    each.
 
     Raises:
         BenchError: one did not start.
@@ -90,7 +95,7 @@ def ledger_servers(
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         running: list[tuple[int, int]] = []
-        for number in range(count):
+        for number, processes in enumerate(workers):
             port, config = free_port(), folder / f"server-{number}.toml"
             config.write_text(
                 f'data_dir = "{pool.settings.data_dir}"\n'
@@ -100,7 +105,10 @@ def ledger_servers(
             url = f"http://127.0.0.1:{port}"
             pid = stack.enter_context(
                 serving(
-                    [sys.executable, "-m", "server", "--config", str(config), "serve"],
+                    [
+                        *(sys.executable, "-m", "server", "--config", str(config)),
+                        *("serve", "--workers", str(processes)),
+                    ],
                     is_up=lambda url=url: is_healthy(url),  # type: ignore[misc] # mypy cannot infer a lambda with a default
                     log=folder / f"server-{number}.log",
                 )

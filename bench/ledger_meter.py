@@ -38,11 +38,13 @@ class Spent(Struct, frozen=True, kw_only=True):
 
 
 class Meter:
-    """Adds up what stretches of work took; ``servers`` are process numbers."""
+    """Adds up what stretches of work took; ``server`` is the process number of one, with its
+    children.
+    """
 
-    def __init__(self, cluster: Cluster, servers: tuple[int, ...] = ()) -> None:
+    def __init__(self, cluster: Cluster, server: int | None = None) -> None:
         self._cluster = cluster
-        self._servers = servers
+        self._server = server
         self._sums = [0.0] * 7
         self.redemptions = 0
 
@@ -88,7 +90,7 @@ class Meter:
         return (
             time.perf_counter(),
             cpu_s(os.getpid()),
-            sum(cpu_s(pid) for pid in self._servers),
+            0.0 if self._server is None else family_cpu_s(self._server),
             family_cpu_s(self._cluster.pid),
             sync_ms / 1000,
             commits,

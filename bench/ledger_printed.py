@@ -17,6 +17,7 @@ def print_ledger(report: LedgerReport, say: Say) -> None:
     )
     _print_online("服务层 service layer（无 HTTP no HTTP）", report.service, say)
     _print_online("HTTP（全部检查，事先签名 every check, pre-signed）", report.http, say)
+    _print_online("HTTP，多个进程 several processes", report.http_workers, say)
     _print_online("HTTP，人多 a crowd", report.crowd, say)
     say(
         f"    人多与人少 {report.crowd.callers} / {report.http.callers} 台 clients:"

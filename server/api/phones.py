@@ -70,7 +70,7 @@ _ENDED = {
 def create_phone_blueprint(services: ApiServices) -> Blueprint:
     """``/v1/phones``."""
     api = Blueprint("phones", __name__, url_prefix="/v1")
-    tries = WrongTries()
+    tries = WrongTries(services.workers)
 
     @api.before_request
     def limit_the_body() -> None:

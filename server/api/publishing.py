@@ -50,7 +50,7 @@ LOG = logging.getLogger(__name__)
 _LOOK_AGAIN_AFTER = timedelta(seconds=1)
 _MUCH_WORK = timedelta(seconds=1)
 _REST_PER_WORK = 5
-"""A look that is much work takes at most a sixth of a processor."""
+"""A look that is much work takes at most a sixth of a processor, of all processes together."""
 _FIRST_WAIT_S = 5.0
 PUBLISH_DEADLINE_S = 5.0
 MAX_SHOWN = 5
@@ -60,7 +60,9 @@ HIGHEST_SHOWN = 10**12
 
 
 class DocumentPublisher:
-    """Publishes what changed. Thread-safe; other processes do the same without harm."""
+    """Publishes what changed. Thread-safe; other processes do the same without harm: who finds
+    that another published since he looked keeps nothing, and looks again.
+    """
 
     def __init__(
         self, services: ApiServices, worked_s: Callable[[], float] = time.thread_time
@@ -90,7 +92,8 @@ class DocumentPublisher:
                 self._publish_changed(at, {})
                 worked = timedelta(seconds=self._worked_s() - began_s)
                 much = worked >= _MUCH_WORK
-                self._rest = worked * _REST_PER_WORK if much else _LOOK_AGAIN_AFTER
+                rest = worked * _REST_PER_WORK if much else _LOOK_AGAIN_AFTER
+                self._rest = rest * self._services.workers
                 self._looked_at = at
         finally:
             self._lock.release()
@@ -171,6 +174,7 @@ class DocumentPublisher:
         with reading(self._services.engine) as tx:
             signer = document_signer(tx, pool, keys, at)
             changed = self._changed(tx, at, signer, above)
+            on = {kind: newest_version(tx, pool, kind) for kind in changed}
             entries = build_directory(tx, pool, spendable_points(tx, pool, at))
             listing = compare(tx, pool, entries, at)
             newest = newest_listing(tx, pool)
@@ -189,6 +193,7 @@ class DocumentPublisher:
                     tag=keys.tag,
                     at=at,
                     above=above.get(kind, 0),
+                    on=on[kind],
                 )
             if listing is not None:
                 publish_listing(tx, pool, listing, at=at, above=seen)

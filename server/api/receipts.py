@@ -54,7 +54,7 @@ WRONG_CHECK = (
 def create_receipt_blueprint(services: ApiServices) -> Blueprint:
     """``/v1/receipts``."""
     api = Blueprint("receipts", __name__, url_prefix="/v1")
-    tries = WrongTries()
+    tries = WrongTries(services.workers)
 
     @api.before_request
     def limit_the_body() -> None:

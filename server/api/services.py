@@ -19,6 +19,8 @@ class ApiServices:
     Attributes:
         clock: the server's time, aware UTC.
         request_age_s: how far a terminal's clock may be off in a signed request.
+        workers: processes that answer for the pool; what each allows strangers, and what it works
+            ahead by itself, is its part of the whole.
         writer: where requests that need the books wait for their common commit.
         terminals: whose key a request must be signed with.
     """
@@ -29,6 +31,7 @@ class ApiServices:
     keys: PoolKeys
     clock: Callable[[], datetime]
     request_age_s: int = 300
+    workers: int = 1
     writer: PoolWriter = field(init=False)
     terminals: KnownTerminals = field(init=False)
 

@@ -35,13 +35,15 @@ class WrongTries:
     Who has none left waits seconds, not for ever: behind one address there may be a street, and
     a stranger's tries must not shut the door on it. A front end on this machine hides who asks;
     for loopback addresses only the count of all holds. Kept in memory: a restart forgets it, and
-    each process counts for itself. At most 10,000 addresses, the one longest idle goes first.
-    Thread-safe.
+    each process counts for itself; of several ``workers`` each allows its part, so that all of
+    them together allow no more than one would. At most 10,000 addresses, the one longest idle
+    goes first. Thread-safe.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 1) -> None:
+        self._workers = workers
         self._lock = threading.Lock()
-        self._all = _Allowance(ALL_TRIES, ALL_REST)
+        self._all = self._part(ALL_TRIES, ALL_REST)
         self._peers: OrderedDict[str, _Allowance] = OrderedDict()
 
     def must_wait(self, peer: str | None, now: datetime) -> bool:
@@ -56,10 +58,13 @@ class WrongTries:
             self._all.spend(now)
             if peer is None or _is_loopback(peer):
                 return
-            self._peers.setdefault(peer, _Allowance(PEER_TRIES, PEER_REST)).spend(now)
+            self._peers.setdefault(peer, self._part(PEER_TRIES, PEER_REST)).spend(now)
             self._peers.move_to_end(peer)
             while len(self._peers) > PEERS_MAX:
                 self._peers.popitem(last=False)
+
+    def _part(self, most: int, rest: timedelta) -> _Allowance:
+        return _Allowance(max(1, most // self._workers), rest * self._workers)
 
 
 def _is_loopback(peer: str) -> bool:

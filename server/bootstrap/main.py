@@ -1,33 +1,22 @@
 """``huidian-server``: settings in, one command out."""
 
-import logging
 import os
-import signal
-import socket
-import sys
 from pathlib import Path
 
 import click
-import waitress
 from sqlalchemy.exc import DBAPIError
 
 from config.load import ConfigError, load
 from config.server import ServerSettings
-from protocol.messages import MAX_BODY_BYTES
-from server.app import create_app
 from server.bootstrap.clock import choose_clock
 from server.bootstrap.desk import make_desk
-from server.bootstrap.opening import app_services, create_pool, open_pool
-from server.bootstrap.schema import upgrade_database, warnings
-from server.commands.context import CommandContext, CommandRefused, OpenedPool
+from server.bootstrap.opening import create_pool, open_pool
+from server.bootstrap.schema import upgrade_database
+from server.bootstrap.serving import serve
+from server.commands.context import CommandContext, CommandRefused
 from server.commands.group import register_all
 from server.db import TryAgain
 from server.db.dialect import has_no_room, may_pass_by_waiting
-
-# Those who wait for a common commit wait each in a thread of its own; fewer than the database's
-# connections, so that pages being read never keep the writer from its own.
-THREADS = 24
-_BODY_MARGIN_BYTES = 64 * 1024
 
 
 class _Commands(click.Group):
@@ -83,7 +72,7 @@ def huidian_server(context: click.Context, config_file: Path | None, data_dir: P
         create_pool=lambda preset: create_pool(
             settings, preset, clock=clock, randomness=os.urandom
         ),
-        serve=lambda opened: _serve(settings, opened),
+        serve=lambda opened, workers: serve(settings, opened, workers),
         upgrade_database=lambda: upgrade_database(settings),
     )
     context.obj = commands
@@ -109,44 +98,3 @@ def _settings(config_file: Path | None, data_dir: Path | None) -> ServerSettings
     if data_dir is not None:
         return ServerSettings(data_dir=data_dir.absolute())
     raise CommandRefused("请写 --data 目录 或 --config 文件 / give --data FOLDER or --config FILE")
-
-
-def _serve(settings: ServerSettings, opened: OpenedPool) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for warning in warnings(opened.engine):
-        click.echo(warning, err=True)
-    clock = choose_clock(settings.simulated_clock_file)
-    app = create_app(app_services(settings, opened, clock=clock, randomness=os.urandom))
-    listening = _listen(settings)
-    server = waitress.create_server(
-        app,
-        sockets=[listening],
-        threads=THREADS,
-        clear_untrusted_proxy_headers=True,
-        # What is longer is not even received; the application answers what is a little too long.
-        max_request_body_size=max(MAX_BODY_BYTES, settings.max_body_bytes) + _BODY_MARGIN_BYTES,
-    )
-    click.echo(
-        f"积分池 {opened.pool} 服务中 / serving http://{settings.listen_host}:{settings.listen_port}"
-    )
-    # As Ctrl-C does: the loop ends, requests under way are answered, the port is let go.
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
-    try:
-        server.run()
-    finally:
-        server.close()
-
-
-def _listen(settings: ServerSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.listen_host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((settings.listen_host, settings.listen_port))
-    except OSError as fault:
-        listening.close()
-        raise CommandRefused(
-            f"端口 {settings.listen_port} 被占用或不能用，请停掉另一个程序或换端口"
-            f" / cannot listen on {settings.listen_host}:{settings.listen_port}: {fault.strerror}"
-        ) from fault
-    return listening

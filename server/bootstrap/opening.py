@@ -133,8 +133,9 @@ def app_services(
     *,
     clock: Callable[[], datetime],
     randomness: Callable[[int], bytes],
+    workers: int = 1,
 ) -> AppServices:
-    """What the web application is made from."""
+    """What the web application is made from; one of so many processes that answer."""
     desk = make_desk()
     return AppServices(
         api=ApiServices(
@@ -144,6 +145,7 @@ def app_services(
             keys=opened.keys,
             clock=clock,
             request_age_s=settings.request_age_s,
+            workers=workers,
         ),
         portal=PortalServices(
             engine=opened.engine,

@@ -43,7 +43,7 @@ class CommandContext:
         make_desk: a desk that knows every command; also for replaying into another database.
         open_pool: opens what ``init`` made; raises :class:`CommandRefused` if there is nothing.
         create_pool: makes keys and database and adopts the preset.
-        serve: answers requests until it is told to stop.
+        serve: answers requests with so many processes until it is told to stop.
         upgrade_database: brings the database to this version, as its owner; answers the role
             that was given its rights, None where one URL serves both.
     """
@@ -54,7 +54,7 @@ class CommandContext:
     make_desk: Callable[[], FactDesk]
     open_pool: Callable[[], OpenedPool]
     create_pool: Callable[[PoolPreset], OpenedPool]
-    serve: Callable[[OpenedPool], None]
+    serve: Callable[[OpenedPool, int], None]
     upgrade_database: Callable[[], str | None] = _nobody_upgrades
     _opened: OpenedPool | None = None
 

@@ -8,6 +8,9 @@ from config.load import ConfigError, load
 from config.pool import PoolPreset, load_pool, pool_names
 from server.commands.context import CommandContext, CommandRefused, pass_context
 
+WORKERS_MAX = 8
+"""Each takes up to 32 of the database's connections, and no pool has more than one writer."""
+
 
 @click.command()
 @click.option(
@@ -41,10 +44,17 @@ def upgrade(context: CommandContext) -> None:
 
 
 @click.command()
+@click.option(
+    "--workers",
+    type=click.IntRange(1, WORKERS_MAX),
+    default=1,
+    show_default=True,
+    help="进程数，多于 1 个须用 PostgreSQL / processes; more than one needs PostgreSQL",
+)
 @pass_context
-def serve(context: CommandContext) -> None:
+def serve(context: CommandContext, workers: int) -> None:
     """回答终端和商户的请求，直到停止 / answer terminals and merchants until stopped."""
-    context.serve(context.opened)
+    context.serve(context.opened, workers)
 
 
 def _preset(name: str) -> PoolPreset:

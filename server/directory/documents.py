@@ -150,6 +150,7 @@ def publish(
     tag: bytes | None = None,
     at: datetime,
     above: int = 0,
+    on: int | None = None,
 ) -> int:
     """Sign and keep the document if it says anything new; returns the newest version.
 
@@ -157,12 +158,16 @@ def publish(
 
     Two who publish at once make one version: the second sees that its number is taken.
     ``above``: a terminal has this number from before a backup was restored; the newest is above.
+    ``on``: the newest version when the document was built. Where another is there by now, nothing
+    is kept: somebody else published since, and may have seen more.
     """
     content_hash = _content_hash(document)
     newest = _newest(tx, pool, kind)
     tag = pool_tag(key.public_key()) if tag is None else tag
     signer = key.public_key()
     number = int(newest.version) if newest is not None else 0
+    if on is not None and number != on:
+        return number
     if (
         newest is not None
         and number > above

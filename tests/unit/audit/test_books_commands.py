@@ -55,7 +55,7 @@ def _nobody_creates(preset: object) -> OpenedPool:
     raise AssertionError(preset)
 
 
-def _nobody_serves(opened: OpenedPool) -> None:
+def _nobody_serves(opened: OpenedPool, _workers: int) -> None:
     raise AssertionError(opened)
 
 

@@ -3,6 +3,7 @@
 from typing import NoReturn
 
 import click
+import pytest
 from click.testing import CliRunner, Result
 
 from config.server import ServerSettings
@@ -21,7 +22,7 @@ def command_context(world: World) -> CommandContext:
         make_desk=make_desk,
         open_pool=lambda: OpenedPool(world.pool, world.engine, world.keys),
         create_pool=_nobody,
-        serve=_nobody,
+        serve=lambda _opened, _workers: pytest.fail("nobody serves here"),
     )
 
 

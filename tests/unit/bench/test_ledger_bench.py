@@ -150,6 +150,6 @@ def test_a_familys_processor_time_counts_its_first_member() -> None:
 
 def test_the_sizes_leave_each_seller_points_enough() -> None:
     for size in (ledger.FULL, ledger.QUICK):
-        once = size.service + size.http + size.crowd_http
-        assert size.redemptions_each == 2 * size.warm_up + size.rounds * once
+        once = size.service + 2 * size.http + size.crowd_http
+        assert size.redemptions_each == 3 * size.warm_up + size.rounds * once
         assert size.crowd > size.clients

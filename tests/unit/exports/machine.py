@@ -33,7 +33,7 @@ class Machine:
             make_desk=make_desk,
             open_pool=self._open,
             create_pool=_never,
-            serve=lambda _opened: None,
+            serve=lambda _opened, _workers: None,
         )
         return CliRunner().invoke(self._group, ["statement", *map(str, arguments)], obj=context)
 

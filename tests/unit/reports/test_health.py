@@ -160,7 +160,7 @@ def _nobody(_preset: PoolPreset) -> OpenedPool:
     raise AssertionError("no report makes a pool")
 
 
-def _nobody_serves(_pool: OpenedPool) -> None:
+def _nobody_serves(_pool: OpenedPool, _workers: int) -> None:
     raise AssertionError("no report serves")
 
 

@@ -288,7 +288,7 @@ def _nobody(given: object) -> OpenedPool:
     raise AssertionError(given)
 
 
-def _nobody_serves(opened: OpenedPool) -> None:
+def _nobody_serves(opened: OpenedPool, _workers: int) -> None:
     raise AssertionError(opened)
 
 

@@ -35,7 +35,7 @@ class Machine:
             make_desk=make_desk,
             open_pool=lambda: OpenedPool(world.pool, world.engine, keys),
             create_pool=lambda _: pytest.fail("nobody creates a pool here"),
-            serve=lambda _: pytest.fail("nobody serves here"),
+            serve=lambda _opened, _workers: pytest.fail("nobody serves here"),
         )
         return CliRunner().invoke(self._group, list(arguments), obj=context, input=told)
 
