@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from protocol.evidence import SlotEvidence
 from protocol.sales import SaleCaptured
 from server.awards import OpenBalance
+from server.db import reading
 from server.settlement.document import document_of
 from server.settlement.values import Settle
 from tests.support.pool_till import PoolTill, till_of
@@ -69,7 +70,8 @@ def told(world: World, tills: list[PoolTill]) -> dict[str, tuple[int, int, int]]
     world.do(Settle(run="r", through=TODAY, settled_by="财务"))
     found = {}
     for merchant in STALLS:
-        made = world.read(lambda tx, of=merchant: document_of(tx, world.pool, f"{of}-20260302"))
+        with reading(world.engine) as tx:
+            made = document_of(tx, world.pool, f"{merchant}-20260302")
         assert made is not None
         found[merchant] = (made.redeemed_points, made.reimbursement_fen, made.takings_fen)
     assert_audit_is_clean(world)
