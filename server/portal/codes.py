@@ -76,6 +76,16 @@ def _line_kinds() -> Mapping[str, str]:
     }
 
 
+def _order_moves() -> Mapping[str, str]:
+    return {
+        "fulfil": gettext("已兑现"),
+        "undo": gettext("兑现后退回"),
+        "cancel": gettext("取消，积分退回居民"),
+        "refund": gettext("退货，积分退回居民"),
+        "expire": gettext("过期"),
+    }
+
+
 def _consents() -> Mapping[str, str]:
     return {
         Consent.IN_PERSON.value: gettext("当面说的"),
@@ -125,6 +135,7 @@ WORDS: Mapping[str, Words] = {
     "source": _sources,
     "line": _line_kinds,
     "proof": _proofs,
+    "order": _order_moves,
     "consent": _consents,
     "goods": _goods_kinds,
     "basis": _bases,

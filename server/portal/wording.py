@@ -107,6 +107,9 @@ class Wording:
         names = {
             "resident": gettext("居民的%(unit)s", unit=self.unit_name),
             "offline_overdraft": gettext("居民离线透支"),
+            "card": gettext("卡上的%(unit)s", unit=self.unit_name),
+            "lapsed_points": gettext("卡上剩余作废"),
+            "owed": gettext("居民欠回的%(unit)s", unit=self.unit_name),
             "redeemed": gettext("商户收到的%(unit)s", unit=self.unit_name),
             "returned": gettext("商户退还的%(unit)s", unit=self.unit_name),
             "merchant": gettext("积分池应付商户"),

@@ -11,7 +11,7 @@ from tests.unit.settlement.run_reading import POOL, D, made
 from tests.unit.settlement.world import World
 
 
-def record(world: World, *numbers: int, epoch: int = 1) -> None:
+def record(world: World, *numbers: int, epoch: int = 1, outcome: str = "posted") -> None:
     """Records of these numbers come from the merchant's terminal, each with a sale."""
     for seq in numbers:
         world.sell("m", f"s{epoch}-{seq}", D[0], cash_fen=100)
@@ -20,7 +20,7 @@ def record(world: World, *numbers: int, epoch: int = 1) -> None:
             fact_no = tx.execute(select(func.max(fact.c.fact_no))).scalar_one()
             place = {"terminal": tx.execute(at).scalar_one(), "epoch": epoch, "seq": seq}
             rest = {"hash": f"{seq:064x}", "prev_hash": f"{seq - 1:064x}", "fact_no": fact_no}
-            came = {"outcome": "posted", "overdraft_points": 0, "says": ""}
+            came = {"outcome": outcome, "overdraft_points": 0, "says": ""}
             tx.execute(insert(journal_record).values(pool=POOL, **place, **rest, **came))
 
 
@@ -58,3 +58,18 @@ def test_what_was_lost_and_came_later_makes_no_gap_of_what_was_there(world: Worl
     assert first == [(1, 1, 4, ((2, 3),))]
     assert second == [(1, 2, 5, ())]
     assert third == [(1, 6, 7, ()), (2, 2, 2, ((1, 1),))]
+
+
+def test_what_waits_to_be_looked_at_is_counted_where_it_came(world: World) -> None:
+    world.open("m")
+    record(world, 1)
+    record(world, 2, 3, outcome="parked")
+    world.run(D[0])
+    record(world, 4)
+    world.run(D[1])
+    with reading(world.engine) as tx:
+        rows = [coverage_of(tx, POOL, each) for each in made(world, "m")]
+    assert [[(row.first_seq, row.last_seq, row.parked_count) for row in each] for each in rows] == [
+        [(1, 3, 2)],
+        [(4, 4, 0)],
+    ]

@@ -7,11 +7,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, insert, text
+from sqlalchemy import Connection, Engine, event, func, insert, select, text
 
 from server.db import reading, writing
 from server.db.dialect import plan_by_index
 from server.directory.values import Contract
+from server.ledger.tables import entry
+from server.settlement import day_sums
 from server.settlement import tables as t
 from server.settlement.day_sums_tables import SUMMED, day_sum
 from server.settlement.months import months_so_far
@@ -129,6 +131,36 @@ def test_what_a_month_came_to_is_looked_up_by_its_contract(grown: Engine) -> Non
         assert "minimums_by_month" in added, added
         for plan in plans:
             assert_looked_up(plan, "statement", "statement_share", "statement_minimum")
+
+
+ENTRIES = 6_000
+
+
+def test_between_which_runs_a_portion_was_booked_is_read_from_its_entries_alone(
+    world: World,
+) -> None:
+    world.open("m")
+    with writing(world.engine) as tx:
+        last = tx.execute(select(func.max(entry.c.entry_no))).scalar_one() or 0
+        tx.execute(insert(entry), [_entry(last + number) for number in range(1, ENTRIES + 1)])
+    with world.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))
+    with reading(world.engine) as tx:
+        plan_by_index(tx)  # as whoever sums up does
+        with explained(tx) as plans:
+            before = day_sums._opened_before(tx, POOL, last + ENTRIES // 2, last + ENTRIES)
+    assert before == 0
+    of_facts = [plan for plan in plans if "entr" in plan]
+    assert of_facts
+    for plan in of_facts:
+        assert "entries_by_fact" not in plan, plan  # all of the ledger, from either end
+        assert_looked_up(plan, "entry")
+
+
+def _entry(number: int) -> dict[str, object]:
+    own = {"pool": POOL, "entry_no": number, "key": f"opening:{number}", "kind": "opening"}
+    when = {"occurred_at": OPENED_AT, "recorded_at": OPENED_AT, "business_date": FIRST_DAY}
+    return own | when | {"input_hash": bytes(32), "fact_no": 1, "memo": ""}
 
 
 PAST_DAYS = 400

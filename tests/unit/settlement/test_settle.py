@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from server.db import create_all, metadata, open_engine, reading, writing
 from server.facts import replay
@@ -402,6 +402,22 @@ def test_the_database_refuses_a_statement_that_does_not_add_up(world: World) -> 
     values |= {"period_from": DAY_3, "period_through": DAY_3, "net_fen": 1}
     with pytest.raises(DBAPIError, match="a_statement_adds_up"), writing(world.engine) as tx:
         tx.execute(statement.insert().values(values))
+
+
+def test_the_database_keeps_a_merchant_to_one_statement_a_period(world: World) -> None:
+    world.open("m", "n")
+    world.settle(DAY_1)
+    with reading(world.engine) as tx:
+        own = select(statement).where(statement.c.merchant == "m")
+        made = tx.execute(own).mappings().one()
+    twice = {**made, "statement": "x"}
+    one_a_period = r"a_merchant_has_one_statement_a_period|statement\.period_through"
+    with pytest.raises(IntegrityError, match=one_a_period), writing(world.engine) as tx:
+        tx.execute(statement.insert().values(twice))
+    with writing(world.engine) as tx:  # of another period it is only a row
+        nested = tx.begin_nested()
+        tx.execute(statement.insert().values({**twice, "period_through": DAY_2}))
+        nested.rollback()
 
 
 def test_a_replay_makes_the_same_statements(world: World, tmp_path: Path) -> None:
