@@ -169,6 +169,8 @@ def _print(figures: FundFigures, unit: str) -> None:
         f"离线透支 overdraft   {figures.overdraft_points}"
         f"（{figures.overdrawn_count} 人 / residents）"
     )
+    for who in figures.overdrawn:
+        click.echo(f"  居民 resident      {who.account}  {who.points}")
     click.echo(f"已核销 written off   {figures.written_off_points}")
     for each in figures.gifts:
         goods = f"  物资 goods {format_yuan(each.goods_fen)} 元" if each.goods_fen else ""

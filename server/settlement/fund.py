@@ -53,6 +53,7 @@ from server.settlement.fund_values import (
     FundFigures,
     FundProblem,
     Gifts,
+    Overdrawn,
     ProposeWriteOff,
     ReceiveGift,
     ReceiveGoods,
@@ -239,7 +240,12 @@ def fund_figures(tx: Connection, pool: str) -> FundFigures:
     points: dict[str, int] = {}
     for each in balances(tx, pool, asset=Asset.POINTS):
         points[each.kind] = points.get(each.kind, 0) + each.balance
-    overdrafts = balances(tx, pool, kind="offline_overdraft", asset=Asset.POINTS)
+    overdrawn = [
+        Overdrawn(each.account.removeprefix(overdraft_account("")), each.balance)
+        for each in balances(tx, pool, kind="offline_overdraft", asset=Asset.POINTS)
+        if each.balance > 0
+    ]
+    overdrawn.sort(key=lambda each: (-each.points, each.account))
     given = {
         each.account: each.balance
         for kind in ("sponsor", "sponsor_goods")
@@ -266,7 +272,8 @@ def fund_figures(tx: Connection, pool: str) -> FundFigures:
         spendable_points=spendable,
         spendable_worth_fen=None if fen_per_point is None else spendable * fen_per_point,
         overdraft_points=points.get("offline_overdraft", 0),
-        overdrawn_count=sum(each.balance > 0 for each in overdrafts),
+        overdrawn_count=len(overdrawn),
+        overdrawn=tuple(overdrawn),
         written_off_points=points.get("risk_reserve", 0),
         write_offs=tuple(write_offs(tx, pool)),
     )

@@ -122,12 +122,21 @@ class WriteOff:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdrawn:
+    """One resident who took ``points`` offline that were not there; the next ones clear them."""
+
+    account: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
 class FundFigures:
     """How the pool stands. Fen and points.
 
     ``fund_fen``: what came in by share and gifts, less what was paid for points and set
     aside; below zero, more was paid than came in. ``spendable_worth_fen``: what all points
     would cost if they were redeemed today, None where a point has no value in money.
+    ``overdrawn``: whose overdrafts make up ``overdraft_points``, the largest first.
     """
 
     fund_fen: int
@@ -137,5 +146,6 @@ class FundFigures:
     spendable_worth_fen: int | None
     overdraft_points: int
     overdrawn_count: int
+    overdrawn: tuple[Overdrawn, ...]
     written_off_points: int
     write_offs: tuple[WriteOff, ...]

@@ -5,11 +5,11 @@ It needs neither journal nor documents, which may be what is broken.
 
 from typing import Final
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, render_template
 
 from terminal.domain.stopped import Stop, StopCause
 from terminal.web.guard import foreign_host
-from terminal.web.language import LANGUAGES, language_now, later, say, set_up_languages
+from terminal.web.language import language_now, later, say, set_up_languages
 from terminal.web.streams import Streams
 
 HEADLINE: Final = later("这台终端已停止收款")
@@ -54,10 +54,9 @@ def create_stopped_app(stop: Stop, default_language: str) -> Flask:
         if path.startswith("api/"):
             body = f'{{"problem":"stopped","says":"{say(HEADLINE)}"}}'
             return Response(body, 503, content_type="application/json")
-        chosen = request.args.get("lang", "")
         content = render_template(
             "stopped.html",
-            language=chosen if chosen in LANGUAGES else language_now(),
+            language=language_now(),
             headline=say(HEADLINE),
             cause=say(CAUSES[stop.cause]),
             steps=[say(step) for step in STEPS],

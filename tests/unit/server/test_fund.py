@@ -175,6 +175,21 @@ def test_two_people_write_an_overdraft_off_and_the_reserve_bears_it(overdrawn: W
     assert_clean(world)
 
 
+def test_the_operator_sees_who_is_overdrawn_until_the_next_points_clear_it(
+    overdrawn: World,
+) -> None:
+    told = run(overdrawn, "fund").output
+    assert "离线透支 overdraft   30（1 人" in told
+    assert f"{ZHANG}  30\n" in told
+    assert json.loads(run(overdrawn, "fund", "--json").output)["overdrawn"] == [
+        {"account": ZHANG, "points": 30}
+    ]
+    overdrawn.award(ZHANG, "tidying")
+    after = run(overdrawn, "fund").output
+    assert "离线透支 overdraft   0（0 人" in after
+    assert ZHANG not in after
+
+
 def test_a_write_off_needs_an_overdraft_and_a_reserve_and_a_proposal(overdrawn: World) -> None:
     world = overdrawn
     assert reason(by(world, "a", propose(31))) == FundProblem.NOT_OVERDRAWN
