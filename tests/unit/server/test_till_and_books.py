@@ -31,12 +31,12 @@ class Cashier:
 
     def press(self) -> None:
         presses = (
-            *[self.add] * 3,
+            *[self.add] * 6,
             self.change,
-            *[self.take_off] * 5,
+            *[self.take_off] * 2,
             *[self.show] * 2,
             *[self.complete] * 5,
-            self.give_back,
+            *[self.give_back] * 3,
             self.clear,
             self.cut_power,
             self.lose_network,
