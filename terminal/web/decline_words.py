@@ -124,8 +124,8 @@ DECLINES: Final[dict[DeclineReason, Words]] = {
 }
 
 SLOT_USED: Final = Words(
-    later("这个码{used_time}在{used_where}用过了，一个码只能确认一件事。"),
-    later("现在不要办。请居民出示积分卡；没有卡，{next_time}后手机会换新码，再扫一次。"),
+    later("这个码 {used_time} 在{used_where}用过了，一个码只能确认一件事。"),
+    later("现在不要办。请居民出示积分卡；没有卡，{next_time} 手机会换新码，到时再扫。"),
 )
 NO_MORE_TODAY: Final = Words(
     later("这位居民今天的{unit}已用到上限。"), later("{instead}明天可以再用。")

@@ -24,6 +24,7 @@ from terminal.web.language import later, say
 from terminal.web.words import notice_words, unit_of
 
 MAX_LINES: Final = 500
+CONFIRM: Final = later("确认退货")
 
 
 class WantedLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +85,7 @@ class ReturnScreen(Struct, frozen=True, kw_only=True):
 
     receipt_no: str
     title: str
+    confirm: str
     problem: str
     next: str
     lines: tuple[ReturnLine, ...]
@@ -124,6 +126,7 @@ class ReturnRoutes:
             ReturnScreen(
                 receipt_no=body.receipt_no,
                 title=say(later("撤销")) if is_void else say(later("退货")),
+                confirm=say(later("确认撤销")) if is_void else say(CONFIRM),
                 problem="",
                 next="",
                 lines=self._lines(found),
@@ -152,6 +155,7 @@ class ReturnRoutes:
         return ReturnScreen(
             receipt_no=receipt_no,
             title=say(later("退货")),
+            confirm=say(CONFIRM),
             problem=words.text,
             next=words.next,
             lines=self._lines(found) if found is not None else (),

@@ -252,6 +252,7 @@ def test_goods_come_back_from_the_list_of_sales(page: Page, shop: Shop, till_url
     tap(page, "#open-sales")
     tap(page, '#sales [data-do="refund"]')
     expect(page.locator("#refund-kind")).to_have_text("撤销")
+    expect(page.locator("#refund-confirm")).to_have_text("确认撤销")
     expect(page.locator("#refund-text")).to_have_text("退现金 7.20 元")
     page.get_by_text("拿错了").tap()
     tap(page, "#refund-confirm")
@@ -279,6 +280,14 @@ def test_two_of_five_come_back_by_touch(page: Page, shop: Shop, till_url: str) -
         tap(page, '#refund-lines li:nth-child(1) [data-do="less"]')
     tap(page, '#refund-lines li:nth-child(2) [data-do="less"]')
     expect(page.locator("#refund-kind")).to_have_text("退货")
+    expect(page.locator("#refund-confirm")).to_have_text("确认退货")
+    expect(page.locator("#refund-text")).to_have_text("退回 10 积分，退现金 0.00 元")
+    rice = page.locator('#refund-lines li:nth-child(2) [data-do="all"]')
+    rice.tap()
+    expect(rice).to_have_text("这件不退")
+    expect(page.locator("#refund-text")).to_have_text("退回 25 积分，退现金 0.00 元")
+    rice.tap()
+    expect(rice).to_have_text("全退")
     expect(page.locator("#refund-text")).to_have_text("退回 10 积分，退现金 0.00 元")
     page.locator("#refund-lines li:nth-child(1) input").fill("6")
     page.locator("#refund-lines li:nth-child(1) input").blur()
@@ -291,6 +300,29 @@ def test_two_of_five_come_back_by_touch(page: Page, shop: Shop, till_url: str) -
     expect(page.locator("#done-notice")).to_contain_text("退货已办好：退回 10 积分")
     tap(page, "#open-sales")
     expect(page.locator(".sale-marks")).to_contain_text("部分退货")
+
+
+@pytest.mark.parametrize("page", [TILL, PHONE], indirect=True, ids=["till", "phone"])
+def test_what_comes_back_can_be_read_whole(
+    page: Page, shop: Shop, till_url: str, artefacts: Path
+) -> None:
+    """Three lines on the till's screen, and a weight with all its digits on either."""
+    open_till(page, till_url)
+    shop.till.add_item("bun", 5_000)
+    shop.till.add_item("greens", 1_303)
+    shop.till.add_amount("38.80", "其他商品")
+    shop.till.complete(shop.till.snapshot()[0].sale_id)
+    expect(page.locator("#done")).to_be_visible()
+    tap(page, "#open-sales")
+    tap(page, '#sales [data-do="refund"]')
+    expect(page.locator("#refund-text")).to_have_text("退现金 47.29 元")
+    size = "till" if page.viewport_size == TILL else "phone"
+    page.screenshot(path=artefacts / f"refund-{size}-lines.png")
+    weight = page.locator("#refund-lines li:nth-child(2) input")
+    assert weight.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+    lines = page.locator("#refund-lines")
+    assert lines.evaluate("each => each.scrollHeight - each.clientHeight") <= 0
+    check_layout(page)
 
 
 def test_a_page_without_a_stream_asks_by_itself(page: Page, shop: Shop, till_url: str) -> None:

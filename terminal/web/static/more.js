@@ -46,6 +46,8 @@ async function send(form) {
     }
     say(answer);
     for (const field of form.querySelectorAll('input[type="password"]')) field.value = "";
+    // The next code is typed over the one that was refused, and not behind it.
+    form.querySelector('input[type="text"][autofocus]')?.select();
   } catch (error) {
     const text = error instanceof TroubleError ? error.says : "";
     say({ level: "alarm", text: text || document.body.dataset.lost || "×", next: "" });

@@ -274,9 +274,17 @@ class PoolWorld:
         return SlotEvidence(payload_hex=payload.hex())
 
     def record(
-        self, merchant: str, happening: Happening, *, at: datetime | None = None
+        self,
+        merchant: str,
+        happening: Happening,
+        *,
+        at: datetime | None = None,
+        outcome: OutcomeKind | None = None,
     ) -> RecordOutcome:
-        """Seals what happened as the terminal's next record and hands it in."""
+        """Seals what happened as the terminal's next record and hands it in.
+
+        ``outcome``: what must become of it; left out, anything but parked.
+        """
         till = self.tills[merchant]
         envelope = Envelope(
             terminal=till.terminal,
@@ -292,11 +300,14 @@ class PoolWorld:
             happening=encode_happening(happening),
         )
         sealed = seal(envelope, till.key)
-        outcome = self.tell(JournalRecord(terminal=till.terminal, record=sealed, proof_holds=None))
-        assert isinstance(outcome, RecordOutcome), outcome
-        assert outcome.outcome is not OutcomeKind.PARKED, outcome
+        told = self.tell(JournalRecord(terminal=till.terminal, record=sealed, proof_holds=None))
+        assert isinstance(told, RecordOutcome), told
+        is_as_wanted = told.outcome is not OutcomeKind.PARKED
+        if outcome is not None:
+            is_as_wanted = told.outcome is outcome
+        assert is_as_wanted, told
         till.seq, till.last_hash = till.seq + 1, sealed.hash_hex
-        return outcome
+        return told
 
     def settle(self, through: date) -> Settled:
         outcome = self.tell(Settle(run=str(self.new_id()), through=through, settled_by="财务"))

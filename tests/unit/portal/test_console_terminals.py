@@ -1,15 +1,19 @@
 """The console's page of terminals: what waits for a person, and the worst offline loss."""
 
 import msgspec
+import pytest
 
 from protocol.documents import DocumentKind, SignedDocument
 from protocol.issuers import KeyList
+from protocol.messages import OutcomeKind
+from protocol.sales import OrderFulfilled
 from server.db import reading, writing
 from server.directory.issuers import keep_forgotten
+from server.portal import console_terminals
 from server.redemption.parked import parked_count
 from server.reports.exposure import exposure
 from tests.support.shop import NOON
-from tests.unit.portal.portal_world import OPERATOR, PortalWorld, text_of
+from tests.unit.portal.portal_world import MERCHANT, OPERATOR, PortalWorld, text_of
 
 
 def test_it_shows_what_the_books_say(portal: PortalWorld) -> None:
@@ -27,6 +31,28 @@ def test_it_shows_what_the_books_say(portal: PortalWorld) -> None:
     assert all(each.terminal in text for each in worst.terminals)
     english = text_of(client.get("/console/terminals?lang=en").text)
     assert "Worst offline loss" in english
+
+
+def test_what_waits_is_told_by_what_it_is_and_all_of_it_is_counted(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.people()
+    world = portal.pool
+    monkeypatch.setattr(console_terminals, "SHOWN_MAX", 1)
+    for _ in range(2):
+        unknown = OrderFulfilled(
+            fulfilment_id=world.new_id(),
+            order_id="ab-1",
+            business_date=world.now.date(),
+            units_milli=1_000,
+            confirmation=world.slot(world.now),
+        )
+        world.record(MERCHANT, unknown, outcome=OutcomeKind.PARKED)
+    till = world.tills[MERCHANT]
+    text = text_of(portal.officer(OPERATOR).get("/console/terminals").text)
+    assert "不能入账，待处理 (2)" in text
+    assert f"用券、上门单 · {till.terminal} 1/{till.seq - 1}" in text
+    assert f"1/{till.seq} " not in text, "one row alone is shown here"
 
 
 def test_a_merchant_does_not_see_it(portal: PortalWorld) -> None:

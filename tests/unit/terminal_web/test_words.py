@@ -219,11 +219,11 @@ def test_a_code_that_did_one_thing_is_told_with_when_where_and_the_way_out(shop:
     )
     said = chinese(shop, notice(NoticeCode.DECLINED, decline))
     assert said == (
-        "这个码12:10在二号店用过了，一个码只能确认一件事。"
-        "现在不要办。请居民出示积分卡；没有卡，12:30后手机会换新码，再扫一次。"
+        "这个码 12:10 在二号店用过了，一个码只能确认一件事。"
+        "现在不要办。请居民出示积分卡；没有卡，12:30 手机会换新码，到时再扫。"
     )
     here = chinese(shop, notice(NoticeCode.DECLINED, replace(decline, used_where="")))
-    assert here.startswith("这个码12:10在本店用过了")
+    assert here.startswith("这个码 12:10 在本店用过了")
 
 
 def test_goods_that_are_short_are_named_with_what_is_left(shop: Shop) -> None:

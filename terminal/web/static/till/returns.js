@@ -53,6 +53,7 @@ async function look(body) {
 function drawGive(screen) {
   put("refund-kind", screen.title);
   put("refund-receipt", screen.receipt_no);
+  put("refund-confirm", screen.confirm);
   put("refund-text", screen.problem ? `${screen.problem}${screen.next}` : screen.give);
   byId("refund-text").dataset.level = screen.problem ? "refused" : "";
   byId("refund-owner").hidden = !screen.needs_owner;
@@ -67,8 +68,11 @@ function lineRow(line) {
   const field = row.querySelector("input");
   field.value = line.left;
   field.setAttribute("aria-label", line.name);
+  const all = row.querySelector('[data-do="all"]');
+  const say = () => { all.textContent = field.value === line.left ? all.dataset.none : all.dataset.all; };
   const change = (text) => {
     field.value = text;
+    say();
     lookAgain();
   };
   const step = (by) => {
@@ -77,12 +81,15 @@ function lineRow(line) {
   };
   row.querySelector('[data-do="less"]').addEventListener("click", () => step(-1));
   row.querySelector('[data-do="more"]').addEventListener("click", () => step(1));
-  row.querySelector('[data-do="all"]').addEventListener("click", () => change(line.left));
+  // One touch leaves a line with the customer, one more takes all of it back.
+  all.addEventListener("click", () => change(field.value === line.left ? "0" : line.left));
+  say();
+  row.classList.toggle("by-weight", line.by_weight);
   for (const name of line.by_weight ? ["less", "more"] : []) {
     row.querySelector(`[data-do="${name}"]`).remove();
   }
   for (const part of row.querySelectorAll("button, input")) part.disabled = line.left_milli === 0;
-  field.addEventListener("change", lookAgain);
+  field.addEventListener("change", () => change(field.value));
   return row;
 }
 
