@@ -109,7 +109,10 @@ class SyncRound:
                 return False
             else:
                 self._outbox.mark_told(answer.outcomes, self._clock.moment().at)
-                self._trust.confirm()  # the chain goes on where the server's ends
+                # Before this start has its epoch that says nothing: the server may hold these very
+                # records and newer ones, which an older image of the storage has lost.
+                if self._has_epoch:
+                    self._trust.confirm()
                 self._changes.note()
         return True
 

@@ -12,6 +12,7 @@ from protocol.codes import SlotCode, read_code
 from protocol.codes.key import public_half
 from protocol.codes.phone import read_certificate
 from protocol.evidence import Evidence, ProofGrade, SlotEvidence, proof_grade
+from protocol.journal import ClockState
 from protocol.messages import Approved, OutcomeKind, Problem, ProblemKind
 from protocol.reasons import Declined, DeclineReason
 from protocol.sales import AnsweredBy, ReversalReason, SaleCaptured, SaleReversed
@@ -269,6 +270,15 @@ def test_one_picture_at_two_cut_off_tills_pays_both_and_blames_nobody(
     uses = rich.read(lambda tx: uses_of(tx, rich.pool, ZHANG, 1, phone.counter))
     assert {use.terminal for use in uses} == {"t-1", "t-2"}
     assert state_of(rich) is PhoneState.LIVE
+
+
+def test_a_shown_code_taken_offline_by_a_till_without_the_time_waits_for_a_person(
+    rich: World, till: Till
+) -> None:
+    """Whoever has lost the time cannot tell a fresh code from an old picture of one."""
+    shown = phone_in_hand(rich).show()
+    till.record(bought(rich, shown, 10, by=AnsweredBy.STAND_IN), clock_state=ClockState.UNKNOWN)
+    assert till.tell()[0].outcome is OutcomeKind.PARKED
 
 
 def test_a_till_that_takes_a_code_twice_waits_for_a_person(rich: World, till: Till) -> None:

@@ -23,6 +23,7 @@ from protocol.messages import (
 from protocol.sales import SaleCaptured
 from protocol.shifts import ShiftClosed
 from terminal.domain.notice import NoticeCode
+from terminal.domain.ports import Unreachable, UnreachableReason
 from terminal.domain.stand_in import ImageTrust
 from terminal.pool.link import PoolLink, ServerProblem
 from terminal.shifts.shifts import Counted
@@ -128,6 +129,23 @@ def sold(shop: Shop) -> list[str]:
 
 def whole(shop: Shop) -> bool:
     return ChainCheck(shop.store, TERMINAL_KEY.public_key(), "T0001").whole().broken is None
+
+
+def test_records_that_the_server_takes_do_not_prove_that_the_storage_is_the_newest(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older image tells what the server has already; only the start's answer knows more."""
+    server, trust = Server(), ImageTrust()
+    sync = round_of(shop, server, trust)
+    sell(shop)
+    lost = Unreachable(UnreachableReason.NO_CONNECTION)
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(server, "boot", lambda _request: lost)
+        sync()
+    assert server.sales() == sold(shop), "told"
+    assert not trust.is_confirmed
+    sync()
+    assert trust.is_confirmed
 
 
 def test_everything_is_told_before_the_epoch_is_asked_for_and_then_goes_on_in_it(
