@@ -33,6 +33,7 @@ from server.commands.context import CommandRefused, OpenedPool
 # connections, so that pages being read never keep the writer from its own.
 THREADS = 24
 _BODY_MARGIN_BYTES = 64 * 1024
+_BACKLOG = 1024
 _END_WITHIN_S = 20.0
 """Below the time that systemd gives the whole service."""
 
@@ -63,8 +64,7 @@ def serve(settings: ServerSettings, opened: OpenedPool, workers: int = 1) -> Non
     several = f" ({workers} 个进程 processes)" if workers > 1 else ""
     says = f"积分池 {opened.pool} 服务中 / serving {where}{several}"
     if workers == 1:
-        click.echo(says)
-        _answer(settings, opened, listening, workers)
+        _answer(settings, opened, listening, says=says)
         return
     # A connection must not be known to two processes: each makes its own.
     opened.engine.dispose()
@@ -72,7 +72,12 @@ def serve(settings: ServerSettings, opened: OpenedPool, workers: int = 1) -> Non
 
 
 def _answer(
-    settings: ServerSettings, opened: OpenedPool, listening: socket.socket, workers: int
+    settings: ServerSettings,
+    opened: OpenedPool,
+    listening: socket.socket,
+    *,
+    workers: int = 1,
+    says: str = "",
 ) -> None:
     clock = choose_clock(settings.simulated_clock_file)
     services = app_services(settings, opened, clock=clock, randomness=os.urandom, workers=workers)
@@ -84,6 +89,8 @@ def _answer(
         # What is longer is not even received; the application answers what is a little too long.
         max_request_body_size=max(MAX_BODY_BYTES, settings.max_body_bytes) + _BODY_MARGIN_BYTES,
     )
+    if says:
+        click.echo(says)
     # As Ctrl-C does: the loop ends, requests under way are answered, the port is let go.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     try:
@@ -99,7 +106,7 @@ def _start(
 
     def answer() -> None:
         threading.Thread(target=_end_with_parent, daemon=True).start()
-        _answer(settings, opened, listening, workers)
+        _answer(settings, opened, listening, workers=workers)
 
     forking = multiprocessing.get_context("fork")
     started = [forking.Process(target=answer, name=f"server-{n + 1}") for n in range(workers)]
@@ -151,6 +158,8 @@ def _listen(settings: ServerSettings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.listen_host, settings.listen_port))
+        # Who calls before the first process is ready waits, and is not turned away.
+        listening.listen(_BACKLOG)
     except OSError as fault:
         listening.close()
         raise CommandRefused(

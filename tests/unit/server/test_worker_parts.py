@@ -92,7 +92,7 @@ def test_who_looked_earlier_does_not_publish_over_who_saw_more(
         monkeypatch.setattr(publishing, "run_writing", run_writing)
         counter.do(price(13))
         quick.refresh(counter.clock())
-        return run_writing(engine, write, **limits)  # type: ignore[arg-type]
+        return run_writing(engine, write, **limits)  # type: ignore[arg-type] # handed on as given
 
     monkeypatch.setattr(publishing, "run_writing", overtaken)
     slow.refresh(counter.clock())
