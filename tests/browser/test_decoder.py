@@ -7,6 +7,8 @@ from playwright.sync_api import Browser, expect
 
 from protocol.codes import read_code, to_digits
 from protocol.codes.phone import ConfirmCode
+from protocol.evidence import ConfirmEvidence
+from protocol.messages import Approved
 from server.phone import pages
 from server.phone.packing import DECODER
 from server.phone.pages import PACKED, STATIC, shell_files
@@ -67,7 +69,8 @@ def test_the_decoder_of_this_build_reads_the_till_in_flight_mode_and_the_paper(
     browser: Browser, chromium_path: Path, world: World, address: str, tmp_path: Path
 ) -> None:
     till = world.till()
-    challenge = challenge_of(till, world.sale_id(), 800)
+    sale_id = world.sale_id()
+    challenge = challenge_of(till, sale_id, 800)
     film(tmp_path / "till.y4m", to_digits(challenge))
     with seeing(browser, chromium_path, tmp_path / "till.y4m") as context:
         context.add_init_script(NO_DETECTOR)
@@ -80,6 +83,18 @@ def test_the_decoder_of_this_build_reads_the_till_in_flight_mode_and_the_paper(
         expect(page.locator("#answer-code")).to_have_attribute("data-digits", DIGITS)
         answer = read_code(read_from(page.screenshot()))
         assert isinstance(answer, ConfirmCode)
+        certificate = page.evaluate(
+            'async () => (await (await import("/phone/store.js")).load("phone")).certificate'
+        )
+    # The yes is to what the decoder read, to the last byte: the server takes it for this sale.
+    yes = ConfirmEvidence(
+        certificate_hex=certificate,
+        challenge_hex=challenge.hex(),
+        answer_hex=answer.payload.hex(),
+    )
+    approved = till.authorise(sale_id, yes, optional=800)
+    assert isinstance(approved, Approved)
+    assert approved.points == 800
     sale = bought(world, till)
     till.tell(sale)
     film(tmp_path / "paper.y4m", paper(till, sale))

@@ -40,6 +40,11 @@ def test_the_specification_names_every_format_and_its_length() -> None:
     )
 
 
+def test_the_specification_names_the_patents_to_be_checked_before_a_roll_out() -> None:
+    text = (code_examples.VECTORS.parent / "codes.md").read_text(encoding="utf-8")
+    assert all(number in text for number in ("CN107194694B", "CN111160915B"))
+
+
 def test_the_published_file_is_what_the_formats_make() -> None:
     """Anew with: python -m tests.support.code_examples"""
     assert code_examples.VECTORS.read_text(encoding="utf-8") == code_examples.written()
