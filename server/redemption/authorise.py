@@ -159,6 +159,13 @@ NOT_YET_CAPTURED: dict[str, object] = dict.fromkeys(
 """What stands of a sale as long as it is not captured."""
 
 
+def _in_its_words(declined: Declined) -> Declined:
+    """Whoever shows nothing has no code that could be said to be too small."""
+    if declined.reason is not DeclineReason.CODE_CAP_EXCEEDED:
+        return declined
+    return Declined(DeclineReason.MANUAL_LIMIT, limit_points=declined.limit_points)
+
+
 def _answer_again(before: Sale, command: Authorise, question: str) -> Approved | Declined | Refused:
     if before.terminal == command.terminal:
         if before.state is SaleState.REVERSED:
@@ -201,7 +208,8 @@ def _answer(
         cap_points=shown.cap_points,
     )
     if isinstance(granted, Declined):
-        return granted
+        is_by_hand = isinstance(command.evidence, ManualEvidence)
+        return _in_its_words(granted) if is_by_hand else granted
     points = granted.points
     needs = None
     if goes_without_pin(command.evidence) and bearer is None:

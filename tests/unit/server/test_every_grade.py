@@ -16,9 +16,11 @@ from protocol.acts import Act, PersonActed
 from protocol.codes import to_digits
 from protocol.evidence import ManualEvidence, ProofGrade
 from protocol.messages import Approved, OrdersRequest, OutcomeKind
+from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from protocol.redemption import FenRemainder
 from protocol.sales import AnsweredBy, SaleCaptured
+from server.db import create_all, metadata, open_engine
 from server.directory import commands as c
 from server.directory.card_pin_making import set_pin_command
 from server.directory.queries import cards_of_account
@@ -361,6 +363,41 @@ def test_more_than_was_approved_by_hand_is_not_booked(world: World, forger: Till
     assert answer.points == BY_HAND_A_DAY
     more = by_its_word(world, points=31, sale_id=sale_id, evidence=shown)
     assert forger.outcome(more).outcome is OutcomeKind.PARKED
+
+
+def test_goods_that_need_more_than_is_left_by_hand_are_told_as_that(
+    world: World, forger: Till
+) -> None:
+    answer = forger.authorise(world.sale_id(), hand(world), required=BY_HAND_A_DAY + 1)
+    assert answer == Declined(DeclineReason.MANUAL_LIMIT, limit_points=Points(BY_HAND_A_DAY))
+
+
+@pytest.mark.postgres
+def test_by_hand_is_booked_once_and_held_to_its_limit_on_postgresql(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    engine = open_engine(postgres_url)
+    create_all(engine, metadata)
+    town = World(engine, tmp_path, "guanghui")
+    town.furnish()
+    town.award(ZHANG, *["river-patrol"] * 4)
+    town.do(
+        c.SetRedemptionTerms(
+            valid_from=TODAY, fen_remainder=FenRemainder.CASH, manual_day_points=BY_HAND_A_DAY
+        )
+    )
+    run(town, "card", "--account", ZHANG)
+    till, sale_id = town.till(), town.sale_id()
+    assert isinstance(till.authorise(sale_id, hand(town), optional=20), Approved)
+    told = by_its_word(town, sale_id=sale_id, evidence=hand(town))
+    assert till.outcome(told).outcome is OutcomeKind.POSTED
+    left = till.authorise(town.sale_id(), hand(town), optional=20)
+    assert isinstance(left, Approved)
+    assert left.points == BY_HAND_A_DAY - 20
+    (listed,) = town.read(lambda tx: manual_sales(tx, town.pool, TODAY, TODAY))
+    assert (listed.receipt_no, listed.points) == (told.receipt_no, 20)
+    assert_audit_is_clean(town)
+    engine.dispose()
 
 
 def test_by_hand_nobodys_orders_are_looked_at(world: World, forger: Till) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from protocol.evidence import SlotEvidence
+from protocol.evidence import ManualEvidence, SlotEvidence
 from protocol.messages import Approved, AuthoriseAnswer, AuthoriseRequest, OutcomeKind
 from protocol.proxy import Consent, Proxy, ProxyDelivered
 from protocol.sales import RefundLine, SaleCaptured
@@ -78,6 +78,16 @@ def proxied(
         deliver_by=TODAY + timedelta(days=2),
     )
     return msgspec.structs.replace(sale, **{"presented_by": WORKER, "proxy": proxy} | changes)
+
+
+def test_nobody_redeems_for_somebody_who_is_known_by_the_owners_word_alone(town: World) -> None:
+    told = proxied(
+        town, evidence=ManualEvidence(card_id="c", seq=1, allowed_by="店主", reason="病")
+    )
+    answer = town.till().outcome(told)
+    assert answer.outcome is OutcomeKind.PARKED
+    assert "代兑换要有居民的码或卡" in answer.says
+    assert town.points(f"resident:{ZHANG}") == 60
 
 
 def listed(town: World, days: int = 0) -> list[ProxySale]:

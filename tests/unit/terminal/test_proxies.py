@@ -11,6 +11,7 @@ from protocol.proxy import Consent, Proxy, ProxyDelivered, ProxyRules
 from protocol.sales import AnsweredBy, SaleCaptured
 from terminal.checkout.last_run import draft_of
 from terminal.domain.notice import Notice, NoticeCode
+from terminal.domain.presented import ManualCode
 from terminal.domain.sale import SaleState
 from tests.support.shop import NOON, WANG, ZHANG, Shop, card_text, slot_text
 from tests.unit.terminal.test_awarding import HERE, PIN, WORKER_ACCOUNT, awards, told
@@ -57,6 +58,16 @@ def redeemed(town: Shop, code: str, points: int = 15, account: str = WANG) -> Sa
 def said(town: Shop) -> NoticeCode | None:
     notice = town.till.snapshot()[1]
     return notice.code if notice else None
+
+
+def test_nobody_redeems_for_somebody_whom_the_owner_found_by_his_card(town: Shop) -> None:
+    assert begin(town) is NoticeCode.PROXY_BEGUN
+    town.till.add_item("rice")
+    town.pool.approve(15, 100, WANG)
+    found = ManualCode(card_id="c-1", seq=1, account=WANG, allowed_by="店主", reason="手机没电")
+    town.till.show_code(found)
+    assert said(town) is NoticeCode.PROXY_NEEDS_RESIDENT
+    assert town.till.snapshot()[0].approval is None
 
 
 def test_who_for_whom_on_whose_word_and_where_stand_in_the_record_and_on_paper(town: Shop) -> None:
