@@ -15,7 +15,7 @@ from protocol.redemption import LimitPeriod
 from server.db import create_all, metadata, open_engine
 from server.directory.commands import AddItem
 from server.redemption.order_states import OrderState
-from tests.browser.test_cashier import figures, tap
+from tests.browser.test_cashier import FIGURES, tap
 from tests.browser.test_scenarios import (
     TEN_MINUTES_S,
     counter,
@@ -80,7 +80,7 @@ def test_free_eggs_once_a_household_beside_goods_for_money_and_for_points(
         tap(page, "#confirm")
         expect(page.locator("#done")).to_be_visible()
         # 20 for the salt and 10 for a yuan of the buns.
-        assert figures(page) == ["30", "30", "0", "1.50 元"]
+        expect(page.locator(FIGURES)).to_have_text(["30", "30", "0", "1.50 元"])
         next_one(page, till)
         pick(page, "爱心鸡蛋")
         expect(page.locator("#lines li")).to_have_count(1)
@@ -114,7 +114,7 @@ def test_a_voucher_that_was_used_is_refused_in_another_shop_with_place_and_date(
         served(app_of(centre)) as centre_url,
     ):
         sell(page, shop, "理发券")
-        assert figures(page) == ["20", "20", "0", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["20", "20", "0", "0.00 元"])
         shop.sync()
         sale_id = shop.store.recent_sales(1)[0].row.sale_id
         page.goto(f"{shop_url}/more/orders")

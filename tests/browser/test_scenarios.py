@@ -21,7 +21,7 @@ from server.directory.commands import RegisterSignIn
 from server.directory.values import SignInRole
 from server.redemption.order_states import OrderState
 from server.redemption.stock import stock_units
-from tests.browser.test_cashier import figures, open_till, tap
+from tests.browser.test_cashier import FIGURES, open_till, tap
 from tests.support.pool_till import PoolTill, pass_time, till_of
 from tests.support.serving import listening
 from tests.support.till_web import app_of, served
@@ -115,7 +115,7 @@ def test_a1b_weighed_goods_leave_eight_fen_that_the_shop_waives(
         expect(page.get_by_text("抹零 0.08 元").first).to_be_visible()
         tap(page, "#confirm")
         expect(page.locator("#done")).to_be_visible()
-        assert figures(page) == ["100", "71", "29", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["100", "71", "29", "0.00 元"])
         till.sync()
     assert left(world) == 29
     made = statement(world, "shop-a")
@@ -129,7 +129,7 @@ def test_a3_a_free_service_beside_one_for_points(page: Page, books: Engine, tmp_
     give(world, 420)
     with counter(page, world, tmp_path) as till:
         sell(page, till, "血压测量", "推拿按摩")
-        assert figures(page) == ["420", "380", "40", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["420", "380", "40", "0.00 元"])
         next_one(page, till)
         pick(page, "血压测量")  # alone it needs neither code nor money
         tap(page, "#cash")
@@ -172,7 +172,7 @@ def test_c1_one_card_of_fifteen_buys_one_bag_of_rice(
         till.till.scan(card)
         tap(page, "#confirm")
         expect(page.locator("#done")).to_be_visible()
-        assert figures(page) == ["15", "15", "0", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["15", "15", "0", "0.00 元"])
         till.sync()
         next_one(page, till)
         pick(page, "大米")
@@ -202,7 +202,7 @@ def test_c2_forty_is_refused_and_twenty_four_comes_out_even(
         till.till.clear()
         pass_time(world, till, seconds=TEN_MINUTES_S)
         sell(page, till, "大米", "洗涤剂", "酱油")
-        assert figures(page) == ["24", "24", "0", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["24", "24", "0", "0.00 元"])
         till.sync()
     after = world.read(lambda tx: stock_units(tx, world.pool))
     gone = {item: before[item] - after[item] for item in before if before[item] != after[item]}
@@ -220,7 +220,7 @@ def test_e1_flour_and_laundry_liquid_come_out_even(
     world.award(ZHANG, "registration", "sweeping", "sweeping")
     with counter(page, world, tmp_path) as till:
         sell(page, till, "面粉", "洗衣液")
-        assert figures(page) == ["25", "25", "0", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["25", "25", "0", "0.00 元"])
         till.sync()
     made = statement(world, "shop-a")
     assert (made.redeemed_points, made.reimbursement_fen, made.net_fen) == (25, 0, 0)
@@ -246,13 +246,13 @@ def test_e2_sixty_eight_from_march_and_the_cleaning_is_paid_when_she_confirms(
     march(world)
     with counter(page, world, tmp_path) as till:
         sell(page, till, "家政保洁")
-        assert figures(page) == ["68", "50", "18", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["68", "50", "18", "0.00 元"])
         next_one(page, till)
         sell(page, till, "便民测血压")
-        assert figures(page) == ["18", "10", "8", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["18", "10", "8", "0.00 元"])
         next_one(page, till)
         sell(page, till, "食盐")
-        assert figures(page) == ["8", "5", "3", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["8", "5", "3", "0.00 元"])
         till.sync()
         cleaning = till.store.recent_sales(3)[-1].row.sale_id
         assert state(world, cleaning) is OrderState.OPEN
@@ -330,7 +330,7 @@ def test_e4_rice_now_and_the_pipe_cannot_be_mended(
     give(world, 40)
     with counter(page, world, tmp_path) as till:
         sell(page, till, "大米", "上门修水管")
-        assert figures(page) == ["40", "40", "0", "0.00 元"]
+        expect(page.locator(FIGURES)).to_have_text(["40", "40", "0", "0.00 元"])
         till.sync()
         sale_id = till.store.recent_sales(1)[0].row.sale_id
         assert state(world, sale_id, 2) is OrderState.OPEN
