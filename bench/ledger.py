@@ -185,8 +185,8 @@ def measure(folder: Path, size: Size, say: Callable[[str], None]) -> LedgerRepor
 def measure_online(
     postgres: Cluster, reference: Reference, folder: Path, size: Size
 ) -> tuple[OnlineReport, OnlineReport, OnlineReport, OnlineReport]:
-    """Service layer, HTTP by one process and by several, and HTTP with a crowd: round by round in turns with pgbench.
-    Every round begins with ANALYZE on both sides.
+    """Service layer, HTTP by one process and by several, and HTTP with a crowd: round by round
+    in turns with pgbench. Every round begins with ANALYZE on both sides.
 
     Raises:
         BenchError: among others when the audit of what was booked finds something.

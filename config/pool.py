@@ -220,8 +220,8 @@ class Redemption(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     only money pays. Points are counted a sale, a business date of one resident, and a business
     date of everybody in one household. A sale takes `minimum_points` at least, or none.
     `card_no_pin_day_points`: most of a business date by a resident's card without its PIN; left
-    out, no PIN is ever asked for. `manual_day_points`: most of a business date by a resident who has
-    neither phone nor card at hand (人工核对); 0, nobody is served so.
+    out, no PIN is ever asked for. `manual_day_points`: most of a business date by a resident who
+    has neither phone nor card at hand (人工核对); 0, nobody is served so.
     """
 
     bill_share_bp: BasisPoints = 10_000

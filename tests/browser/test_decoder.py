@@ -5,14 +5,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from protocol.codes import read_code, to_digits
-from protocol.codes.phone import ConfirmCode
-from protocol.evidence import ConfirmEvidence
+from protocol.codes import to_digits
 from protocol.messages import Approved
 from server.phone import pages
 from server.phone.packing import DECODER
 from server.phone.pages import PACKED, STATIC, shell_files
-from tests.browser.test_phone_page import DIGITS, enrolled, film, read_from, seeing
+from tests.browser.test_phone_page import agreed, enrolled, film, seeing
 from tests.browser.test_receipt_page import bought, paper
 from tests.support.phones import challenge_of
 from tests.unit.server.world import World
@@ -79,19 +77,8 @@ def test_the_decoder_of_this_build_reads_the_till_in_flight_mode_and_the_paper(
         page.reload()
         page.click("#tab-confirm")
         expect(page.locator("#ask-shop")).to_have_text("门店shop-a", timeout=20_000)
-        page.click("#yes")
-        expect(page.locator("#answer-code")).to_have_attribute("data-digits", DIGITS)
-        answer = read_code(read_from(page.screenshot()))
-        assert isinstance(answer, ConfirmCode)
-        certificate = page.evaluate(
-            'async () => (await (await import("/phone/store.js")).load("phone")).certificate'
-        )
+        yes = agreed(page, challenge)
     # The yes is to what the decoder read, to the last byte: the server takes it for this sale.
-    yes = ConfirmEvidence(
-        certificate_hex=certificate,
-        challenge_hex=challenge.hex(),
-        answer_hex=answer.payload.hex(),
-    )
     approved = till.authorise(sale_id, yes, optional=800)
     assert isinstance(approved, Approved)
     assert approved.points == 800

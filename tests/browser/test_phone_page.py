@@ -172,6 +172,22 @@ def qr_svg_rows(digits: str) -> list[list[bool]]:
     return [[bool(dark) for dark in row] for row in code.get_matrix()]
 
 
+def agreed(page: Page, challenge: bytes) -> ConfirmEvidence:
+    """The resident presses yes to ``challenge``; the answer as a till reads it off the phone."""
+    page.click("#yes")
+    expect(page.locator("#answer-code")).to_have_attribute("data-digits", DIGITS)
+    answer = read_code(read_from(page.screenshot()))
+    assert isinstance(answer, ConfirmCode)
+    certificate = page.evaluate(
+        'async () => (await (await import("/phone/store.js")).load("phone")).certificate'
+    )
+    return ConfirmEvidence(
+        certificate_hex=certificate,
+        challenge_hex=challenge.hex(),
+        answer_hex=answer.payload.hex(),
+    )
+
+
 @contextmanager
 def seeing(browser: Browser, chromium_path: Path, video: Path) -> Iterator[BrowserContext]:
     """A phone whose camera sees a film."""
@@ -205,18 +221,7 @@ def test_the_confirm_dance_with_no_network_on_either_side(
         expect(page.locator("#ask-shop")).to_have_text("门店shop-a", timeout=20_000)
         expect(page.locator("#ask-points")).to_have_text("800 积分")
         page.screenshot(path=tmp_path / "phone-ask.png")
-        page.click("#yes")
-        expect(page.locator("#answer-code")).to_have_attribute("data-digits", DIGITS)
-        answer = read_code(read_from(page.screenshot(path=tmp_path / "phone-answer.png")))
-        assert isinstance(answer, ConfirmCode)
-        certificate = page.evaluate(
-            'async () => (await (await import("/phone/store.js")).load("phone")).certificate'
-        )
-    yes = ConfirmEvidence(
-        certificate_hex=certificate,
-        challenge_hex=challenge.hex(),
-        answer_hex=answer.payload.hex(),
-    )
+        yes = agreed(page, challenge)
     answered = till.authorise(sale_id, yes, optional=800)
     assert isinstance(answered, Approved)
     assert answered.points == 800
