@@ -60,6 +60,7 @@ def test_the_owner_lets_a_resident_redeem_who_has_nothing_at_hand_and_the_office
         payment = till.page.view().payment
         assert payment is not None
         assert payment.points_max == 30
+        expect(page.locator("#confirm-text")).to_have_text("用 30 积分，还需付 2.00 元")
         look(page, artefacts, "by-hand-approved")
         till.till.complete(till.till.snapshot()[0].sale_id)
     till.sync()
