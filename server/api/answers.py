@@ -85,6 +85,7 @@ EPOCH_CLOSED = NotDealt(
 )
 
 _HASH_HEX = 64
+_PLACE_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +279,12 @@ def _taken_in(
     )
 
 
-def boot_job(services: ApiServices, asker: Asker, message: BootRequest) -> Job:
+def boot_job(services: ApiServices, asker: Asker, message: BootRequest) -> Job | NotDealt:
     """A terminal has started: close its epoch and give it the next, if its chain is ours."""
+    if not _is_a_place(asker, message):
+        return NotDealt(
+            ProblemKind.BAD_REQUEST, "流水期或序号不对 / no epoch and no number of a record"
+        )
     command = OpenEpoch(
         terminal=asker.terminal.terminal,
         boot_id=message.boot_id[:BOOT_ID_MAX],
@@ -294,6 +299,16 @@ def boot_job(services: ApiServices, asker: Asker, message: BootRequest) -> Job:
         return _booted(tx, services.pool, command.terminal, now, outcomes[0])
 
     return asker.job(answer, command)
+
+
+def _is_a_place(asker: Asker, message: BootRequest) -> bool:
+    """Whether the database can hold the numbers at which the terminal says that it is."""
+    terminal, numbers = asker.terminal, [message.epoch, message.head_seq]
+    if message.differing is not None and terminal.public_key is not None:
+        envelope = opened(message.differing, terminal.public_key, terminal.terminal)
+        if isinstance(envelope, Envelope):
+            numbers += [envelope.epoch, envelope.seq]
+    return all(abs(each) <= _PLACE_MAX for each in numbers)
 
 
 def _booted(tx: Connection, pool: str, terminal: str, now: datetime, outcome: Outcome) -> Answer:

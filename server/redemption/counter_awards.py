@@ -4,6 +4,8 @@ What cannot be awarded is parked with the reason, shown on both sides and never 
 fact that another channel paid before is told as such and pays nothing.
 """
 
+from datetime import UTC, datetime
+
 import msgspec
 from sqlalchemy import Connection, insert, select
 
@@ -26,8 +28,8 @@ def book_counter_award(tx: Connection, told: Told, happening: CounterAwarded) ->
     command = _command(told, happening)
     if command is None or not 0 <= happening.points <= MAX_POINTS:
         return Parked("记录内容不对，没有登记积分 / the record says what no award can be")
-    if told.envelope.occurred_at.utcoffset() is None:
-        return Parked("记录的时间不对，没有登记积分 / the record's time has no zone")
+    if not _is_a_moment(told.envelope.occurred_at):
+        return Parked("记录的时间不对，没有登记积分 / the record's time is none")
     _note(tx, told, happening)
     pool = told.terms.pool
     # What was awarded stays so, whatever the office has closed since: it is told again.
@@ -59,6 +61,16 @@ def book_counter_award(tx: Connection, told: Told, happening: CounterAwarded) ->
             terminal=told.terminal.terminal,
         )
     return Booked(says=_other_points(done, happening))
+
+
+def _is_a_moment(occurred_at: datetime) -> bool:
+    """Whether a time can be kept at all: it has a zone, which carries it over no end of the
+    calendar. A year that is merely wrong can be, and is noted before it is parked.
+    """
+    try:
+        return occurred_at.utcoffset() is not None and bool(occurred_at.astimezone(UTC))
+    except OverflowError:
+        return False
 
 
 def _own_problem(tx: Connection, told: Told, happening: CounterAwarded) -> str | None:

@@ -1,7 +1,7 @@
 """Points registered at a counter: booked by the rule of the day, once, and never dropped."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import msgspec
@@ -100,6 +100,17 @@ def test_a_card_registers_by_its_proof_alone(town: World) -> None:
     assert outcome.outcome is OutcomeKind.PARKED
     assert "居民码" in outcome.says
     assert town.points(f"resident:{ZHANG}") == 5
+
+
+@pytest.mark.parametrize("shift", ["+23:59", "-23:59"], ids=["before time", "after time"])
+def test_a_time_that_is_none_in_utc_is_parked_and_blocks_nothing(town: World, shift: str) -> None:
+    """Its zone carries it over an end of the calendar: no database could keep it."""
+    till = town.till()
+    start = "0001-01-01T00:00:00" if shift.startswith("+") else "9999-12-31T23:59:59"
+    till.record(award(town), occurred_at=datetime.fromisoformat(start + shift))
+    outcomes = till.tell(award(town))
+    assert [each.outcome for each in outcomes] == [OutcomeKind.PARKED, OutcomeKind.POSTED]
+    assert "时间不对" in outcomes[0].says
 
 
 def test_nobody_registers_for_himself(town: World) -> None:

@@ -4,6 +4,7 @@ import json
 from copy import copy
 
 import msgspec
+import pytest
 
 from protocol.journal import GENESIS
 from protocol.messages import (
@@ -73,6 +74,26 @@ def test_a_start_whose_answer_was_lost_gets_the_same_epoch_again(till: Till) -> 
 def test_an_epoch_without_records_is_not_closed(till: Till) -> None:
     assert booted(till).epoch == 1
     assert booted(till).epoch == 1
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63, -(2**63) - 1, 10**30])
+@pytest.mark.parametrize("name", ["epoch", "head_seq"])
+def test_a_start_at_a_place_that_no_database_holds_is_refused_and_no_fault(
+    till: Till, name: str, number: int
+) -> None:
+    till.tell(TerminalStarted(version="1"))
+    place: dict[str, object] = {name: number}
+    assert problem(boot(till, "boot-2", **place)) is ProblemKind.BAD_REQUEST
+
+
+def test_a_differing_record_at_a_place_that_no_database_holds_is_refused_and_no_fault(
+    till: Till,
+) -> None:
+    till.tell(TerminalStarted(version="1"))
+    till.seq = 2**63
+    differing = till.record(TerminalStarted(version="2"))
+    answer = boot(till, head_seq=1, differing=differing)
+    assert problem(answer) is ProblemKind.BAD_REQUEST
 
 
 def test_records_are_told_before_the_epoch_is_closed(till: Till) -> None:

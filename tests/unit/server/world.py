@@ -357,7 +357,11 @@ class Till:
         return answer
 
     def record(
-        self, happening: Happening | msgspec.Raw, *, clock_state: ClockState = ClockState.GOOD
+        self,
+        happening: Happening | msgspec.Raw,
+        *,
+        clock_state: ClockState = ClockState.GOOD,
+        occurred_at: datetime | None = None,
     ) -> SignedRecord:
         """Journal something; it goes out with the next tell."""
         raw = happening if isinstance(happening, msgspec.Raw) else encode_happening(happening)
@@ -367,7 +371,7 @@ class Till:
             epoch=self.epoch,
             seq=self.seq,
             prev_hash=self.head,
-            occurred_at=self.world.clock(),
+            occurred_at=occurred_at or self.world.clock(),
             monotonic_ms=self.seq * 1000,
             boot_id="boot-1",
             clock_state=clock_state,
