@@ -1,5 +1,6 @@
 """Points on paper: a batch of denominated cards, each with its points on an account of its own."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,6 +23,7 @@ from server.directory.accounts import (
 from server.directory.bearer import BearerCard, Spend, bearer_cards
 from server.directory.bearer_tables import bearer_move
 from server.directory.commands import CodePoints, HexId, Id
+from server.directory.refusals import conflict_says
 from server.facts import FactDesk, FactStamp
 from server.facts.refused import Refused, stands_for_another
 from server.ledger import Asset, EntryDraft, Leg, Normal, Posted, open_account, post
@@ -157,22 +159,34 @@ def _problem(tx: Connection, pool: str, command: IssueBearerCards, today: date) 
             BearerProblem.EXPIRED,
             f"有效期 {command.expires_on} 已过，请改日期 / this day is over; give a later one",
         )
-    if len(set(command.card_ids)) != len(command.card_ids):
-        return _conflict("卡号（重复）", command.batch)
+    twice = [each for each, times in Counter(command.card_ids).items() if times > 1]
+    if twice:
+        return Refused(
+            BearerProblem.CONFLICT,
+            f"卡号 {twice[0]} 在这一批里重复，请去掉 / {twice[0]} is given twice; leave one out",
+        )
     return card_id_taken(tx, pool, command.card_ids)
 
 
 def card_id_taken(tx: Connection, pool: str, card_ids: tuple[str, ...]) -> Refused | None:
     """Why new cards cannot have these ids: a card, of either kind, or a resident has one."""
-    for column, own_pool in (
-        (t.resident.c.account, t.resident.c.pool),
-        (t.card.c.card_id, t.card.c.pool),
-        (t.bearer_card.c.card_id, t.bearer_card.c.pool),
-    ):
-        taken = tx.execute(select(column).where(own_pool == pool, column.in_(card_ids)))
-        found = taken.scalars().first()
+    holders = (
+        ("居民账号 resident", t.resident.c.account, t.resident.c.name, t.resident.c.pool),
+        ("积分卡 card", t.card.c.card_id, t.card.c.account, t.card.c.pool),
+        (
+            "面值积分卡 bearer card",
+            t.bearer_card.c.card_id,
+            t.bearer_card.c.batch,
+            t.bearer_card.c.pool,
+        ),
+    )
+    for kind, column, whose, own_pool in holders:
+        taken = tx.execute(select(column, whose).where(own_pool == pool, column.in_(card_ids)))
+        found = taken.first()
         if found is not None:
-            return _conflict("卡号", found)
+            new = ("新卡 new card",)
+            says = conflict_says("卡号", found[0], stands=(kind, found[1]), asked=new)
+            return Refused(BearerProblem.CONFLICT, says)
     return None
 
 
@@ -219,10 +233,3 @@ def _terms_of(cards: Sequence[BearerCard]) -> tuple[object, ...]:
     first = cards[0]
     count, points = f"{len(cards)} 张", f"{first.value_points} 积分"
     return count, points, first.spend.value, first.expires_on, first.place
-
-
-def _conflict(what: str, which: str) -> Refused:
-    return Refused(
-        BearerProblem.CONFLICT,
-        f"{what} {which} 已用于其他内容，请换一个 / {which} stands for something else already",
-    )

@@ -15,6 +15,7 @@ from server.awards.commands import (
 from server.awards.tables import awarder, partner
 from server.awards.values import AwardProblem, Noted
 from server.directory import resident_of
+from server.directory.refusals import conflict_says
 from server.facts import FactStamp
 from server.facts.refused import Refused
 
@@ -63,14 +64,18 @@ def register_awarder(tx: Connection, stamp: FactStamp, command: RegisterAwarder)
             )
         )
         return Noted(command.awarder)
-    if found == KnownAwarder(
+    asked = KnownAwarder(
         command.awarder, command.name, command.role, command.account, retired=False
-    ):
-        return Noted(command.awarder, again=True)
-    return Refused(
-        AwardProblem.CONFLICT,
-        f"登记人编号 {command.awarder} 已用过，请换一个 / {command.awarder} is taken, take another id",
     )
+    if found == asked:
+        return Noted(command.awarder, again=True)
+    stands = ("渠道 channel",) if found is None else _is_awarder(found)
+    says = conflict_says("登记人编号", command.awarder, stands=stands, asked=_is_awarder(asked))
+    return Refused(AwardProblem.CONFLICT, says)
+
+
+def _is_awarder(who: KnownAwarder) -> tuple[str | None, ...]:
+    return who.name, who.role, who.account, "已停用 retired" if who.retired else None
 
 
 def retire_awarder(tx: Connection, stamp: FactStamp, command: RetireAwarder) -> Noted | Refused:
@@ -136,11 +141,10 @@ def register_partner(tx: Connection, stamp: FactStamp, command: RegisterPartner)
         )
         return Noted(command.partner)
     if found.name != command.name:
-        return Refused(
-            AwardProblem.CONFLICT,
-            f"渠道编号 {command.partner} 已用于 {found.name}，请换一个"
-            f" / {command.partner} is taken, take another id",
+        says = conflict_says(
+            "渠道编号", command.partner, stands=(found.name,), asked=(command.name,)
         )
+        return Refused(AwardProblem.CONFLICT, says)
     _change_partner(tx, stamp.pool, command.partner, public_key=command.public_key, closed=False)
     return Noted(
         command.partner, again=(found.public_key, found.closed) == (command.public_key, False)

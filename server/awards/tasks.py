@@ -9,6 +9,7 @@ from server.awards.commands import PublishTask, Split
 from server.awards.rules import rule_on
 from server.awards.tables import award_claim, award_origin, award_review, task, task_seat
 from server.awards.values import AwardProblem, Deed, Noted, RuleTerms
+from server.directory.refusals import conflict_says
 from server.facts import FactStamp
 from server.facts.refused import Refused
 
@@ -51,11 +52,14 @@ def publish_task(tx: Connection, stamp: FactStamp, command: PublishTask) -> Note
     if before == asked:
         return Noted(command.event, again=True)
     if before is not None or _is_used(tx, stamp.pool, command.event):
-        return Refused(
-            AwardProblem.CONFLICT,
-            f"活动 {command.event} 已用于另一项任务或活动，请换一个名称"
-            f" / {command.event} stands for something else already, take another name",
+        says = conflict_says(
+            "活动",
+            command.event,
+            stands=("没有名额的活动 an event without places",) if before is None else _says(before),
+            asked=_says(asked),
+            do=("请核对，或换一个名称", "check them, or take another name"),
         )
+        return Refused(AwardProblem.CONFLICT, says)
     rule = rule_on(tx, stamp.pool, command.rule_id, command.performed_on)
     if rule is None:
         return Refused(
@@ -79,6 +83,10 @@ def publish_task(tx: Connection, stamp: FactStamp, command: PublishTask) -> Note
         )
     )
     return Noted(command.event)
+
+
+def _says(one: Task) -> tuple[object, ...]:
+    return one.rule_id, one.performed_on, one.headcount, one.split, one.published_by
 
 
 def task_of(tx: Connection, pool: str, event: str | None) -> Task | None:

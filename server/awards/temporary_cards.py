@@ -43,11 +43,13 @@ from server.directory.commands import (
 )
 from server.directory.phones import EndPhone, end_phone
 from server.directory.queries import cards_of_account
+from server.directory.refusals import conflict_says
 from server.directory.register import issue_card, register_resident, revoke_card
 from server.directory.sanctions import block_resident
 from server.directory.temporary import TemporaryCard, temporary_card_of
 from server.directory.temporary_tables import temporary_card, temporary_handover, temporary_move
 from server.directory.values import Refused as DirectoryRefused
+from server.directory.values import Resident
 from server.facts import FactDesk, FactStamp
 from server.facts.refused import Refused, stands_for_another
 from server.ledger import (
@@ -161,7 +163,7 @@ def issue_temporary_card(
     if before is not None:
         if _is_same(before, command.to):
             return TemporaryCardIssued(before.account, before.card_id, again=True)
-        return _conflict(command.to.account)
+        return _account_conflict(command.to, (before.card_id, *_lives(before)))
     refused = _settle_in(tx, stamp, command.to)
     return refused or TemporaryCardIssued(command.to.account, command.to.card_id)
 
@@ -227,13 +229,19 @@ def _settle_in(tx: Connection, stamp: FactStamp, to: Household) -> Refused | Non
             TemporaryProblem.EXPIRED,
             f"有效期 {to.expires_on} 已过，请改日期 / this day is over; give a later one",
         )
-    if resident_of(tx, stamp.pool, to.account) is not None or to.account == to.card_id:
-        return _conflict(to.account)
+    if to.account == to.card_id:
+        return Refused(
+            TemporaryProblem.CONFLICT,
+            f"账号和卡号都是 {to.account}，请用不同的编号 / account and card need ids of their own",
+        )
+    resident = resident_of(tx, stamp.pool, to.account)
+    if resident is not None:
+        return _account_conflict(to, _lives(resident))
     taken = card_id_taken(tx, stamp.pool, (to.account, to.card_id))
     if taken is not None:
         return taken
     at = stamp.recorded_at
-    resident = RegisterResident(
+    household = RegisterResident(
         account=to.account, name=to.name, household=to.household, place=to.place
     )
     card = IssueCard(
@@ -243,7 +251,7 @@ def _settle_in(tx: Connection, stamp: FactStamp, to: Household) -> Refused | Non
         expires_on=to.expires_on,
         cap_points=to.cap_points,
     )
-    answer = register_resident(tx, stamp.pool, resident, at)
+    answer = register_resident(tx, stamp.pool, household, at)
     if not isinstance(answer, DirectoryRefused):
         answer = issue_card(tx, stamp.pool, card, at)
     if isinstance(answer, DirectoryRefused):
@@ -377,8 +385,11 @@ def _move_before(
 
 
 def _is_same(card: TemporaryCard, to: Household) -> bool:
-    asked = (to.card_id, to.name, to.household, to.place)
-    return (card.card_id, card.name, card.household, card.place) == asked
+    return (card.card_id, *_lives(card)) == (to.card_id, *_lives(to))
+
+
+def _lives(who: TemporaryCard | Household | Resident) -> tuple[str, str, str]:
+    return who.name, who.household, who.place
 
 
 def _unknown(account: str) -> Refused:
@@ -388,11 +399,10 @@ def _unknown(account: str) -> Refused:
     )
 
 
-def _conflict(which: str) -> Refused:
-    return Refused(
-        TemporaryProblem.CONFLICT,
-        f"账号或卡号 {which} 已用于其他内容，请换一个 / {which} stands for something else already",
-    )
+def _account_conflict(to: Household, stands: tuple[str, ...]) -> Refused:
+    asked = (to.card_id, *_lives(to))
+    says = conflict_says("居民账号", to.account, stands=stands, asked=asked)
+    return Refused(TemporaryProblem.CONFLICT, says)
 
 
 def _move_taken(move: str, stands: str, asked: str) -> Refused:

@@ -20,6 +20,7 @@ from protocol.evidence import CardEvidence
 from server.directory.card_pin_tables import card_pin, card_pin_lock, card_pin_try
 from server.directory.commands import SetCardPin, UnlockCardPin
 from server.directory.queries import card_of
+from server.directory.refusals import conflict
 from server.directory.values import Answer, Card, CardState, DirectoryProblem, Done, Refused
 
 _SET = "set"
@@ -55,7 +56,9 @@ def set_card_pin(tx: Connection, pool: str, command: SetCardPin, at: datetime) -
             command.seq,
             command.verifier_hex,
         )
-        return Done(command.card_id, again=True) if same else _conflict(command.pin_id)
+        if same:
+            return Done(command.card_id, again=True)
+        return _conflict(command, before, command.seq, _SET)
     if card.seq != command.seq:
         return Refused(
             DirectoryProblem.WRONG_SEQ,
@@ -75,7 +78,9 @@ def unlock_card_pin(tx: Connection, pool: str, command: UnlockCardPin, at: datet
     before = _by_id(tx, pool, command.pin_id)
     if before is not None:
         same = (before.card_id, before.began_by) == (command.card_id, _UNLOCKED)
-        return Done(command.card_id, again=True) if same else _conflict(command.pin_id)
+        if same:
+            return Done(command.card_id, again=True)
+        return _conflict(command, before, card.seq, _UNLOCKED)
     pin = pin_of(tx, pool, card.card_id, card.seq, at)
     if pin is None:
         return Refused(
@@ -302,8 +307,16 @@ def _pin(row: Row[Any], wrong: int) -> CardPin:
     )
 
 
-def _conflict(pin_id: str) -> Refused:
-    return Refused(
-        DirectoryProblem.CONFLICT,
-        f"编号 {pin_id} 已用于另一次设置，请重试 / this id stands for another PIN already; try again",
+def _conflict(
+    command: SetCardPin | UnlockCardPin, before: Row[Any], seq: int, began_by: str
+) -> Refused:
+    """Both are named but for the PINs, of which is said only that they differ."""
+    stands = (before.card_id, before.seq, before.began_by)
+    asked = (command.card_id, seq, began_by)
+    return conflict(
+        "密码设置编号",
+        command.pin_id,
+        stands=stands,
+        asked=(*asked, "另一个密码 another PIN") if asked == stands else asked,
+        do=("请重试", "try again"),
     )

@@ -19,6 +19,7 @@ from server.db.working_set import standing
 from server.directory import tables as t
 from server.directory.commands import AddItem, ChangePrice, RetireItem
 from server.directory.queries import cut_off_hour, pool_terms
+from server.directory.refusals import conflict, differing
 from server.directory.values import Answer, DirectoryProblem, Done, Refused
 
 _FIRST_VERSION = 1
@@ -110,10 +111,13 @@ def add_item(tx: Connection, pool: str, command: AddItem, at: datetime) -> Answe
         asked = command.valid_from or first.valid_from
         if _item(first) == _as_item(command) and first.valid_from == asked:
             return Done(command.item_id, again=True)
-        return Refused(
-            DirectoryProblem.CONFLICT,
-            f"商品编号 {command.item_id} 已用于其他商品；改价请用改价 / {command.item_id} stands for"
-            " another item; to change its price, change its price",
+        was, now = differing(_item(first), _as_item(command))
+        return conflict(
+            "商品编号",
+            command.item_id,
+            stands=(first.valid_from, *was),
+            asked=(asked, *now),
+            do=("请核对，或换一个编号；改价请用改价", "to change its price, change its price"),
         )
     valid_from = command.valid_from or today
     if valid_from < today:

@@ -18,6 +18,7 @@ from server.directory.contract_terms import (
     terms_problem,
 )
 from server.directory.queries import contract_named, contracts_of, merchant_of, shop_of
+from server.directory.refusals import conflict, differing
 from server.directory.values import Contract, DirectoryProblem, Done, Refused
 
 DAY = timedelta(days=1)
@@ -92,10 +93,12 @@ def _again(found: Contract, command: AgreeTerms) -> Done | Refused:
     )
     if same and found.valid_until == command.valid_until:
         return Done(command.contract, again=True)
-    return Refused(
-        DirectoryProblem.CONFLICT,
-        f"合约编号 {command.contract} 已用于其他内容，请换一个"
-        f" / {command.contract} stands for something else already",
+    stands, asked = differing(found.terms, command.terms)
+    return conflict(
+        "合约编号",
+        command.contract,
+        stands=(found.merchant, found.shop, found.valid_from, found.valid_until, *stands),
+        asked=(command.merchant, command.shop, command.valid_from, command.valid_until, *asked),
     )
 
 

@@ -16,7 +16,7 @@ from protocol.codes.phone import KNOWN_FLAGS
 from server.directory.commands import HashHex, HexId, Reason
 from server.directory.phone_tables import phone, phone_invitation, phone_use
 from server.directory.queries import resident_of
-from server.directory.register import unknown
+from server.directory.refusals import unknown
 from server.directory.temporary import moved_out, was_handed_on
 from server.directory.values import Answer, DirectoryProblem, Done, Refused
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, and_, insert, select, update
 from protocol.documents import AccountStatus
 from server.directory import commands as c
 from server.directory import tables as t
-from server.directory.bearer import bearer_of
+from server.directory.bearer import BearerCard, bearer_of
 from server.directory.queries import (
     card_of,
     contracts_of,
@@ -22,8 +22,17 @@ from server.directory.queries import (
     shop_of,
     sign_in_of,
 )
+from server.directory.refusals import conflict, unknown
 from server.directory.temporary import moved_out, was_handed_on
-from server.directory.values import Answer, CardState, DirectoryProblem, Done, Refused, SignInRole
+from server.directory.values import (
+    Answer,
+    Card,
+    CardState,
+    DirectoryProblem,
+    Done,
+    Refused,
+    SignInRole,
+)
 
 _CARD_DAYS = (date(1970, 1, 1), date(2149, 6, 6))
 """What the two bytes of a card's code can say: days since 1970, up to 65,535."""
@@ -42,10 +51,12 @@ def register_resident(
     if not _exists(tx, t.place, pool, place=command.place):
         return unknown(DirectoryProblem.UNKNOWN_PLACE, "区域", command.place)
     found = resident_of(tx, pool, command.account)
+    asked = (command.name, command.household, command.place)
     if found is None:
-        if bearer_of(tx, pool, command.account) is not None:
+        bearer = bearer_of(tx, pool, command.account)
+        if bearer is not None:
             # Or a sale by that card would be taken from this resident.
-            return _conflict("居民账号", command.account)
+            return conflict("居民账号", command.account, stands=_is_bearer(bearer), asked=asked)
         tx.execute(
             insert(t.resident).values(
                 pool=pool,
@@ -59,13 +70,10 @@ def register_resident(
             )
         )
         return Done(command.account)
-    if (found.name, found.household, found.place) == (
-        command.name,
-        command.household,
-        command.place,
-    ):
+    stands = (found.name, found.household, found.place)
+    if stands == asked:
         return Done(command.account, again=True)
-    return _conflict("居民账号", command.account)
+    return conflict("居民账号", command.account, stands=stands, asked=asked)
 
 
 def issue_card(tx: Connection, pool: str, command: c.IssueCard, _at: datetime) -> Answer:
@@ -88,24 +96,44 @@ def issue_card(tx: Connection, pool: str, command: c.IssueCard, _at: datetime) -
     if found is None:
         if command.seq != 1:
             return _wrong_seq(command.card_id, 1)
-        if bearer_of(tx, pool, command.card_id) is not None:
-            return _conflict("卡号", command.card_id)
+        bearer = bearer_of(tx, pool, command.card_id)
+        if bearer is not None:
+            return _card_conflict(_is_bearer(bearer), command)
         tx.execute(insert(t.card).values(pool=pool, card_id=command.card_id, **values))
         return Done(command.card_id)
-    if found.account != command.account:
-        return _conflict("卡号", command.card_id)
-    if command.seq == found.seq:
-        same = (found.expires_on, found.cap_points, found.state) == (
-            command.expires_on,
-            command.cap_points,
-            CardState.LIVE,
-        )
-        return Done(command.card_id, again=True) if same else _conflict("卡号", command.card_id)
+    if found == _asked_card(command):
+        return Done(command.card_id, again=True)
+    if found.account != command.account or found.seq == command.seq:
+        return _card_conflict(_is_card(found), command)
     if command.seq != found.seq + 1:
         return _wrong_seq(command.card_id, found.seq + 1)
     anew = {name: value for name, value in values.items() if name != "account"}
     _update(tx, t.card, pool, {"card_id": command.card_id}, anew)
     return Done(command.card_id)
+
+
+def _asked_card(command: c.IssueCard) -> Card:
+    return Card(
+        command.card_id,
+        command.account,
+        command.seq,
+        command.expires_on,
+        command.cap_points,
+        CardState.LIVE,
+    )
+
+
+def _is_card(card: Card) -> tuple[object, ...]:
+    return card.account, card.seq, card.expires_on, card.cap_points, card.state.value
+
+
+def _is_bearer(card: BearerCard) -> tuple[object, ...]:
+    return "面值积分卡 denominated card", card.batch
+
+
+def _card_conflict(stands: tuple[object, ...], command: c.IssueCard) -> Refused:
+    asked = _is_card(_asked_card(command))
+    return conflict("卡号", command.card_id, stands=stands, asked=asked)
 
 
 def _no_holder(tx: Connection, pool: str, account: str) -> Refused | None:
@@ -136,7 +164,7 @@ def register_merchant(
         return Done(command.merchant)
     if found.name == command.name:
         return Done(command.merchant, again=True)
-    return _conflict("商户编号", command.merchant)
+    return conflict("商户编号", command.merchant, stands=(found.name,), asked=(command.name,))
 
 
 def open_shop(tx: Connection, pool: str, command: c.OpenShop, _at: datetime) -> Answer:
@@ -206,8 +234,9 @@ def register_sign_in(tx: Connection, pool: str, command: c.RegisterSignIn, _at: 
             )
         )
         return Done(command.user)
-    if (found.role, found.merchant) != (command.role, command.merchant):
-        return _conflict("登录名", command.user)
+    stands, asked = (found.role, found.merchant), (command.role, command.merchant)
+    if stands != asked:
+        return conflict("登录名", command.user, stands=stands, asked=asked)
     _update(
         tx,
         t.sign_in,
@@ -220,18 +249,6 @@ def register_sign_in(tx: Connection, pool: str, command: c.RegisterSignIn, _at: 
 
 def shop_exists(tx: Connection, pool: str, shop: str) -> bool:
     return shop_of(tx, pool, shop) is not None
-
-
-def unknown(problem: DirectoryProblem, what: str, which: str) -> Refused:
-    """The refusal for a name that nothing has."""
-    return Refused(problem, f"没有这个{what}：{which}，请先登记 / not registered: {which}")
-
-
-def _conflict(what: str, which: str) -> Refused:
-    return Refused(
-        DirectoryProblem.CONFLICT,
-        f"{what} {which} 已用于其他内容，请换一个 / {which} stands for something else already",
-    )
 
 
 def _wrong_seq(card_id: str, expected: int) -> Refused:
@@ -270,6 +287,7 @@ def _put(
     if found is None:
         tx.execute(insert(table).values(pool=pool, **key, **values))
         return Done(which)
-    if all(found[name] == value for name, value in values.items()):
+    stands = {name: found[name] for name in values}
+    if stands == values:
         return Done(which, again=True)
-    return _conflict(what, which)
+    return conflict(what, which, stands=stands.values(), asked=values.values())

@@ -12,7 +12,7 @@ from protocol.documents import AccountStatus
 from server.directory import commands as c
 from server.directory import tables as t
 from server.directory.queries import resident_of
-from server.directory.register import unknown
+from server.directory.refusals import conflict, unknown
 from server.directory.values import (
     Answer,
     DirectoryProblem,
@@ -58,14 +58,14 @@ def change_credit(tx: Connection, pool: str, command: c.ChangeCredit, at: dateti
         )
     ).one_or_none()
     if before is not None:
-        if tuple(before) == (command.account, command.change, command.reason):
+        asked = (command.account, command.change, command.reason)
+        if tuple(before) == asked:
             return Done(command.decision, again=True)
-        return Refused(
-            DirectoryProblem.CONFLICT,
-            f"决定编号 {command.decision} 已用于另一个决定（{before.account}，"
-            f"{before.credit_change:+}，{before.reason}），与这次（{command.account}，"
-            f"{command.change:+}，{command.reason}）不同，请换一个"
-            f" / {command.decision} stands for another decision, as said; give another id",
+        return conflict(
+            "决定编号",
+            command.decision,
+            stands=(before.account, f"{before.credit_change:+}", before.reason),
+            asked=(command.account, f"{command.change:+}", command.reason),
         )
     score = found.credit_score + command.change
     if command.change == 0 or score < 0:

@@ -9,7 +9,7 @@ from protocol.keys import KeyTextError, read_public_key
 from server.directory import tables as t
 from server.directory.commands import EnrolTerminal, InviteTerminal
 from server.directory.queries import shop_of
-from server.directory.register import unknown
+from server.directory.refusals import conflict, unknown
 from server.directory.values import (
     Answer,
     DirectoryProblem,
@@ -48,10 +48,12 @@ def invite_terminal(tx: Connection, pool: str, command: InviteTerminal, _at: dat
         )
         return Done(command.terminal)
     if found.state == TerminalState.ACTIVE.value or found.shop != command.shop:
-        return Refused(
-            DirectoryProblem.CONFLICT,
-            f"终端 {command.terminal} 已在使用，请换一个编号"
-            f" / terminal {command.terminal} is in use, take another id",
+        return conflict(
+            "终端",
+            command.terminal,
+            stands=(found.shop, found.state),
+            asked=(command.shop, TerminalState.INVITED.value),
+            do=("请换一个编号", "take another id"),
         )
     # Its shop is the same, and no right of the program's: where a terminal stands is not changed.
     anew = {name: value for name, value in values.items() if name != "shop"}

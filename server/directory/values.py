@@ -20,8 +20,8 @@ class DirectoryProblem(StrEnum):
     """Why a command to the directory is refused."""
 
     CONFLICT = "conflict"
-    HANDED_ON = "handed_on"
     """The id is taken by something else."""
+    HANDED_ON = "handed_on"
     UNKNOWN_PLACE = "unknown_place"
     UNKNOWN_RESIDENT = "unknown_resident"
     UNKNOWN_CARD = "unknown_card"

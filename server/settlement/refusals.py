@@ -49,12 +49,12 @@ def run_is_open(through: date, unfinished: date) -> SettleRefused:
     )
 
 
-def run_is_taken(run: str, through: date) -> SettleRefused:
+def run_is_taken(run: str, through: date, asked: date) -> SettleRefused:
     """The run's id stands for another day."""
     return SettleRefused(
         reason=SettleProblem.RUN_TAKEN,
-        says=f"结算编号 {run} 已用于结算到 {through}，请换一个"
-        f" / run {run} stands for another day already",
+        says=f"结算编号 {run} 已用于结算到 {through}，不能再用于结算到 {asked}，请换一个"
+        f" / run {run} stands for the day {through}, asked was {asked}; take another id",
         day=through,
     )
 

@@ -91,7 +91,7 @@ def open_run(tx: Connection, stamp: FactStamp, command: OpenRun) -> RunOpened | 
         return refused
     taken = run_named(tx, stamp.pool, command.run)
     if taken is not None:
-        return run_is_taken(taken.run, taken.through)
+        return run_is_taken(taken.run, taken.through, command.through)
     version = command.document_version
     assert 1 <= version <= DOCUMENT_VERSION, f"no version of statements: {version}"
     opened_by = command.opened_by

@@ -154,7 +154,11 @@ def test_a_task_is_not_gone_round(river: World) -> None:
     river.do(claim("c-1", ZHANG))
     assert reason(river.submit(claim("c-2", ZHANG))) == "other_task"
     for other in ({"headcount": 3}, {"split": Split.TOGETHER}, {"rule_id": "tidying"}):
-        assert reason(river.submit(msgspec.structs.replace(TASK, **other))) == "conflict"
+        refused = river.submit(msgspec.structs.replace(TASK, **other))
+        assert reason(refused) == "conflict"
+        ((field, asked),) = other.items()
+        assert f"{getattr(TASK, field)}, " in str(refused)
+        assert f"{asked}, " in str(refused)
     river.do(award("a-2", "tidying", event="大扫除"))
     used = msgspec.structs.replace(TASK, event="大扫除")
     assert reason(river.submit(used)) == "conflict"

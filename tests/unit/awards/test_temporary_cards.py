@@ -144,6 +144,16 @@ def test_the_same_act_again_moves_nothing_and_another_one_is_refused(block: Worl
     assert len(block.read(lambda tx: temporary_cards(tx, block.pool))) == 2
 
 
+def test_an_account_that_is_somebodys_says_whose_and_for_whom_it_was_asked(block: World) -> None:
+    mine = household(OLD, place(block))
+    elsewhere = block.submit(IssueTemporaryCard(to=replace(mine, household="5幢101")))
+    assert reason(elsewhere) == "conflict"
+    assert (FLAT in str(elsewhere), "5幢101" in str(elsewhere)) == (True, True)
+    residents = block.submit(IssueTemporaryCard(to=replace(mine, account=ZHANG)))
+    assert reason(residents) == "conflict"
+    assert ("张阿姨" in str(residents), "临时积分卡" in str(residents)) == (True, True)
+
+
 def test_a_card_can_go_on_and_on(block: World) -> None:
     block.do(hand_over(block))
     onward = HandOverTemporaryCard(

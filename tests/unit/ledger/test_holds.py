@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from server.db import writing
+from server.db.working_set import working
 from server.ledger import (
     Absent,
     AlreadyCaptured,
@@ -33,6 +34,7 @@ from server.ledger import (
     void_hold,
 )
 from server.ledger.holds import HoldMove, advance
+from server.ledger.live import live_holds
 
 POOL = "guanghui"
 NOON = datetime(2025, 3, 1, 4, 0, tzinfo=UTC)
@@ -101,6 +103,17 @@ def test_a_capture_above_its_hold_records_what_was_held(with_100: Engine) -> Non
         place(tx, "s1", 60)
         assert take(tx, "s1", 70) == Taken(held=60, captured=60, in_time=True)
         assert list(check_ledger(tx, POOL)) == []
+
+
+def test_a_hold_ends_at_its_moment_also_where_it_was_read_before(with_100: Engine) -> None:
+    """A batch reads an account's holds once, for the earliest of its moments."""
+    with writing(with_100) as tx:
+        place(tx, "s1", 60)
+    with writing(with_100) as tx, working(tx, POOL):
+        assert left(tx, EXPIRES - timedelta(microseconds=1)) == 40
+        assert live_holds(tx, POOL, "resident:a", Asset.POINTS, NOON) == {"s1": 60}
+        assert left(tx, EXPIRES) == 100
+        assert live_holds(tx, POOL, "resident:a", Asset.POINTS, EXPIRES) == {}
 
 
 def test_an_expired_hold_reserves_nothing_and_can_still_be_captured(with_100: Engine) -> None:

@@ -45,6 +45,9 @@ def book(tx: Connection, an_entry: EntryDraft, fact_no: int = 1) -> object:
     return post(tx, POOL, an_entry, recorded_at=NOON, fact_no=fact_no)
 
 
+ONE_LEG = points("issued", "resident:a", 10)
+AN_AWARD = draft("award:1", ONE_LEG)
+
 AN_AWARD_AND_TWO_SALES = """
 entry      debit       credit      asset   amount  answer    | resident:a resident:b redeemed merchant:m fund
 award:1    issued      resident:a  points     100  posted    |        100          0        0          0    0
@@ -167,6 +170,31 @@ def test_a_conflict_names_both_inputs(books: Engine) -> None:
     assert (conflict.key, conflict.entry_no) == ("award:1", 1)
     assert conflict.booked_hash == booked.input_hash
     assert conflict.given_hash != conflict.booked_hash
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        replace(AN_AWARD, kind="gift"),
+        replace(AN_AWARD, occurred_at=NOON + timedelta(microseconds=1)),
+        replace(AN_AWARD, business_date=TODAY - timedelta(days=1)),
+        replace(AN_AWARD, memo="other"),
+        replace(AN_AWARD, legs=(replace(ONE_LEG, asset=Asset.FEN),)),
+        replace(AN_AWARD, legs=(replace(ONE_LEG, code="gift"),)),
+        replace(AN_AWARD, legs=(replace(ONE_LEG, debit="overdraft:a"),)),
+        replace(AN_AWARD, legs=(replace(ONE_LEG, credit="resident:b"),)),
+        replace(AN_AWARD, legs=(replace(ONE_LEG, amount=11),)),
+        replace(AN_AWARD, legs=(ONE_LEG, points("issued", "resident:b", 1))),
+    ],
+)
+def test_whatever_differs_of_an_entry_under_its_key_is_a_conflict(
+    books: Engine, asked: EntryDraft
+) -> None:
+    with writing(books) as tx:
+        book(tx, AN_AWARD)
+        before = _everything(tx)
+        assert isinstance(book(tx, asked), KeyConflict)
+        assert _everything(tx) == before
 
 
 def test_the_same_moment_in_another_time_zone_is_the_same_input(books: Engine) -> None:

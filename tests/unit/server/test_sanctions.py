@@ -83,8 +83,8 @@ def test_a_decision_stands_for_one_thing(world: World) -> None:
     other = world.submit(c.ChangeCredit(account=ZHANG, decision="d-1", change=-6, reason="评议"))
     assert isinstance(other, Refused)
     assert other.reason == "conflict"
-    assert "-5，评议" in other.says
-    assert "-6，评议" in other.says
+    assert "-5, 评议" in other.says
+    assert "-6, 评议" in other.says
     assert zhang(world).credit_score == 95
 
 

@@ -127,7 +127,9 @@ def test_runs_that_cannot_be_are_refused_in_words(world: World) -> None:
     assert reason(world.tell(today)) is SettleProblem.RUN_OPEN
     world.run(D[0])
     taken = OpenRun(run="r", through=D[1], opened_by="财务")
-    assert reason(world.tell(taken)) is SettleProblem.RUN_TAKEN
+    refused = world.tell(taken)
+    assert reason(refused) is SettleProblem.RUN_TAKEN
+    assert (str(D[0]) in str(refused), str(D[1]) in str(refused)) == (True, True)
     world.run(D[1])
     world.now += timedelta(days=1)
     back = OpenRun(run="q", through=D[0] - timedelta(days=1), opened_by="财务")
