@@ -16,7 +16,7 @@ from server.bootstrap.serving import serve
 from server.commands.context import CommandContext, CommandRefused
 from server.commands.group import register_all
 from server.db import TryAgain
-from server.db.dialect import has_no_room, may_pass_by_waiting
+from server.db.dialect import has_no_room, is_damaged, may_not_be_used, may_pass_by_waiting
 
 
 class _Commands(click.Group):
@@ -33,15 +33,38 @@ class _Commands(click.Group):
                     "数据库磁盘已满，没有改动，请腾出空间再试"
                     " / the database's disk is full, nothing was changed: make room and try again"
                 ) from fault
+            if is_damaged(fault):
+                raise CommandRefused(
+                    "数据库文件已损坏：不要再用它，留一份拷贝，从备份恢复（docs/operating.md）"
+                    " / the database's file is damaged: keep a copy, restore the backup"
+                    f" (docs/operating.md): {_first_line(fault)}"
+                ) from fault
+            if may_not_be_used(fault):
+                raise CommandRefused(_not_this_user(_first_line(fault))) from fault
             if not may_pass_by_waiting(fault):
                 raise
             raise _busy(fault) from fault
+        except PermissionError as fault:
+            if fault.filename is None:
+                raise
+            raise CommandRefused(_not_this_user(str(fault.filename))) from fault
+
+
+def _first_line(fault: Exception) -> str:
+    return str(fault).splitlines()[0]
+
+
+def _not_this_user(what: str) -> str:
+    return (
+        "这个用户不能用数据目录，请用服务的用户运行（sudo -u huidian-server …）"
+        f" / this user may not use the data folder, run it as the service's user: {what}"
+    )
 
 
 def _busy(fault: Exception) -> CommandRefused:
-    why = str(fault).splitlines()[0]
     return CommandRefused(
-        f"数据库忙或连不上，没有改动，请稍后再试 / the database is busy or away, try again: {why}"
+        "数据库忙或连不上，没有改动，请稍后再试"
+        f" / the database is busy or away, try again: {_first_line(fault)}"
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from protocol.business_day import SHANGHAI
-from server.commands.context import CommandContext, pass_context
+from server.commands.context import CommandContext, CommandRefused, pass_context
 from server.commands.submitting import submit
 from server.db import reading
 from server.redemption.differences import Difference, differences, highest_epoch_there
@@ -17,7 +17,7 @@ from server.redemption.differing import (
     DifferenceBooked,
     LeaveDiffering,
 )
-from server.redemption.epochs import EpochOpened, ReopenTerminal
+from server.redemption.epochs import EpochOpened, ReopenTerminal, is_in_its_own_epoch
 from server.redemption.gaps import recoveries
 from server.redemption.parked import BookParked, LeaveParked, ParkedBooked, parked_records
 
@@ -207,6 +207,13 @@ def reopen(context: CommandContext, terminal: str, reason: str) -> None:
     """核对后放行，给新的流水期 / Let it go on, in a new epoch; nothing is booked twice."""
     with reading(context.engine) as tx:
         above = highest_epoch_there(tx, context.pool, terminal)
+        goes_on = is_in_its_own_epoch(tx, context.pool, terminal)
+    if goes_on:
+        raise CommandRefused(
+            f"{terminal} 没有停用，不用放行：先让它联网开机，它停下来、列在 terminal differs 里以后再放行"
+            f" / {terminal} is not stopped: start it with the network on; let it go on once it"
+            " stands in `terminal differs`"
+        )
     outcome = submit(context, ReopenTerminal(terminal=terminal, reason=reason[:200], above=above))
     assert isinstance(outcome, EpochOpened), outcome
     click.echo(

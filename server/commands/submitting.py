@@ -13,6 +13,8 @@ from server.facts.refused import Refused
 
 _LOGIN = Path("/proc/self/loginuid")
 _NOBODY_LOGGED_IN = 2**32 - 1
+_ID_PATTERN = "^[a-z0-9][a-z0-9-]{0,30}$"
+"""Of every id that a person chooses, in the commands of directory and awards."""
 
 
 def operator() -> str:
@@ -52,9 +54,19 @@ def submit(context: CommandContext, command: Struct) -> Outcome:
                 tx, context.pool, command, actor=operator(), recorded_at=context.clock()
             )
     except ValidationError as fault:
-        raise CommandRefused(f"内容不对，请检查 / cannot be read: {fault}") from fault
+        raise CommandRefused(_says(fault)) from fault
     if isinstance(outcome, Refused):
         raise CommandRefused(outcome.says)
     if isinstance(outcome, Refusal):
         raise CommandRefused(str(outcome))
     return outcome
+
+
+def _says(fault: ValidationError) -> str:
+    says = f"内容不对，请检查 / cannot be read: {fault}"
+    if _ID_PATTERN in str(fault):
+        says += (
+            "\n编号只能用小写字母、数字和 -，以字母或数字开头，最长 31 个字符，例如 till-2"
+            " / an id has small letters, digits and -, at most 31 of them, such as till-2"
+        )
+    return says

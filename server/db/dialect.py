@@ -76,6 +76,22 @@ def _is_full(cause: BaseException | None) -> bool:
     return getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL
 
 
+def is_damaged(fault: DBAPIError) -> bool:
+    """Whether a SQLite file is no database, or no whole one."""
+    return _sqlite_code(fault) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def may_not_be_used(fault: DBAPIError) -> bool:
+    """Whether a SQLite file is not this user's to open or to write."""
+    kinds = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+    return _sqlite_code(fault) in kinds
+
+
+def _sqlite_code(fault: DBAPIError) -> int | None:
+    code = getattr(fault.orig, "sqlite_errorcode", None)
+    return code & _PRIMARY_CODE if isinstance(code, int) else None
+
+
 def locked(statement: S) -> S:
     """The same rows, locked until the transaction ends, in the order of the statement's ORDER BY.
     SQLite has no row locks and needs none: its writer is alone since BEGIN IMMEDIATE.

@@ -22,7 +22,7 @@ from server.redemption.chain_tables import (
     terminal_epoch,
     terminal_recovery,
 )
-from server.redemption.differences import keep_difference
+from server.redemption.differences import differences, keep_difference
 from server.redemption.opening import opened
 from server.redemption.queries import ChainHead, chain_head, chain_link
 from server.redemption.tables import journal_record
@@ -281,6 +281,20 @@ def _words(epoch: int, seq: int, head: ChainHead, *, is_replaced: bool) -> str:
         f"第 {epoch}/{seq} 条两边不同：存储卡可能被还原或复制过"
         f" / record {epoch}/{seq} differs: rolled back, or copied?"
     )
+
+
+def is_in_its_own_epoch(tx: Connection, pool: str, terminal: str) -> bool:
+    """Whether a terminal goes on by itself: no difference is open, and no operator opened the
+    epoch that it has here. An epoch opened for it now could be one that it has used already (after
+    a restore), and what it wrote before that one would never be asked for.
+    """
+    found = terminal_of(tx, pool, terminal)
+    if found is None:
+        return False
+    row = _epoch_row(tx, pool, terminal, found.epoch)
+    if row is not None and row.opened_by == BY_OPERATOR:
+        return False
+    return not any(each.open and not each.handed_over for each in differences(tx, pool, terminal))
 
 
 def reopen_terminal(

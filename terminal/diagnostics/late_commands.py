@@ -41,3 +41,26 @@ class LateCommands(click.Group):
         module, _, attribute = LATE[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """See :class:`click.Group`; a file that cannot be used is said in one line."""
+        try:
+            return super().invoke(ctx)
+        except OSError as fault:
+            if fault.filename is None:  # not about a file: the whole trace is wanted
+                raise
+            raise click.ClickException(_says(fault)) from fault
+
+
+def _says(fault: OSError) -> str:
+    if isinstance(fault, PermissionError):
+        return (
+            f"{fault.filename} 这个用户用不了，请用终端服务的用户运行（sudo -u huidian-terminal …）"
+            f" · this user may not use {fault.filename}: run it as the service's user"
+        )
+    return (
+        f"{fault.filename} 用不了（{fault.strerror}），请看设置里的 data_dir；新终端先用"
+        " huidian-terminal enrol --code 入网"
+        f" · {fault.filename} cannot be used ({fault.strerror}): look at data_dir in the settings;"
+        " a new terminal is enrolled first"
+    )

@@ -25,10 +25,17 @@ class SystemIds:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a private file whole or not at all, and have it on the disk on return."""
+    """Write a private file whole or not at all, and have it on the disk on return.
+
+    Written by root, it belongs to whom the folder belongs: a technician's `sudo` must not leave a
+    key that the service cannot read.
+    """
     draft = path.with_name(path.name + ".part")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
+        if os.geteuid() == 0:
+            folder = path.parent.stat()
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
         while content:  # a disk that is nearly full takes a part of it
             content = content[os.write(descriptor, content) :]
         os.fsync(descriptor)
@@ -72,4 +79,9 @@ def load_identity(data_dir: Path) -> tuple[TerminalIdentity, Ed25519PrivateKey] 
 
 
 def _unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return (
+            f"{path} 这个用户读不了，请用终端服务的用户运行（sudo -u huidian-terminal …） · "
+            f"{path} may not be read by this user: run it as the service's user"
+        )
     return f"{path} 读不出来，请联系技术员 · {path} cannot be read: {type(error).__name__}"

@@ -1,5 +1,6 @@
 """A busy database, keys that are not the pool's, a body without end: what is said then."""
 
+import errno
 import http.client
 import os
 import shutil
@@ -105,6 +106,34 @@ def test_a_command_that_cannot_have_its_turn_says_so_in_one_line(
     holder.close()
     assert "数据库忙" in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_a_damaged_database_is_said_in_one_line_with_what_to_do(operator: Operator) -> None:
+    (operator.data / "huidian.sqlite3").write_bytes(b"no database at all" * 4096)
+    for journal in ("huidian.sqlite3-wal", "huidian.sqlite3-shm"):
+        (operator.data / journal).unlink(missing_ok=True)
+    said = operator.refused("contract", "list")
+    assert "从备份恢复" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_database_that_cannot_be_opened_names_the_user_to_run_as(operator: Operator) -> None:
+    database = operator.data / "huidian.sqlite3"
+    database.unlink()
+    database.mkdir()
+    said = operator.refused("contract", "list")
+    assert "sudo -u huidian-server" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_keys_that_another_user_may_not_read_name_the_user_to_run_as(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no(self: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "is_dir", no)
+    assert "sudo -u huidian-server" in operator.refused("contract", "list")
 
 
 def test_keys_that_the_pool_was_not_made_with_are_refused(

@@ -155,6 +155,15 @@ def test_an_import_with_a_bad_line_names_it_and_imports_nothing(
     assert operator.points() == 60
 
 
+@pytest.mark.parametrize("terminal", ["T-1", "till 2", "二号", "x" * 32])
+def test_an_id_that_is_none_is_refused_with_what_an_id_is(
+    operator: Operator, terminal: str
+) -> None:
+    says = operator.refused("invite-terminal", "--shop", "shop-a", "--terminal", terminal)
+    assert "编号只能用小写字母、数字和 -" in says
+    assert "code" not in says
+
+
 def test_an_invitation_prints_a_code_that_a_person_can_read(operator: Operator) -> None:
     answer = json.loads(operator.do("invite-terminal", "--shop", "shop-a", "--json"))
     assert answer["shop"] == "shop-a"

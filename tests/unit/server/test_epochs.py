@@ -217,3 +217,14 @@ def test_another_process_that_remembers_the_old_epoch_answers_at_once(
     outcome = till.outcome(sold(world, money_line("米", 100)))
     assert outcome.outcome is OutcomeKind.POSTED
     sound(world)
+
+
+def test_a_terminal_that_goes_on_by_itself_is_not_let_go_on_by_a_person(
+    world: World, till: Till
+) -> None:
+    till.record(TerminalStarted(version="1"))
+    refused = run(world, "terminal", "reopen", "t-1", "--reason", "x")
+    assert refused.exit_code == 1
+    assert "没有停用" in refused.output
+    till.tell(sold(world, money_line("米", 100)))
+    sound(world)

@@ -145,6 +145,9 @@ def test_a_till_that_started_since_the_backup_tells_every_sale_again_once(
     world.engine.dispose()
     world.serve(open_engine(f"sqlite:///{tmp_path}/backup.sqlite3"))
     assert len(booked_there(world)) == 2
+    # Before it has called, nobody here knows which epochs it has used since.
+    too_soon = run(world, "terminal", "reopen", "t-1", "--reason", "从备份恢复")
+    assert (too_soon.exit_code, "没有停用" in too_soon.output) == (1, True)
     shop.power_cut()
     sync_of(shop, wire, "boot-3")()
     assert shop.till.is_stopped(), "what it has is not here: a person is to look"

@@ -1,5 +1,6 @@
 """``python -m terminal`` as a technician starts it: real processes, real files, clear words."""
 
+import errno
 import os
 import re
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from protocol.keys import public_key_text
 from protocol.messages import EnrolAnswer, EnrolRequest, Problem, ProblemKind
@@ -20,6 +22,7 @@ from tests.support.running_till import IDENTITY, RunningTill
 from tests.support.shop import card_text, slot_text
 
 CODE = "BCDF-GHJK"
+SERVICE_USER = 61001
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -121,6 +124,51 @@ def test_without_a_server_enrolment_says_what_to_look_at(till: RunningTill) -> N
 
 def test_a_terminal_that_is_nobody_does_not_serve(till: RunningTill) -> None:
     assert "enrol --code" in refused(till, "serve")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("rejoin",), ("serve",), ("diagnose",), ("recover", "/media"), ("enrol", "--code", CODE)],
+)
+def test_a_data_folder_that_cannot_be_used_is_said_without_a_traceback(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    till = RunningTill(tmp_path, data_dir="x" * 300)
+    done = till.run(*arguments)
+    assert done.returncode in {1, 2}
+    assert "Traceback" not in done.stderr
+    assert CHINESE.search(done.stderr), done.stderr
+    assert "x" * 300 in done.stderr
+
+
+def test_going_on_before_the_terminal_was_enrolled_says_to_enrol_it(till: RunningTill) -> None:
+    till.data_dir.rmdir()
+    assert "enrol --code" in refused(till, "rejoin")
+
+
+def test_a_folder_of_another_user_names_the_user_to_run_as(
+    till: RunningTill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read everything, so the system's answer to another user stands in here."""
+
+    def no(self: Path, **_: object) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", no)
+    done = CliRunner().invoke(cli, ["--config", str(till.config), "serve"])
+    assert done.exit_code == 1
+    assert "sudo -u huidian-terminal" in done.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_enrols_belongs_to_the_service_that_has_the_folder(
+    tmp_path: Path, office: StreetOffice
+) -> None:
+    till = RunningTill(tmp_path, server_url=office.url)
+    os.chown(till.data_dir, SERVICE_USER, SERVICE_USER)
+    assert till.run("enrol", "--code", CODE).returncode == 0
+    owners = {file.name: file.stat().st_uid for file in till.data_dir.iterdir()}
+    assert owners == {"terminal.key": SERVICE_USER, "terminal.json": SERVICE_USER}
 
 
 @pytest.mark.parametrize("damage", ["terminal.key", "terminal.json"])
