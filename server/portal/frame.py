@@ -78,6 +78,7 @@ def add_gate(pages: Blueprint, portal: PortalServices, rooms: Rooms) -> None:
             "csrf": portal.door.csrf_token(session),
             "is_office": rooms is OFFICE,
             "page_address": _page_address,
+            "rows_a_page": ROWS_A_PAGE,
         }
 
     @pages.errorhandler(404)
