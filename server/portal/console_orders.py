@@ -11,7 +11,7 @@ from protocol.money import QUANTITY_ONE_MILLI
 from server.db import reading
 from server.directory.queries import merchants
 from server.facts.refused import Refused
-from server.portal.forms import Mistyped, command_of, reason_typed, typed
+from server.portal.forms import Mistyped, command_of, narrow, reason_typed, typed
 from server.portal.frame import page_of, tell_done
 from server.portal.services import PortalServices
 from server.portal.wording import gettext, said
@@ -107,7 +107,7 @@ def _cancelling(order_id: str, today: date) -> CancelOrder | Mistyped:
     reason = reason_typed()
     if isinstance(reason, Mistyped):
         return reason
-    units = typed("units")
+    units = narrow(typed("units"))
     if not (units.isascii() and units.isdigit() and len(units) <= UNITS_CHARS and int(units)):
         return Mistyped(gettext("要取消几份，请写整数，至少 1。"))
     return command_of(
