@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from protocol.business_day import business_date
 from protocol.card_pins import PinBusyError, is_pin, is_too_easy
+from protocol.narrow import narrow
 from server.awards.temporary_cards import HandedOver, HandOverTemporaryCard, Household
 from server.db import reading
 from server.directory import Card, card_of, pool_terms, resident_of
@@ -21,7 +22,7 @@ from server.directory.phones import copied_phones
 from server.directory.queries import cards_of_account
 from server.directory.temporary import temporary_card_of, temporary_cards
 from server.facts.refused import Refused
-from server.portal.forms import Mistyped, command_of, narrow, reason_typed, typed
+from server.portal.forms import Mistyped, command_of, reason_typed, typed
 from server.portal.frame import tell_done, tell_refused
 from server.portal.services import PortalServices
 from server.portal.wording import gettext, said

@@ -8,10 +8,11 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from protocol.money import QUANTITY_ONE_MILLI
+from protocol.narrow import narrow
 from server.db import reading
 from server.directory.queries import merchants
 from server.facts.refused import Refused
-from server.portal.forms import Mistyped, command_of, narrow, reason_typed, typed
+from server.portal.forms import Mistyped, command_of, reason_typed, typed
 from server.portal.frame import page_of, tell_done
 from server.portal.services import PortalServices
 from server.portal.wording import gettext, said

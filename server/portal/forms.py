@@ -9,13 +9,13 @@ import msgspec
 from flask import request
 
 from protocol.money import FEN_PER_YUAN
+from protocol.narrow import narrow
 from server.portal.wording import gettext
 from server.settlement.payments_values import MAX_PAYMENT_FEN
 from server.settlement.states_values import REASON_MAX
 
 C = TypeVar("C", bound=msgspec.Struct)
 
-_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 _YUAN = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,2}))?")
 
 
@@ -29,11 +29,6 @@ class Mistyped:
 def typed(name: str) -> str:
     """What stands in a field, without space around it."""
     return request.form.get(name, "").strip()
-
-
-def narrow(text: str) -> str:
-    """What a Chinese keyboard writes wide, narrow: ``１２`` is ``12``; nothing else changes (²)."""
-    return text.translate(_NARROW).strip()
 
 
 def reason_typed(name: str = "reason", *, needed: bool = True) -> str | Mistyped:
