@@ -25,6 +25,15 @@ from server.portal.services import PortalServices
 logger = logging.getLogger(__name__)
 
 _API = "/v1/"
+_NO_PAGE = "没有这一页。\nThere is no such page.\n"
+_SAID_OF_STATUS = {
+    404: _NO_PAGE,
+    405: "这个地址不能直接打开，请返回上一页，再点一次按钮。\n"
+    "This address does not open by itself. Go back and press the button again.\n",
+    413: "提交的内容太长，请返回上一页，写短一些。\nToo much was sent. Go back and write less.\n",
+}
+"""What a reader is told where no page of the pages' own answered, in both languages: whose
+language it is, is not known there."""
 _PROBLEM_OF_STATUS = {
     404: ProblemKind.NOT_FOUND,
     413: ProblemKind.TOO_LARGE,
@@ -89,7 +98,7 @@ def _refuse_nul() -> ResponseReturnValue | None:
         return None
     if request.path.startswith(_API):
         return api_response(NotDealt(ProblemKind.NOT_FOUND))
-    return _plain("没有这一页。\nThere is no such page.\n", 404)
+    return _plain(_NO_PAGE, 404)
 
 
 def _secure(response: Response) -> Response:
@@ -103,7 +112,7 @@ def _fault(error: Exception) -> ResponseReturnValue:
     """Every error that nobody else answered; a fault of the program is logged with its trace."""
     if isinstance(error, HTTPException) and error.code is not None:
         if not request.path.startswith(_API):
-            return error
+            return _in_words(error)
         kind = _PROBLEM_OF_STATUS.get(error.code, ProblemKind.BAD_REQUEST)
         return api_response(NotDealt(kind))
     if isinstance(error, TryAgain):
@@ -118,6 +127,16 @@ def _fault(error: Exception) -> ResponseReturnValue:
         "服务器出错，已记录，请稍后再试。\nThe server has a fault; it was logged. Try again later.\n",
         500,
     )
+
+
+def _in_words(error: HTTPException) -> ResponseReturnValue:
+    """The same status and headers (a redirect, which methods there are), in words of ours."""
+    says = _SAID_OF_STATUS.get(error.code or 0)
+    answer = error.get_response()
+    if says is not None:
+        answer.set_data(says)
+        answer.content_type = "text/plain; charset=utf-8"
+    return answer
 
 
 def _plain(says: str, status: int) -> Response:

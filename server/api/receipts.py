@@ -18,6 +18,7 @@ from protocol.codes.verifying import receipt_holds
 from protocol.keys import read_public_key
 from protocol.messages import ProblemKind
 from protocol.money import format_quantity
+from protocol.narrow import narrow
 from server.api.phone_messages import ReceiptAnswer, ReceiptCheck, ReceiptLine, ReceiptState
 from server.api.phones import MAX_PHONE_BODY_BYTES
 from server.api.replies import NotDealt, response
@@ -115,9 +116,10 @@ def check_typed(
     tx: Connection, services: ApiServices, receipt_no: str, check: str
 ) -> ReceiptAnswer:
     """What a receipt's number and check number, typed off the paper, come to."""
-    typed = "".join(each for each in check if each not in " -")
-    numbers = dict.fromkeys((receipt_no.strip(), receipt_no.strip().lower()))
-    booked = [each for number in numbers for each in booked_as(tx, services.pool, number)]
+    typed = "".join(each for each in narrow(check) if each not in " -")
+    number = narrow(receipt_no)
+    numbers = dict.fromkeys((number, number.lower()))
+    booked = [each for named in numbers for each in booked_as(tx, services.pool, named)]
     if not booked:
         return _refused(ReceiptState.UNKNOWN, NO_NUMBER)
     is_number = len(typed) == CHECK_DIGITS and typed.isascii() and typed.isdigit()

@@ -10,6 +10,8 @@ be an invitation for every resident, which nobody is to find and use up by guess
 import hashlib
 from collections.abc import Callable
 
+from protocol.narrow import narrow
+
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 CODE_LETTERS = 8
 PHONE_CODE_LETTERS = 12
@@ -34,12 +36,12 @@ def shown_code(code: str) -> str:
 
 
 def read_code(typed: str, length: int = CODE_LETTERS) -> str | None:
-    """The code of ``length`` letters that somebody typed, whatever its case, dashes and spaces;
+    """The code of ``length`` letters that somebody typed, whatever its case, width, dashes and spaces;
     None if it is none.
     """
     if len(typed) > _MAX_TYPED:
         return None
-    letters = typed.upper().replace("-", "").replace(" ", "")
+    letters = narrow(typed).upper().replace("-", "").replace(" ", "")
     if len(letters) != length or any(letter not in ALPHABET for letter in letters):
         return None
     return letters

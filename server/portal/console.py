@@ -27,10 +27,12 @@ from server.portal.services import PortalServices
 from server.portal.statements import any_statement, dispute_about, line_of
 from server.portal.wording import gettext
 from server.settlement.payments_store import payments_of_merchant
-from server.settlement.statements import statements_of
+from server.settlement.statements import statement_named, statements_of
 from server.settlement.states_standing import states_of, waiting
 from server.settlement.states_values import REASON_MAX, Lapsed, LapseStatements
 
+SHOWN_MAX = 200
+"""Of each kind of what waits; those behind come up as the first are done."""
 _OPERATORS_ROOMS = ("/console/cards", "/console/orders", "/console/counter")
 
 
@@ -79,7 +81,15 @@ def _add_waiting(pages: Blueprint, portal: PortalServices) -> None:
         with reading(portal.engine) as tx:
             found = waiting(tx, portal.pool, portal.clock())
             names = {each.merchant: each.name for each in merchants(tx, portal.pool)}
-        return render_template("console/waiting.html", waiting=found, names=names)
+            disputes = (*found.to_answer[:SHOWN_MAX], *found.to_adjust[:SHOWN_MAX])
+            about = [statement_named(tx, portal.pool, each.statement) for each in disputes]
+        whose = {each.statement: names[each.merchant] for each in about if each is not None}
+        return render_template(
+            "console/waiting.html",
+            waiting=found,
+            names=names,
+            whose=whose,
+        )
 
     @pages.post("/waiting/lapse")
     def lapse() -> ResponseReturnValue:

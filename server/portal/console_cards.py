@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from protocol.business_day import business_date
 from protocol.card_pins import PinBusyError, is_pin, is_too_easy
+from protocol.narrow import narrow
 from server.awards.temporary_cards import HandedOver, HandOverTemporaryCard, Household
 from server.db import reading
 from server.directory import Card, card_of, pool_terms, resident_of
@@ -22,7 +23,7 @@ from server.directory.queries import cards_of_account
 from server.directory.temporary import temporary_card_of, temporary_cards
 from server.facts.refused import Refused
 from server.portal.forms import Mistyped, command_of, reason_typed, typed
-from server.portal.frame import tell_done
+from server.portal.frame import tell_done, tell_refused
 from server.portal.services import PortalServices
 from server.portal.wording import gettext, said
 from server.redemption.manual_list import manual_sales
@@ -60,12 +61,12 @@ def add_cards(pages: Blueprint, portal: PortalServices) -> None:
 
     @pages.post("/cards")
     def find_card() -> ResponseReturnValue:
-        account = typed("account").lower()
+        account = narrow(typed("account")).lower()
         with reading(portal.engine) as tx:
             # PostgreSQL takes no NUL, not even in a question.
             known = "\0" not in account and resident_of(tx, portal.pool, account) is not None
         if not known:
-            tell_done(gettext("没有这位居民，请核对账号。"))
+            tell_refused(gettext("没有这位居民，请核对账号。"))
             return redirect(url_for("console.cards"), 303)
         return redirect(url_for("console.card", account=account), 303)
 
@@ -204,14 +205,17 @@ def _reason() -> str | Mistyped:
 
 def _done(outcome: object, act: str) -> str:
     if isinstance(outcome, HandedOver):
-        told = gettext("已转给下一户，转过去 %(points)s。请打印新卡。", points=outcome.points)
+        points = g.wording.points
+        told = gettext(
+            "已转给下一户，转过去 %(points)s。请打印新卡。", points=points(outcome.points)
+        )
         if outcome.debts_points:
-            told += gettext("原户欠的 %(points)s 先还了。", points=outcome.debts_points)
+            told += gettext("原户欠的 %(points)s 先还了。", points=points(outcome.debts_points))
         if outcome.left_points:
-            told += gettext("还有 %(points)s 正被收银台使用。", points=outcome.left_points)
+            told += gettext("还有 %(points)s 正被收银台使用。", points=points(outcome.left_points))
         if outcome.overdraft_points:
             told += gettext(
-                "原户还透支 %(points)s，不由下一户承担。", points=outcome.overdraft_points
+                "原户还透支 %(points)s，不由下一户承担。", points=points(outcome.overdraft_points)
             )
         return told
     return {

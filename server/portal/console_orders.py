@@ -8,6 +8,7 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from protocol.money import QUANTITY_ONE_MILLI
+from protocol.narrow import narrow
 from server.db import reading
 from server.directory.queries import merchants
 from server.facts.refused import Refused
@@ -107,7 +108,7 @@ def _cancelling(order_id: str, today: date) -> CancelOrder | Mistyped:
     reason = reason_typed()
     if isinstance(reason, Mistyped):
         return reason
-    units = typed("units")
+    units = narrow(typed("units"))
     if not (units.isascii() and units.isdigit() and len(units) <= UNITS_CHARS and int(units)):
         return Mistyped(gettext("要取消几份，请写整数，至少 1。"))
     return command_of(

@@ -1,7 +1,6 @@
 """Reading what somebody typed into a form: a value, or what is wrong with it in words."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ import msgspec
 from flask import request
 
 from protocol.money import FEN_PER_YUAN
+from protocol.narrow import narrow
 from server.portal.wording import gettext
 from server.settlement.payments_values import MAX_PAYMENT_FEN
 from server.settlement.states_values import REASON_MAX
@@ -51,7 +51,7 @@ def reason_typed(name: str = "reason", *, needed: bool = True) -> str | Mistyped
 
 def yuan_typed(name: str = "amount") -> int | Mistyped:
     """An amount above zero, in fen: ``7``, ``7.10``, ``７．１０``."""
-    found = _YUAN.fullmatch(unicodedata.normalize("NFKC", typed(name)[:32]).strip())
+    found = _YUAN.fullmatch(narrow(typed(name)[:32]))
     amount_fen = 0
     if found is not None:
         amount_fen = int(found[1]) * FEN_PER_YUAN + int((found[2] or "").ljust(2, "0"))
@@ -63,7 +63,7 @@ def yuan_typed(name: str = "amount") -> int | Mistyped:
 def day_typed(text: str) -> date | Mistyped:
     """A day as ``2026-03-31``."""
     try:
-        return date.fromisoformat(text.strip())
+        return date.fromisoformat(narrow(text[:32]))
     except ValueError:
         return Mistyped(gettext("日期要写成 2026-03-31 这样，请重新输入。"))
 

@@ -51,6 +51,7 @@ def add_gate(pages: Blueprint, portal: PortalServices, rooms: Rooms) -> None:
         if asked in LANGUAGES:
             session["language"] = asked
         kept = session.get("language")
+        had_come = "user" in session
         g.language = kept or request.accept_languages.best_match(LANGUAGES, default="zh")
         with reading(portal.engine) as tx:
             terms = pool_terms(tx, portal.pool)
@@ -60,11 +61,15 @@ def add_gate(pages: Blueprint, portal: PortalServices, rooms: Rooms) -> None:
         g.wording = Wording(terms.unit_name_en if english else terms.unit_name)
         g.pool_name = terms.name_en if english else terms.name
         token = request.form.get("csrf", "") if request.method == "POST" else ""
+        if known is None and request.endpoint == f"{rooms.name}.sign_out":
+            return redirect(url_for(f"{rooms.name}.sign_in"), 303)  # what was wanted is so
         if request.method == "POST" and not portal.door.form_is_ours(session, token):
             heading = gettext("页面已过期")
             return notice(heading, gettext("请重新打开登录页，再试一次。")), 400
         open_to_all = request.endpoint in {f"{rooms.name}.sign_in", f"{rooms.name}.sign_out"}
         if g.signed_in is None and not open_to_all:
+            if had_come and known is None:
+                tell_refused(gettext("登录已过期，请重新登录。"))
             return redirect(url_for(f"{rooms.name}.sign_in"))
         return None
 
@@ -78,6 +83,7 @@ def add_gate(pages: Blueprint, portal: PortalServices, rooms: Rooms) -> None:
             "csrf": portal.door.csrf_token(session),
             "is_office": rooms is OFFICE,
             "page_address": _page_address,
+            "rows_a_page": ROWS_A_PAGE,
         }
 
     @pages.errorhandler(404)

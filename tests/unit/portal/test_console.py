@@ -205,7 +205,9 @@ def test_cards_orders_and_counter_are_not_finances(office: PortalWorld) -> None:
 def test_an_answer_with_an_adjustment_stands_on_the_next_statement(office: PortalWorld) -> None:
     found = dispute(office)
     client = office.officer(OPERATOR)
-    assert "少算 5 元" in client.get("/console/waiting").text
+    waiting = text_of(client.get("/console/waiting").text)
+    assert f"广惠小店一号 {found.raised_at:%Y-%m-%d}" in waiting
+    assert "少算 5 元" in waiting
     page = send(
         client,
         f"/console/disputes/{found.dispute}",
@@ -220,12 +222,15 @@ def test_an_answer_with_an_adjustment_stands_on_the_next_statement(office: Porta
     own = text_of(office.signed_in().get(f"/portal/statements/{FIRST}").text)
     assert "同意，调整" not in own
     second = office.officer(FINANCE)
-    assert "+5.00 元" in text_of(second.get("/console/waiting").text)
+    assert "广惠小店一号 +5.00 元" in text_of(second.get("/console/waiting").text)
     assert "批准这笔调整" in second.get(address).text
     other = send(second, address, verdict="approved", amount_fen="501")
     assert other.status_code == 409
     assert send(second, address, verdict="approved", amount_fen="5元").status_code == 400
     assert "已答复" in send(second, address, verdict="approved", amount_fen="500").text
+    again = send(second, address, verdict="approved", amount_fen="501")
+    assert again.status_code == 409
+    assert 'role="alert"' in again.text
     own = text_of(office.signed_in().get(f"/portal/statements/{FIRST}").text)
     assert "同意，调整 +5.00 元" in own
     assert "核对属实" in own

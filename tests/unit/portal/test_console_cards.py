@@ -111,7 +111,7 @@ def test_a_temporary_card_is_handed_on_once_however_often_the_form_is_sent(
     move = "01890000-0000-7000-8000-000000000011"
     form = {"act": "hand-over", "household": FLAT, "reason": "搬走", "move": move}
     assert "请写下一户的门牌" in page(office, **form | {"household": ""})
-    assert "已转给下一户" in page(office, **form)
+    assert "已转给下一户，转过去 0 积分。" in page(office, **form)
     assert "已转给下一户" in page(office, **form)
     assert "不能再转" in page(office, **form | {"move": move[:-1] + "2"})
     assert "填写的内容不能保存" in page(office, **form | {"move": "x"})
@@ -156,9 +156,12 @@ def test_only_the_office_sees_cards(office: PortalWorld) -> None:
     assert office.signed_in().get("/console/cards").status_code != 200
     client = office.officer(OPERATOR)
     assert client.get(f"/console/cards/{'f' * 16}").status_code == 404
-    assert "没有这位居民" in text_of(send(client, "/console/cards", account="nobody").text)
-    found = send(client, "/console/cards", account=HOLDER.upper())
-    assert FLAT in text_of(found.text)
+    unknown = send(client, "/console/cards", account="nobody").text
+    assert '<p class="told" role="alert">没有这位居民' in unknown
+    wide = "".join(chr(ord(each) + 0xFEE0) for each in HOLDER)
+    for typed in (HOLDER.upper(), wide):
+        found = send(client, "/console/cards", account=typed)
+        assert FLAT in text_of(found.text)
     assert "请重新打开" in page(office, act="else", reason="x")
     no_card = c.RevokeCard(card_id=CARD, reason="x")
     office.pool.tell(no_card)

@@ -110,7 +110,7 @@ def test_the_office_cancels_some_and_the_same_form_again_cancels_nothing_more(
     address = f"/console/orders/{order_id}"
     before = street.points(f"resident:{ZHANG}")
     shown = office.get(address).text
-    form = {"cancel_id": field(shown, "cancel_id"), "units": "2", "reason": "居民搬走了"}
+    form = {"cancel_id": field(shown, "cancel_id"), "units": " ２", "reason": "居民搬走了"}
     for status, wrong in (
         (400, {"reason": ""}),
         (400, {"units": "0"}),

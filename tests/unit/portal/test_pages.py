@@ -253,6 +253,52 @@ def test_a_long_statement_comes_in_pages(engine: Engine, monkeypatch: pytest.Mon
         assert client.get(f"/portal/statements/m-20260302?page={odd}").status_code == 200
 
 
+def test_a_reader_of_many_lines_stays_at_them_from_page_to_page_and_back_from_a_line(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "ROWS_A_PAGE", 2)
+    pool = PoolWorld(engine, desk=make_desk())
+    pool.open_merchant("m", "商户")
+    for _ in range(5):
+        pool.sell("m", pool.line("bun"))
+    pool.now += timedelta(days=1)
+    pool.settle(pool.now.date() - timedelta(days=1))
+    client = PortalWorld.of(pool).signed_in("m")
+    address = "/portal/statements/m-20260302"
+    page = client.get(f"{address}?page=2").text
+    assert 'id="lines"' in page
+    assert 'href="?page=1#lines"' in page
+    assert 'href="?page=3#lines"' in page
+    assert re.findall(r'<li id="(line-\d+)">', page) == ["line-3", "line-4"]
+    for number, back in (("1", "#line-1"), ("3", "?page=3#line-5")):
+        line = links_of(client.get(f"{address}?page={number}").text, "statements/[^/]+/lines/")[0]
+        assert links_of(client.get(line).text, "statements/m-2")[0] == address + back
+
+
+@pytest.mark.parametrize("path", ["/portal/nothing", "/console/nothing", "/nothing"])
+def test_an_address_that_no_page_has_is_told_in_both_languages(
+    portal: PortalWorld, path: str
+) -> None:
+    answer = portal.browser().get(path)
+    assert answer.status_code == 404
+    assert answer.text == "没有这一页。\nThere is no such page.\n"
+
+
+def test_a_forms_address_opened_by_hand_and_a_text_beyond_measure_are_told_in_both_languages(
+    portal: PortalWorld,
+) -> None:
+    client = portal.signed_in()
+    by_hand = client.get("/portal/statements/xiaodian-20260302/confirm")
+    assert by_hand.status_code == 405
+    assert set(by_hand.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
+    assert "请返回上一页，再点一次按钮" in by_hand.text
+    assert "Go back and press the button again" in by_hand.text
+    long = client.post("/portal/sign-in", data={"user": "x" * 1024 * 1024})
+    assert long.status_code == 413
+    assert "提交的内容太长" in long.text
+    assert "Too much was sent" in long.text
+
+
 def test_every_text_of_the_pages_has_its_english_and_the_compiled_file_is_fresh() -> None:
     catalogue = FOLDER / "translations" / "en" / "LC_MESSAGES" / "messages"
     with catalogue.with_suffix(".po").open("rb") as file:

@@ -133,6 +133,17 @@ def test_a_session_ends_when_nobody_looks_for_half_an_hour(portal: PortalWorld) 
     assert client.get("/portal/statements").status_code == 200
     portal.pool.now += timedelta(minutes=30, seconds=1)
     assert client.get("/portal/statements").status_code == 302
+    assert "登录已过期，请重新登录。" in client.get("/portal/sign-in").text
+    assert "登录已过期" not in client.get("/portal/sign-in").text
+    assert "登录已过期" not in portal.browser().get("/portal/", follow_redirects=True).text
+
+
+def test_signing_out_of_a_session_that_has_ended_is_no_error(portal: PortalWorld) -> None:
+    client = portal.signed_in()
+    token = csrf_in(client.get("/portal/statements").text)
+    portal.pool.now += timedelta(minutes=31)
+    answer = client.post("/portal/sign-out", data={"csrf": token})
+    assert (answer.status_code, answer.location) == (303, "/portal/sign-in")
 
 
 def test_a_session_ends_after_twelve_hours_however_busy(portal: PortalWorld) -> None:

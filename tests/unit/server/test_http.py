@@ -157,7 +157,8 @@ def test_an_unknown_address_under_v1_is_a_problem_and_elsewhere_a_page(world: Wo
     assert msgspec.json.decode(api.data, type=Problem).problem is ProblemKind.NOT_FOUND
     page = world.client.get("/nothing", base_url=HOST)
     assert page.status_code == 404
-    assert page.mimetype == "text/html"
+    assert page.mimetype == "text/plain"
+    assert "没有这一页" in page.text
 
 
 def test_a_foreign_host_name_gets_nothing(world: World) -> None:

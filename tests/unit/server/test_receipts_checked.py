@@ -156,11 +156,18 @@ def test_who_cannot_scan_types_two_numbers(rich: World, till: Till, sale: SaleCa
     assert untold.state is ReceiptState.UNKNOWN
     till.tell(sale)
     spaced = f" {number[:3]} {number[3:7]}-{number[7:]} "
-    for check in (number, spaced):
-        told = ask(rich, receipt_no=f" {sale.receipt_no} ", check=check)
+    # A Chinese keyboard may write all of it wide.
+    wide = {ord(each): ord(each) + 0xFEE0 for each in f"-{number}{sale.receipt_no}"}
+    assert sale.receipt_no is not None
+    for check, receipt_no in (
+        (number, f" {sale.receipt_no} "),
+        (spaced, sale.receipt_no),
+        (number.translate(wide), sale.receipt_no.translate(wide) + "\u3000"),
+    ):
+        told = ask(rich, receipt_no=receipt_no, check=check)
         assert isinstance(told, ReceiptAnswer)
         assert (told.state, told.points) == (ReceiptState.WHOLE, 50)
-    for wrong in ("", "1", number[::-1], number[:-1] + "９", number + "0"):
+    for wrong in ("", "1", number[::-1], number[:-1] + "²", number + "0"):
         told = ask(rich, receipt_no=sale.receipt_no, check=wrong)
         assert isinstance(told, ReceiptAnswer)
         assert told.state is ReceiptState.ALTERED
