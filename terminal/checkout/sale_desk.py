@@ -71,6 +71,17 @@ class SaleDesk:
         self.notice = notice
         self._changes.note()
 
+    def say_done(self, notice: Notice) -> None:
+        """Show what was done beside the sale on the page, or why it was not.
+
+        Once it is done, a completed sale leaves the page: its figures, and the receipt that a
+        reprint would print, would be taken for those of what was done last.
+        """
+        with self.lock:
+            if notice.level is NoticeLevel.GOOD and self.sale.state is SaleState.CAPTURED:
+                self.sale = self.new_sale(Basket())
+            self.say_notice(notice)
+
     def say_declined(self, declined: Declined) -> None:
         self.say_notice(declined_notice(self.sale.basket, declined))
 

@@ -121,6 +121,7 @@ class Till:
         self.proxy_problem: ProxyProblem = lambda _sale, _code, _points: None
         self.snapshot = self.desk.snapshot
         self.say = self.desk.say
+        self.say_done = self.desk.say_done
         self.add_item = self.editing.add_item
         self.add_amount = self.editing.add_amount
         self.set_quantity = self.editing.set_quantity

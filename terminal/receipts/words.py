@@ -14,6 +14,7 @@ class Words(Struct, frozen=True):
     copy: str
     number: str
     original: str
+    reason: str
     time: str
     merchant: str
     total: str
@@ -57,6 +58,7 @@ CHINESE = Words(
     copy="补打 第{}次",
     number="单号",
     original="原单号",
+    reason="原因",
     time="时间",
     merchant="商户",
     total="合计",
@@ -100,6 +102,7 @@ ENGLISH = Words(
     copy="REPRINT No. {}",
     number="No.",
     original="Refund of",
+    reason="Reason",
     time="Time",
     merchant="Merchant",
     total="Total",
@@ -148,6 +151,7 @@ BOTH = Words(
     copy="补打 REPRINT 第{}次",
     number="单号 No.",
     original="原单号 Refund of",
+    reason="原因 Reason",
     time="时间 Time",
     merchant="商户 Merchant",
     total="合计 Total",

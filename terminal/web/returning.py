@@ -144,7 +144,7 @@ class ReturnRoutes:
         notice = self._returns.refund(
             body.receipt_no, body.reason, wanted, pin=body.pin or None, sale_id=body.sale_id
         )
-        self._till.say(notice.code, notice.level, notice.figures)
+        self._till.say_done(notice)
         return self._answer()
 
     def _refused(self, receipt_no: str, notice: Notice, found: Returnable | None) -> ReturnScreen:

@@ -256,9 +256,8 @@ def test_goods_come_back_from_the_list_of_sales(page: Page, shop: Shop, till_url
     expect(page.locator("#refund-text")).to_have_text("退现金 7.20 元")
     page.get_by_text("拿错了").tap()
     tap(page, "#refund-confirm")
-    expect(page.locator("#done-notice")).to_contain_text(
-        "这一单已撤销：退回 0 积分，退现金 7.20 元。"
-    )
+    expect(page.locator("#notice")).to_contain_text("这一单已撤销：退回 0 积分，退现金 7.20 元。")
+    expect(page.locator("#done")).to_be_hidden()
     tap(page, "#open-sales")
     expect(page.locator(".sale-marks")).to_contain_text("已退货")
     expect(page.locator('#sales [data-do="refund"]')).to_be_disabled()
@@ -297,9 +296,47 @@ def test_two_of_five_come_back_by_touch(page: Page, shop: Shop, till_url: str) -
     page.locator("#refund-lines li:nth-child(1) input").blur()
     expect(page.locator("#refund-confirm")).to_be_enabled()
     tap(page, "#refund-confirm")
-    expect(page.locator("#done-notice")).to_contain_text("退货已办好：退回 10 积分")
+    expect(page.locator("#notice")).to_contain_text("退货已办好：退回 10 积分")
     tap(page, "#open-sales")
     expect(page.locator(".sale-marks")).to_contain_text("部分退货")
+
+
+def test_after_a_refund_the_page_shows_no_other_sale_and_reprints_none(
+    page: Page, shop: Shop, till_url: str, artefacts: Path
+) -> None:
+    """The newest sale's figures would be taken for what is to be given back."""
+    for yuan in ("7.20", "38.80"):
+        shop.till.add_amount(yuan, "其他商品")
+        shop.till.complete(shop.till.snapshot()[0].sale_id)
+    page.goto(till_url)
+    expect(page.locator(FIGURES)).to_have_text(["38.80 元"])
+    tap(page, "#open-sales")
+    page.locator('#sales [data-do="refund"]').nth(1).tap()
+    tap(page, "#refund-confirm")
+    expect(page.locator("#notice")).to_contain_text("退现金 7.20 元")
+    expect(page.locator("#done")).to_be_hidden()
+    page.keyboard.press("F9")
+    expect(page.locator("#notice")).to_contain_text("退现金 7.20 元")
+    page.screenshot(path=artefacts / "cashier-till-refunded.png")
+    tap(page, '[data-item-id="bun"]')
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#lines li")).to_have_count(1)
+
+
+def test_a_refund_leaves_the_basket_of_the_next_customer(
+    page: Page, shop: Shop, till_url: str
+) -> None:
+    shop.till.add_amount("7.20", "其他商品")
+    shop.till.complete(shop.till.snapshot()[0].sale_id)
+    shop.till.clear()
+    open_till(page, till_url)
+    tap(page, '[data-item-id="bun"]')
+    expect(page.locator("#lines li")).to_have_count(1)
+    tap(page, "#open-sales")
+    tap(page, '#sales [data-do="refund"]')
+    tap(page, "#refund-confirm")
+    expect(page.locator("#notice")).to_contain_text("退现金 7.20 元")
+    expect(page.locator("#lines li")).to_have_count(1)
 
 
 @pytest.mark.parametrize("page", [TILL, PHONE], indirect=True, ids=["till", "phone"])

@@ -75,7 +75,7 @@ def test_the_owner_sets_a_pin_and_a_large_refund_asks_for_it(
     page.locator("#refund-owner input").fill("4719")
     look(page, artefacts, "refund-owner")
     tap(page, "#refund-confirm")
-    expect(page.locator("#done-notice")).to_contain_text("这一单已撤销")
+    expect(page.locator("#notice")).to_contain_text("这一单已撤销")
 
 
 @SIZES
