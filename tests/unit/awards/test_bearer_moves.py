@@ -258,7 +258,8 @@ def test_no_resident_and_no_residents_card_gets_a_bearers_id(counter: World) -> 
     )
     refused = counter.submit(resident)
     assert isinstance(refused, Refusal)
-    assert "请换一个" in str(refused)
+    assert "面值积分卡" in str(refused)
+    assert "换一个编号" in str(refused)
     card = IssueCard(
         card_id=CARD, account=ZHANG, seq=1, expires_on=date(2027, 3, 2), cap_points=200
     )
