@@ -236,8 +236,7 @@ def _detail(line: StatementLine) -> str:
     if line.receipt_no:
         said.append(f"小票 {line.receipt_no}")
     if line.of_business_date is not None:
-        sold = f"退 {line.of_business_date} 的销售：小票 {line.of_receipt_no}"
-        said.append(f"{sold}（终端 {line.of_terminal}）")
+        said.append(_of_sale(line))
     if line.proof:
         said.append(f"核验 {word(words.PROOFS, line.proof)}")
     if line.terminal:
@@ -250,6 +249,14 @@ def _detail(line: StatementLine) -> str:
     if line.memo != line.receipt_no:  # a sale's entry bears its receipt's number
         said.append(line.memo)
     return printable("　".join(text for text in said if text))
+
+
+def _of_sale(line: StatementLine) -> str:
+    """The sale behind a refund, a voucher or a work order, as its own receipt says it."""
+    day = line.of_business_date
+    sold = f"退 {day} 的销售" if line.kind == "refund" else f"{day} 售出"
+    paper = f"：小票 {line.of_receipt_no}" if line.of_receipt_no else ""
+    return f"{sold}{paper}（终端 {line.of_terminal}）"
 
 
 def _how_to_check(paper: Paper, seal: Seal) -> None:

@@ -19,6 +19,7 @@ from server.settlement.coverage import coverage_of
 from server.settlement.disputes_store import dispute_of
 from server.settlement.document_values import (
     LINE_FIELDS_SINCE,
+    ORDERS_NAME_SALE_SINCE,
     AdjustmentRow,
     CoverageRow,
     DeclaredRow,
@@ -135,6 +136,8 @@ def _as_issued(line: StatementLine, version: int, sale_ids: Mapping[str, str]) -
     """The line as statements of an earlier version have it: without what later ones say more; a
     refund's memo was its sale's id while nothing else said which sale it was.
     """
+    if version < ORDERS_NAME_SALE_SINCE and line.kind in ORDER_KINDS:
+        line = replace(line, of_business_date=None, of_terminal="", of_receipt_no="")
     if version < LINE_FIELDS_SINCE["of_receipt_no"]:
         memo = sale_ids.get(line.key, line.memo)
         line = replace(line, of_business_date=None, of_terminal="", of_receipt_no="", memo=memo)

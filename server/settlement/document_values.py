@@ -18,6 +18,8 @@ LINE_FIELDS_SINCE: Final[Mapping[str, int]] = {
     "of_receipt_no": 3,
 }
 """Fields of a line that statements of earlier versions do not have, by the first that does."""
+ORDERS_NAME_SALE_SINCE: Final = 4
+"""The first version in which a voucher's or a work order's line names the sale behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +156,14 @@ class StatementLine:
     so a refund's are below zero. All lines together are the statement's totals, to the fen. A
     sale or refund that moved neither points nor money is a line as well, in no entry (0).
 
-    `kind` is sale, refund, declared, adjustment or fee. `terminal`, `epoch`, `seq` are the place
+    `kind` is sale, refund, declared, adjustment, fulfilment or cancellation. `terminal`, `epoch`, `seq` are the place
     of its journal record, `entry_no` and `transfer_nos` those in the ledger; what has no such
     place has "" and 0. `source` says where the amounts come from (basket, api, ...), `proof` how
     strong the proof of a redemption is: A, B, C, D or M; "" where no points were redeemed.
     A refund says which sale it gives back of, as its receipt does: `of_business_date`,
     `of_terminal` and `of_receipt_no`, None and "" elsewhere. In versions 1 and 2 its memo is
-    that sale's id instead.
+    that sale's id instead. From version 4 on, a voucher or a work order (fulfilment,
+    cancellation) says the same of the sale that it was sold with, where the merchant sold it.
     """
 
     line_no: int

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, Table, and_, select
 
 from server.directory.contract_terms import ShareRule
 from server.directory.queries import contracts_of
 from server.directory.tables import terminal as terminal_table
+from server.redemption.fulfilling import ORDER_KINDS
+from server.redemption.order_tables import fulfilment_order
 from server.redemption.tables import declared_takings, refund, sale
 from server.settlement.categories import Part, divided
 from server.settlement.document_values import StatementLine
@@ -44,7 +46,8 @@ class Entry:
     """One entry on a statement: its transfers, what they add up to, and where it comes from.
 
     ``told`` is the sale's, refund's or declaration's own row, None for what no terminal told;
-    ``sold`` the sale's that a refund gives back of.
+    ``sold`` the sale's that a refund gives back of, or that a voucher or a work order was sold
+    with, where the merchant sold it himself: another's receipts are not his to see.
     """
 
     members: tuple[Member, ...]
@@ -62,6 +65,16 @@ class Entry:
         return self.members[0].contract
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Rows behind a statement's entries; ``sold_with`` by the key of an order's entry."""
+
+    sales: Mapping[str, Row[Any]]
+    refunds: Mapping[str, Row[Any]]
+    declared: Mapping[str, Row[Any]]
+    sold_with: Mapping[str, Row[Any]]
+
+
 def entries_of(tx: Connection, pool: str, statement: Statement) -> list[Entry]:
     """The statement's entries in the order of booking, but for its own charges and payments."""
     by_entry: dict[int, list[Member]] = defaultdict(list)
@@ -73,12 +86,15 @@ def entries_of(tx: Connection, pool: str, statement: Statement) -> list[Entry]:
     sale_ids = [*_ids(by_entry, SALE_KIND, SALE_KEY)]
     sale_ids += [row.sale_id for row in refunds.values()]
     sales = _rows(tx, pool, sale, "sale_id", sale_ids)
-    keys = [each[0].transfer.key for each in by_entry.values()]
-    declared = _rows(tx, pool, declared_takings, "key", keys)
-    return [
-        _entry(statement.merchant, tuple(members), sales, refunds, declared)
-        for members in by_entry.values()
-    ]
+    firsts = [each[0].transfer for each in by_entry.values()]
+    orders = [each.key for each in firsts if each.kind in ORDER_KINDS]
+    told = _Told(
+        sales=sales,
+        refunds=refunds,
+        declared=_rows(tx, pool, declared_takings, "key", [each.key for each in firsts]),
+        sold_with=_sold_with(tx, pool, statement.merchant, orders),
+    )
+    return [_entry(statement.merchant, tuple(each), told) for each in by_entry.values()]
 
 
 def lines_of(tx: Connection, pool: str, statement: Statement) -> list[StatementLine]:
@@ -144,12 +160,34 @@ def _rows(
     return found
 
 
+def _sold_with(
+    tx: Connection, pool: str, merchant: str, keys: Sequence[str]
+) -> dict[str, Row[Any]]:
+    """By the key of an order's entry: the sale that it was sold with, of the merchant's own."""
+    orders = {key: key.split(":")[1] for key in keys}
+    names = sorted(set(orders.values()))
+    found: dict[str, Row[Any]] = {}
+    same = and_(
+        sale.c.pool == fulfilment_order.c.pool, sale.c.sale_id == fulfilment_order.c.sale_id
+    )
+    for start in range(0, len(names), _AT_ONCE):
+        rows = tx.execute(
+            select(sale, fulfilment_order.c.order_id)
+            .join(fulfilment_order, same)
+            .where(
+                fulfilment_order.c.pool == pool,
+                fulfilment_order.c.order_id.in_(names[start : start + _AT_ONCE]),
+                sale.c.merchant == merchant,
+            )
+        )
+        found |= {row.order_id: row for row in rows}
+    return {key: found[name] for key, name in orders.items() if name in found}
+
+
 def _entry(
     merchant: str,
     members: tuple[Member, ...],
-    sales: Mapping[str, Row[Any]],
-    refunds: Mapping[str, Row[Any]],
-    declared: Mapping[str, Row[Any]],
+    rows: _Told,
 ) -> Entry:
     tally = Tally(merchant)
     for member in members:
@@ -161,16 +199,18 @@ def _entry(
     terms_day = first.business_date
     if first.kind == SALE_KIND:
         sale_id = first.key.removeprefix(SALE_KEY)
-        told = sales[sale_id]
+        told = rows.sales[sale_id]
         source = told.amounts_source
     elif first.kind == REFUND_KIND:
         refund_id = first.key.removeprefix(REFUND_KEY)
-        told = refunds[refund_id]
+        told = rows.refunds[refund_id]
         sale_id = told.sale_id
-        sold = sales[sale_id]
+        sold = rows.sales[sale_id]
         source, terms_day = sold.amounts_source, sold.business_date
     elif first.kind == DECLARED_KIND:
-        told, source = declared[first.key], DECLARED_SOURCE
+        told, source = rows.declared[first.key], DECLARED_SOURCE
+    else:
+        sold = rows.sold_with.get(first.key)
     trade = Trade(
         kind=first.kind,
         entry_no=first.entry_no,
@@ -263,7 +303,7 @@ def _line(entry: Entry, share_fen: int, shops: Mapping[str, str]) -> StatementLi
         of_business_date=sold.business_date if sold is not None else None,
         of_terminal=sold.terminal if sold is not None else "",
         of_receipt_no=sold.receipt_no or "" if sold is not None else "",
-        memo=first.memo if sold is None else "",
+        memo=first.memo if first.kind != REFUND_KIND else "",
     )
 
 

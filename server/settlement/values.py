@@ -9,11 +9,12 @@ from msgspec import Struct
 from server.facts import Refusal
 
 ID_MAX = 64
-FIRST_VERSION, DOCUMENT_VERSION = 1, 3
+FIRST_VERSION, DOCUMENT_VERSION = 1, 4
 """How statements are written as documents (docs/statements.md): first, and if issued now. Those of
 a run stay in the version that it was opened with, so that what was signed and printed stays true.
 The first: lines without `proof`, and no lines for what moved neither points nor money. Up to the
-second, a refund named its sale by the sale's id alone.
+second, a refund named its sale by the sale's id alone; up to the third, a voucher or a work order
+named none.
 """
 STATEMENT_ID_MAX = 80
 

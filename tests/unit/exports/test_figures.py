@@ -18,6 +18,7 @@ from server.exports.seal import StatementFormat
 from server.exports.tables import printable, shown_ranges
 from server.exports.xlsx import embedded_payload
 from server.settlement.document import StatementDocument
+from server.settlement.values import DOCUMENT_VERSION
 from tests.unit.exports.conftest import ROOT_KEY, exported
 from tests.unit.exports.example import empty, example, long, negative, with_everything
 from tests.unit.exports.read_back import (
@@ -63,8 +64,9 @@ def test_json_is_the_whole_document_in_its_canonical_text(document: StatementDoc
 
 def test_json_of_another_version_is_not_read() -> None:
     payload = payload_of(example())
+    newer = b'"version":%d' % (DOCUMENT_VERSION + 1)
     with pytest.raises(NotThisFormat):
-        read_document(payload.replace(b'"version":3', b'"version":4'))
+        read_document(payload.replace(b'"version":%d' % DOCUMENT_VERSION, newer))
     with pytest.raises(NotThisFormat):
         read_document(b"{}")
 
@@ -172,6 +174,8 @@ def pdf_lines(document: StatementDocument) -> Iterator[str]:
                 of_sale += f"（终端{line.of_terminal}）"
             place = f"终端{line.terminal}流水{line.epoch}-{line.seq}"
             yield f"小票{line.receipt_no}{of_sale}{proof}{place}"
+        elif line.of_receipt_no:
+            yield f"{line.of_business_date}售出：小票{line.of_receipt_no}（终端{line.of_terminal}）"
         if line.entry_no:
             yield f"凭证{line.entry_no}"
     sums = [sum(Decimal(str(row[key])) for row in rows) for key in kept]
@@ -249,3 +253,17 @@ def test_a_day_is_a_day_and_a_time_is_shanghais() -> None:
     line = xlsx_tables(content)["lines"][0]
     assert line["business_date"] == date(2026, 3, 1)
     assert line["occurred_at"] == datetime(2026, 3, 1, 9, 31, 5, tzinfo=SHANGHAI)
+
+
+def test_a_sale_without_a_receipts_number_is_named_by_day_and_terminal_on_paper() -> None:
+    line = replace(
+        example().lines[0],
+        kind="fulfilment",
+        receipt_no="",
+        of_business_date=date(2026, 2, 25),
+        of_terminal="t-0002",
+        of_receipt_no="",
+    )
+    text = pdf_text(exported(replace(example(), lines=(line,)), StatementFormat.PDF).content)
+    assert "2026-02-25售出（终端t-0002）" in text
+    assert "小票（终端" not in text

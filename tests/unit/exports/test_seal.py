@@ -22,7 +22,7 @@ KINDS = list(StatementFormat)
 PUBLIC = ROOT_KEY.public_key()
 # The canonical text of a statement is what codes on paper were made from. If this changes,
 # DOCUMENT_VERSION has to change, and the old version's text stays what it was: test_versions.
-EXAMPLE_DIGEST = "1da37d0fa3453d73684d956cc72b3e9e1ce00ad25969654f8ef387d28a41bebc"
+EXAMPLE_DIGEST = "374cbba7099ecc0de2d9cb18d6127000b78a598d167d296b65aac10dd9ed1221"
 ALL_BYTES_UP_TO = 8_000
 
 

@@ -105,6 +105,17 @@ def test_each_line_of_every_kind_opens_to_its_sale_its_record_and_its_entry(
             at = entries.index(amount, at) + len(amount)
 
 
+def test_the_list_of_lines_names_the_receipt_that_a_voucher_was_sold_with(engine: Engine) -> None:
+    world = RealWorld(engine, "guanghui", now=golden_world.at(2))
+    golden_world.first_period(world)
+    golden_world.second_period(world)
+    PoolWorld.sign_in_for(world, MERCHANT, SignInRole.MERCHANT, MERCHANT)
+    page = PortalWorld.of(world).signed_in(MERCHANT).get(f"/portal/statements/{STATEMENT}").text
+    listed = text_of(page).partition("每一笔")[2]
+    assert "券和服务兑现 +15.00 元 理发券 售出小票 t-dian-0008 现金" in listed
+    assert "小票 —" not in listed
+
+
 @pytest.fixture
 def street(engine: Engine, tmp_path: Path) -> World:
     create_all(engine, metadata)
