@@ -24,7 +24,7 @@ from terminal.diagnostics.late_commands import CLOCK_OF, LateCommands
 from terminal.domain.changes import Changes, Surroundings
 from terminal.domain.ports import StoreFaultError, TerminalIdentity
 from terminal.domain.stand_in import ImageTrust
-from terminal.domain.stopped import Stop, StopCause
+from terminal.domain.stopped import FOUND_ANEW, Stop, StopCause
 from terminal.fitting import Parts, fit_out
 from terminal.makers import choose_wall, make_clock, make_papers, system_wall
 from terminal.pool.breaker import Breaker
@@ -38,7 +38,7 @@ from terminal.store.draft import DraftFile
 from terminal.store.identity import load_identity, save_identity, save_key
 from terminal.store.lock import DataInUseError, DataLock
 from terminal.store.outbox import Outbox
-from terminal.store.quarantine import Quarantine
+from terminal.store.quarantine import Quarantine, stop_of
 from terminal.store.sealer import Sealer
 from terminal.store.second_medium import SecondMedium
 from terminal.store.spool import Spool
@@ -84,12 +84,14 @@ def sound_store(path: Path, sealer: Sealer, quarantine: Quarantine) -> SqliteSto
     try:
         store = SqliteStore(path, sealer)
     except StoreFaultError as fault:
-        raise StoppedError(Stop(StopCause.STORAGE_DAMAGED, str(fault))) from fault
+        raise StoppedError(stop_of(str(fault), path.parent)) from fault
     check = ChainCheck(store, sealer.key.public_key(), sealer.identity.terminal)
     stop = check.at_boot()
     if stop is not None:
         store.close()
-        if stop.cause is not StopCause.STORAGE_DAMAGED:  # that is found anew at every start
+        if stop.cause is StopCause.STORAGE_DAMAGED:
+            stop = stop_of(stop.detail, path.parent)
+        if stop.cause not in FOUND_ANEW:
             quarantine.enter(stop)
         raise StoppedError(stop)
     return store
@@ -336,6 +338,11 @@ def serve_command(settings: TerminalSettings) -> None:
     except DataInUseError as error:
         raise click.ClickException(str(error)) from error
     except StoreFaultError as error:
+        if stop_of(str(error), settings.data_dir).cause is StopCause.DISK_FULL:
+            raise click.ClickException(
+                f"{settings.data_dir} 存储满了，终端不能收款，请技术员腾出空间（不要删数据目录里的文件） · "
+                f"the storage is full; make room, delete nothing in this folder: {error}"
+            ) from error
         raise click.ClickException(
             f"{settings.data_dir} 存储出错，终端不能收款，请联系技术员 · "
             f"the storage failed, the till cannot be sold with: {error}"

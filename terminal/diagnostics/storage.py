@@ -11,7 +11,7 @@ from terminal.domain.stopped import Stop, StopCause
 from terminal.store.chain_check import ChainCheck, Checked
 from terminal.store.identity import load_identity
 from terminal.store.lock import DataInUseError, DataLock
-from terminal.store.quarantine import Quarantine
+from terminal.store.quarantine import Quarantine, stop_of
 from terminal.store.sealer import Sealer
 from terminal.store.sqlite import DATABASE_FILE, SqliteStore
 from terminal.store.stick import Stick, StickFaultError
@@ -24,6 +24,12 @@ WHAT_TO_DO: dict[StopCause, str] = {
         " huidian-terminal recover 交回备份U盘或拷贝里的流水。"
         " Copy the whole data folder before you change the card; enrol anew under another id, then"
         " hand over stick or copy with huidian-terminal recover."
+    ),
+    StopCause.DISK_FULL: (
+        "存储满了，流水没有坏，不用换卡。腾出空间再重启终端：sudo journalctl --vacuum-size=50M，"
+        "sudo apt-get clean；数据目录里的文件一个也不要删。"
+        " The storage is full; nothing is damaged and no card needs changing. Make room (the lines"
+        " above do), delete nothing in the data folder, and restart the terminal."
     ),
     StopCause.CHAIN_BROKEN: (
         "把数据目录整个拷出来保存，连同备份U盘交给街道办核对；不要改动里面的文件。"
@@ -63,7 +69,7 @@ def diagnose_command(context: click.Context) -> None:
         sealer = Sealer(identity=identity, key=key, boot_id="diagnose")
         store = SqliteStore(settings.data_dir / DATABASE_FILE, sealer)
     except StoreFaultError as fault:
-        _finish(context, stop or Stop(StopCause.STORAGE_DAMAGED, str(fault)))
+        _finish(context, stop or stop_of(str(fault), settings.data_dir))
         return
     try:
         found = ChainCheck(store, key.public_key(), identity.terminal).whole()

@@ -4,6 +4,7 @@ A file, not a row: the journal is what is not to be trusted, and may not open at
 """
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,21 @@ LOG = logging.getLogger(__name__)
 
 STOP_FILE: Final = "stopped.json"
 MAX_DETAIL_CHARS: Final = 400
+_ROOM_TO_OPEN_BYTES: Final = 1024 * 1024
+"""The journal's write-ahead log and its index take some hundred KiB."""
+
+
+def stop_of(fault: str, folder: Path) -> Stop:
+    """What it means that a start could not open or read the file in ``folder``.
+
+    Without room SQLite says "disk I/O error", as it does of a card that is broken. Where both are
+    so, the next start finds the other, once there is room.
+    """
+    try:
+        is_full = shutil.disk_usage(folder).free < _ROOM_TO_OPEN_BYTES
+    except OSError:  # a folder that cannot be looked at is not merely full
+        is_full = False
+    return Stop(StopCause.DISK_FULL if is_full else StopCause.STORAGE_DAMAGED, fault)
 
 
 class Quarantine:

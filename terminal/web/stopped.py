@@ -16,6 +16,7 @@ HEADLINE: Final = later("这台终端已停止收款")
 
 CAUSES: Final[dict[StopCause, str]] = {
     StopCause.STORAGE_DAMAGED: later("存储卡坏了，或者读不出来。"),
+    StopCause.DISK_FULL: later("存储满了，写不下新的流水。已有的流水没有坏。"),
     StopCause.CHAIN_BROKEN: later("流水缺了一段，或者被改过。"),
     StopCause.FORKED: later("流水和服务器上的不一样：存储卡可能被还原或复制过。"),
     StopCause.COPY_DIFFERS: later("流水和备份U盘上的不一样：存储卡可能被还原过。"),
