@@ -17,6 +17,10 @@ from server.redemption.chain_tables import (
 )
 
 LISTED_MAX = 1_000
+KEPT_OF_STARTS_MAX = 100
+"""Of one terminal that was not let go on since. A storage that falls back at every start has another
+head each time, and whoever has a copied card makes them up: the rest says nothing new, and would
+push the other terminals' off the list."""
 HANDED_OVER: Final = "recover_record"
 """The fact of a record that another hand than the serving program brought."""
 
@@ -89,6 +93,37 @@ def keep_difference(
         )
     )
     return True
+
+
+def are_enough_kept(tx: Connection, pool: str, terminal: str) -> bool:
+    """Whether no more of what this terminal's own starts tell is kept until an operator lets it
+    go on. It is refused all the same.
+    """
+    let_go_on = (
+        select(func.coalesce(func.max(terminal_epoch.c.fact_no), 0))
+        .where(
+            terminal_epoch.c.pool == pool,
+            terminal_epoch.c.terminal == terminal,
+            terminal_epoch.c.opened_by == BY_OPERATOR,
+        )
+        .scalar_subquery()
+    )
+    of_starts = (
+        select(func.count())
+        .select_from(journal_difference)
+        .join(
+            fact,
+            (fact.c.pool == journal_difference.c.pool)
+            & (fact.c.fact_no == journal_difference.c.fact_no),
+        )
+        .where(
+            journal_difference.c.pool == pool,
+            journal_difference.c.terminal == terminal,
+            journal_difference.c.fact_no > let_go_on,
+            fact.c.kind != HANDED_OVER,
+        )
+    )
+    return tx.execute(of_starts).scalar_one() >= KEPT_OF_STARTS_MAX
 
 
 def highest_epoch_there(tx: Connection, pool: str, terminal: str) -> int:

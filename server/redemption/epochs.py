@@ -22,7 +22,7 @@ from server.redemption.chain_tables import (
     terminal_epoch,
     terminal_recovery,
 )
-from server.redemption.differences import differences, keep_difference
+from server.redemption.differences import are_enough_kept, differences, keep_difference
 from server.redemption.opening import opened
 from server.redemption.queries import ChainHead, chain_head, chain_link
 from server.redemption.tables import journal_record
@@ -83,7 +83,7 @@ class EpochDiffers(Struct, frozen=True, kw_only=True):
 
 
 class DifferenceKnown(Struct, Refusal, frozen=True):
-    """The same difference was kept before."""
+    """The same difference was kept before, or as many of the terminal's as say something."""
 
     seq: int
 
@@ -249,6 +249,8 @@ def _differs(
         if isinstance(envelope, Envelope):
             epoch, seq = envelope.epoch, envelope.seq
             there_hash, body = command.differing.hash_hex, command.differing.body
+    if are_enough_kept(tx, stamp.pool, command.terminal):
+        return DifferenceKnown(seq)
     link = chain_link(tx, stamp.pool, command.terminal, epoch=epoch, seq=seq)
     found = terminal_of(tx, stamp.pool, command.terminal)
     is_replaced = found is not None and is_nobodys(tx, stamp.pool, command.terminal, found.epoch)

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from drivers.cells import cells, clean_line
 from drivers.document import Align, Columns, Cut, Element, Feed, Qr, Rule, Size, Text
 from protocol.business_day import SHANGHAI
 from terminal.domain.ports import ReceiptFacts
@@ -17,6 +18,9 @@ from terminal.receipts.words import BOTH, CHINESE, ENGLISH, Words
 
 SHOWN_ACCOUNT_DIGITS = 4
 """Of the pseudonym's 16: enough for the resident to recognise, too few for anybody else."""
+
+NARROWEST_COLUMNS = 32
+"""Cells of 58 mm paper: what fits there in one row does so everywhere."""
 
 MAX_SHOP_LINES = 8
 MAX_SHOP_LINE_CHARS = 100
@@ -113,6 +117,19 @@ def important(text: str) -> list[Element]:
 def rows(figures: Sequence[tuple[str, str]]) -> list[Element]:
     """Names and figures, one row each; a row without a figure is left out."""
     return [Columns(name, figure) for name, figure in figures if figure]
+
+
+def said(label: str, words: str) -> list[Element]:
+    """What somebody said, whole: beside its label, or as a paragraph below where it is longer.
+
+    Pushed to the right end like a figure, a paragraph's last line would stand away from the rest.
+    """
+    plain = clean_line(words).strip()
+    if not plain:
+        return []
+    if cells(label) + 1 + cells(plain) <= NARROWEST_COLUMNS:
+        return [Columns(label, plain)]
+    return [Text(label), Text(plain)]
 
 
 def signature(label: str) -> list[Element]:

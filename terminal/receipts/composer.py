@@ -63,7 +63,7 @@ class ReceiptComposer:
         body: list[Element] = [
             *self._head(title, refund.receipt_no, facts),
             Columns(words.original, sale.receipt_no),
-            *blocks.rows([(words.reason, refund.reason)]),
+            *blocks.said(words.reason, refund.reason),
             Rule(),
         ]
         sold = {line.line_no: line for line in sale.lines}

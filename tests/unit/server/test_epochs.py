@@ -5,6 +5,7 @@ from copy import copy
 
 import msgspec
 import pytest
+from sqlalchemy import func, select
 
 from protocol.journal import GENESIS
 from protocol.messages import (
@@ -21,7 +22,9 @@ from server.commands.audit import run_audit
 from server.db import reading
 from server.directory import commands as c
 from server.facts.refused import Refused
+from server.facts.tables import fact
 from server.redemption import BookParked, ReopenTerminal
+from server.redemption import differences as kept
 from server.redemption.differences import differences
 from server.redemption.parked import ParkedBooked, parked_count
 from tests.unit.awards.running import run
@@ -148,6 +151,40 @@ def test_a_rolled_back_storage_is_found_kept_and_let_go_on_by_a_person(
     lost = till.tell(sold(world, money_line("米", 300)))
     assert [x.outcome for x in lost] == [OutcomeKind.POSTED]
     assert run(world, "terminal", "differs").exit_code == 0
+    sound(world)
+
+
+def test_a_terminal_with_another_head_at_each_start_fills_neither_books_nor_list(
+    world: World, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage that falls back at every start; or somebody with its key, who makes heads up."""
+    monkeypatch.setattr(kept, "KEPT_OF_STARTS_MAX", 5)
+    first = till.record(TerminalStarted(version="1"))
+    till.tell(sold(world, money_line("米", 100)))
+    newest = till.seq, till.head
+    till.seq, till.head = 1, first.hash_hex
+    other = till.record(sold(world, money_line("米", 300)))
+    assert problem(boot(till, differing=other)) is ProblemKind.FORK
+    for number in range(20):
+        head = f"{number:064x}"
+        assert problem(boot(till, f"boot-{number}", head_hash=head)) is ProblemKind.FORK
+        assert problem(boot(till, f"boot-{number}", head_hash=head)) is ProblemKind.FORK
+    found = world.read(lambda tx: differences(tx, world.pool))
+    assert len(found) == 5
+    assert [x.there_body for x in found if x.there_body] == [other.body]
+    facts = world.read(lambda tx: tx.execute(select(func.count()).select_from(fact)).scalar_one())
+    assert problem(boot(till, head_hash="f" * 64)) is ProblemKind.FORK
+    after = world.read(lambda tx: tx.execute(select(func.count()).select_from(fact)).scalar_one())
+    assert after == facts
+    sound(world)
+
+    assert run(world, "terminal", "reopen", "t-1", "--reason", "换卡").exit_code == 0
+    go_on(till, booted(till))
+    till.tell(TerminalStarted(version="1"))
+    till.epoch, (till.seq, till.head) = 1, newest
+    assert problem(boot(till, head_hash="f" * 64)) is ProblemKind.FORK
+    found = world.read(lambda tx: differences(tx, world.pool))
+    assert (len(found), found[0].open) == (6, True), "what comes after is kept again"
     sound(world)
 
 

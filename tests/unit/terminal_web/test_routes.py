@@ -1,5 +1,6 @@
 """The page's addresses: what they do to the till, and whom they refuse."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -10,11 +11,25 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
+from drivers.cells import cells
+from drivers.document import (
+    Align,
+    Columns,
+    Document,
+    Size,
+    Text,
+    document_from_json,
+    to_plain_text,
+)
+from drivers.escpos.encode import CHINESE_MODE, INITIALISE, encode_document
+from drivers.escpos.profile import PrinterProfile
 from protocol.messages import OrdersFound
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
 from terminal.domain.ports import StoreFaultError
 from terminal.domain.print_job import JobEvent
+from terminal.store.sqlite import print_job_of
+from terminal.store.tables import print_job
 from terminal.web.bodies import MAX_BODY_BYTES, parse_quantity_milli
 from terminal.web.guard import host_is_loopback
 from terminal.web.screen import Screen
@@ -252,6 +267,97 @@ def test_a_refund_is_done_once_and_listed(shop: Shop, client: FlaskClient) -> No
     assert said == "这一单已经全部退回，不能再退。"
     (row,) = sales(client)
     assert (row["can_return"], row["marks"]) == (False, ["已退货", "待上传"])
+
+
+def sold_for_cash(client: FlaskClient) -> str:
+    sold = post(client, "/api/amount", text="7.20")
+    post(client, "/api/complete", sale_id=sold.sale_id)
+    (row,) = sales(client)
+    return str(row["receipt_no"])
+
+
+def refund_paper(shop: Shop) -> Document:
+    with shop.store.reading() as connection:
+        rows = connection.execute(print_job.select().order_by(print_job.c.job_no)).all()
+    return document_from_json(print_job_of(rows[-1]).document_json)
+
+
+def plain_wire(document: Document) -> bytes:
+    """What a printer gets of a document's words alone: no sizes, no code, no knife."""
+    words = tuple(
+        msgspec.structs.replace(each, size=Size.NORMAL, bold=False)
+        for each in document.elements
+        if isinstance(each, Text | Columns)
+    )
+    words = tuple(
+        msgspec.structs.replace(each, align=Align.LEFT) if isinstance(each, Text) else each
+        for each in words
+    )
+    data = encode_document(Document(words), PrinterProfile(), lambda: None).data
+    return data.removeprefix(INITIALISE + CHINESE_MODE).removesuffix(INITIALISE)
+
+
+@pytest.mark.parametrize("columns", [32, 48])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "不新鲜",
+        "顾客说买回去发现包装袋破了，保质期只剩三天，老人家不放心，经店长同意当场退货退积分并登记在册，下次先看好日期再买谢谢",
+        "长" * 64,
+        "W" * 64,
+        "the bag was torn at home and the customer wants the money back!!",
+    ],
+)
+def test_a_refunds_reason_stands_whole_on_its_paper(
+    shop: Shop, client: FlaskClient, reason: str, columns: int
+) -> None:
+    receipt_no = sold_for_cash(client)
+    post(client, "/api/refund", receipt_no=receipt_no, reason=reason)
+    lines = to_plain_text(refund_paper(shop), columns).splitlines()
+    assert all(cells(line) <= columns for line in lines)
+    at = next(number for number, line in enumerate(lines) if line.startswith("原因"))
+    end = lines.index("-" * columns)
+    told = lines[at].removeprefix("原因").strip(), *lines[at + 1 : end]
+    assert "".join(told).replace(" ", "") == reason.replace(" ", "")
+    assert not any(line.startswith(" ") for line in told), "a paragraph begins at the left"
+
+
+@pytest.mark.parametrize(
+    ("reason", "printed"),
+    [
+        ("坏\x1bp\x01\x19了", "坏p了"),
+        ("\x1d\x56\x42\x10\x14\x01破", "VB破"),
+        ("一\n二\r\n三\u2028四\x0b五", "一 二  三 四五"),
+        ("\u202e反\u202c\u200b\x7f\x9b正", "反正"),
+        ("\x1b\x1d\u200b", ""),
+    ],
+)
+def test_a_refunds_reason_does_nothing_but_print(
+    shop: Shop, client: FlaskClient, reason: str, printed: str
+) -> None:
+    receipt_no = sold_for_cash(client)
+    post(client, "/api/refund", receipt_no=receipt_no, reason=reason)
+    paper = refund_paper(shop)
+    assert not set(plain_wire(paper)) & ({*range(0x20), 0x7F} - {0x0A})
+    (*row,) = (x for x in to_plain_text(paper, 48).splitlines() if x.startswith("原因"))
+    assert [x.removeprefix("原因").strip() for x in row] == ([printed] if printed else [])
+
+
+@pytest.mark.parametrize("bad", ["\\u0000", "\\ud800", "\\udc80"])
+@pytest.mark.parametrize("path", ["/api/refund", "/api/discount"])
+def test_no_text_that_the_server_could_not_keep_gets_into_a_record(
+    shop: Shop, client: FlaskClient, path: str, bad: str
+) -> None:
+    """The server parks a record with a NUL: the points of the refund would not be booked."""
+    asked = {
+        "/api/refund": {"receipt_no": sold_for_cash(client), "reason": "坏BAD了"},
+        "/api/discount": {"how": "amount", "text": "1", "reason": "熟BAD客"},
+    }[path]
+    body = json.dumps(asked).replace("BAD", bad)
+    answer = client.post(path, data=body, headers=OURS, content_type="application/json")
+    assert answer.status_code == 400
+    (row,) = sales(client)
+    assert row["can_return"] is True
 
 
 def test_two_refunds_at_once_give_back_once(shop: Shop, client: FlaskClient) -> None:
