@@ -42,7 +42,7 @@ def create_blueprint(portal: PortalServices) -> Blueprint:
 
     @pages.context_processor
     def on_every_console_page() -> dict[str, object]:
-        return {"is_finance": _is_finance(), "reason_max": REASON_MAX}
+        return {"is_finance": _is_finance(), "reason_max": REASON_MAX, "shown_max": SHOWN_MAX}
 
     add_gate(pages, portal, OFFICE)
 

@@ -22,15 +22,19 @@ def add_counter(pages: Blueprint, portal: PortalServices) -> None:
     @pages.get("/counter")
     def counter() -> ResponseReturnValue:
         with reading(portal.engine) as tx:
-            awards = counter_awards(tx, portal.pool, limit=SHOWN_MAX)
+            awards = counter_awards(tx, portal.pool, limit=SHOWN_MAX + 1)
             today = portal.today(tx)
+            proxied = proxy_sales(tx, portal.pool, today, limit=SHOWN_MAX + 1)
             names = {each.rule_id: each.category for each in rules_on(tx, portal.pool, today)}
             return render_template(
                 "console/counter.html",
-                waiting=[each for each in awards if each.waits],
-                awards=[each for each in awards if not each.waits],
+                waiting=[each for each in awards[:SHOWN_MAX] if each.waits],
+                awards=[each for each in awards[:SHOWN_MAX] if not each.waits],
                 rule_names=names,
                 said=said,
-                proxied=proxy_sales(tx, portal.pool, today, limit=SHOWN_MAX),
+                proxied=proxied[:SHOWN_MAX],
+                awards_cut=len(awards) > SHOWN_MAX,
+                proxied_cut=len(proxied) > SHOWN_MAX,
+                shown_max=SHOWN_MAX,
                 excesses=over_refunds(tx, portal.pool),
             )

@@ -35,13 +35,16 @@ def add_terminals(pages: Blueprint, portal: PortalServices) -> None:
     @pages.get("/terminals")
     def terminals() -> ResponseReturnValue:
         with reading(portal.engine) as tx:
+            recovered = recoveries(tx, portal.pool, SHOWN_MAX + 1)
             return render_template(
                 "console/terminals.html",
                 parked=parked_records(tx, portal.pool, SHOWN_MAX),
                 waiting=parked_count(tx, portal.pool),
                 kinds=KINDS,
                 differing=[each for each in differences(tx, portal.pool) if each.open],
-                recovered=recoveries(tx, portal.pool, SHOWN_MAX),
+                recovered=recovered[:SHOWN_MAX],
+                recovered_cut=len(recovered) > SHOWN_MAX,
+                shown_max=SHOWN_MAX,
                 worst=exposure(tx, portal.pool),
                 forgets_keys=forgotten_key_list(tx, portal.pool) is not None,
             )

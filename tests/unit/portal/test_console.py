@@ -12,7 +12,7 @@ from server.db import reading
 from server.directory.accounts import BANK, merchant_account
 from server.facts.tables import fact
 from server.ledger import Asset, balance
-from server.portal import console_runs
+from server.portal import console, console_runs
 from server.portal.wording import Wording
 from server.settlement import runs as run_module
 from server.settlement.disputes_values import Dispute, RaiseDispute
@@ -197,6 +197,21 @@ def test_cards_orders_and_counter_are_not_finances(office: PortalWorld) -> None:
     assert facts(office) == before
     english = text_of(finance.get("/console/cards?lang=en").text)
     assert "office staff" in english
+
+
+def test_what_waits_beyond_the_listed_is_counted_and_its_way_told(
+    office: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispute(office)
+    client = office.officer(OPERATOR)
+    assert "只列出前" not in text_of(client.get("/console/waiting").text)
+    monkeypatch.setattr(console, "SHOWN_MAX", 0)
+    text = text_of(client.get("/console/waiting").text)
+    assert "异议，待答复 (1)" in text
+    assert "只列出前 0 条，共 1 条。前面的办好以后，后面的就列出来。" in text
+    assert "少算 5 元" not in text
+    english = text_of(client.get("/console/waiting?lang=en").text)
+    assert "The first 0 of 1 are listed." in english
 
 
 # ── disputes ──

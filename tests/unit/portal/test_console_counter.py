@@ -16,6 +16,7 @@ from protocol.sales import Payment, RefundLine
 from server.awards import AwarderRole, RegisterAwarder
 from server.awards.counter import AllowCounterAwards, SetAwarderPin, SetProxyRules
 from server.db import reading
+from server.portal import console_counter
 from server.redemption import ConfirmDelivery
 from server.redemption.proxies import ProxySale, proxy_sales
 from server.settlement.document import document_of
@@ -70,6 +71,20 @@ def test_it_shows_awards_and_what_came_back_twice_with_its_sale(counter: PortalW
     assert "-0.50" in text or "−0.50" in text
     english = text_of(client.get("/console/counter?lang=en").text)
     assert "More came back than was sold" in english
+
+
+def test_a_list_of_awards_that_is_cut_says_so_and_where_the_rest_is(
+    counter: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = counter.officer(OPERATOR)
+    assert "只列出前" not in text_of(client.get("/console/counter").text)
+    monkeypatch.setattr(console_counter, "SHOWN_MAX", 1)
+    text = text_of(client.get("/console/counter").text)
+    assert "只列出前 1 条，还有更多。更多的在服务器上运行 huidian-server counter list 查。" in text
+    assert "更早的在「终端」页的「不能入账」里" in text
+    assert text.count("社区小周 · 人居环境整治") == 1
+    english = text_of(client.get("/console/counter?lang=en").text)
+    assert "The first 1 are listed; there are more." in english
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def test_what_waits_is_told_by_what_it_is_and_all_of_it_is_counted(
     till = world.tills[MERCHANT]
     text = text_of(portal.officer(OPERATOR).get("/console/terminals").text)
     assert "不能入账，待处理 (2)" in text
+    assert "只列出前 1 条，共 2 条。更多的在服务器上运行 huidian-server parked list 查。" in text
     assert f"用券、上门单 · {till.terminal} 1/{till.seq - 1}" in text
     assert f"1/{till.seq} " not in text, "one row alone is shown here"
 
