@@ -253,7 +253,7 @@ function record() {
     const [what, at, points] = ["span", "time", "b"].map((name) => row.appendChild(document.createElement(name)));
     what.textContent = language === "zh" ? line.what : (line.what_en ?? line.what);
     at.textContent = when(line.at);
-    points.textContent = line.points > 0 ? `+${line.points}` : String(line.points);
+    points.textContent = `${line.points > 0 ? "+" : ""}${line.points} ${unit()}`;
     points.className = line.points > 0 ? "in" : "out";
     return row;
   });

@@ -128,12 +128,25 @@ def test_the_list_says_what_is_owed_for_each_period(portal: PortalWorld) -> None
 
 def test_a_statement_shows_how_its_net_comes_about(portal: PortalWorld) -> None:
     text = text_of(portal.signed_in().get("/portal/statements/xiaodian-20260302").text)
-    assert "积分池应付给您 3.30 元" in text
+    assert "本期积分池应付给您 3.30 元" in text
     assert "居民支付的积分 71 积分" in text
     assert "积分池为居民支付的积分付给您 +7.10 元" in text
     assert "实收现金 38.00 元 × 10 %，合约 c-xiaodian −3.80 元" in text
     assert "本期净额 +3.30 元" in text
     assert "小票 t-xiaodian-0001 现金 0.00 元 71 积分 补偿 7.10 元 纳入积分池 0.00 元" in text
+
+
+def test_a_period_of_refunds_alone_tells_the_period_from_the_balance_in_the_same_words(
+    portal: PortalWorld,
+) -> None:
+    client = portal.signed_in()
+    text = text_of(client.get("/portal/statements/xiaodian-20260303").text)
+    assert "本期您应付给积分池 1.00 元" in text
+    assert "连同以往的和已付的，期末余额是积分池应付给您 2.30 元。" in text
+    assert "期末余额 应收" not in text
+    english = text_of(client.get("/portal/statements/xiaodian-20260303?lang=en").text)
+    assert "For this period you owe the pool" in english
+    assert "that the pool owes you." in english
 
 
 def test_a_late_fact_is_marked_with_its_own_day(portal: PortalWorld) -> None:
@@ -206,7 +219,7 @@ def statement_id(day: date) -> str:
 def test_pages_speak_english_when_asked_and_keep_to_it(portal: PortalWorld) -> None:
     client = portal.signed_in()
     text = text_of(client.get("/portal/statements/xiaodian-20260302?lang=en").text)
-    assert "The pool owes you 3.30 yuan" in text
+    assert "For this period the pool owes you 3.30 yuan" in text
     assert "Paid by residents in points 71 points" in text
     assert "2 sales" in text_of(client.get("/portal/statements").text)
     assert 'lang="zh-Hans"' in client.get("/portal/statements?lang=zh").text
