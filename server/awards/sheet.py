@@ -33,6 +33,7 @@ _MAX_SHEET_BYTES = 128 * 1024 * 1024
 _MAX_ROW_BYTES = 1024 * 1024
 _ROW = "http://schemas.openxmlformats.org/spreadsheetml/2006/main}row"
 _ROW_DEPTH = 3
+_SHEETS = "xl/worksheets/"
 _MAX_PART_BYTES = 32 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 _ZIP = b"PK\x03\x04"
@@ -288,6 +289,9 @@ def _lines_of(sheets: Sequence[Any]) -> Iterator[tuple[int, list[_Cell]]]:
         raise SheetRefused(
             f"文件有 {len(sheets)} 个工作表，请只留一个 / keep one sheet, it has {len(sheets)}"
         )
+    # Only what lies where every spreadsheet puts it was looked through for endless rows.
+    if not sheets[0]._worksheet_path.startswith(_SHEETS):  # noqa: SLF001 - it tells its place nowhere else
+        raise ValueError("a sheet elsewhere")
     # What a file says about its own size is not believed.
     sheets[0].reset_dimensions()
     for line, cells in enumerate(sheets[0].iter_rows(max_col=MAX_COLUMNS), start=1):
@@ -321,7 +325,7 @@ def _refuse_bombs(path: Path) -> None:
     """A small file may unpack to anything: sheets are streamed, the other parts are not."""
     with zipfile.ZipFile(path) as parts:
         for part in parts.infolist():
-            is_sheet = part.filename.startswith("xl/worksheets/")
+            is_sheet = part.filename.startswith(_SHEETS)
             if part.file_size > (_MAX_SHEET_BYTES if is_sheet else _MAX_PART_BYTES):
                 raise SheetRefused(_TOO_MANY)
             if is_sheet:

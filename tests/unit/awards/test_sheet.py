@@ -224,3 +224,16 @@ def test_a_workbook_of_one_endless_row_is_refused_before_it_is_held(
         assert tracemalloc.get_traced_memory()[1] < 32 * 1024 * 1024
     finally:
         tracemalloc.stop()
+
+
+def test_a_sheet_that_hides_elsewhere_in_the_file_is_refused(tmp_path: Path) -> None:
+    """Where no spreadsheet puts one, it would not have been looked through."""
+    target = tmp_path / "hidden.xlsx"
+    with (
+        zipfile.ZipFile(workbook(tmp_path / "small.xlsx", ["account"], ["a"])) as old,
+        zipfile.ZipFile(target, "w") as new,
+    ):
+        for name in old.namelist():
+            content = old.read(name).replace(b"worksheets/sheet1.xml", b"hidden/sheet1.xml")
+            new.writestr(name.replace("worksheets", "hidden"), content)
+    assert "已损坏" in refusal(target)
