@@ -15,8 +15,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.etree.ElementTree import ParseError
+from xml.parsers import expat
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
@@ -28,6 +29,11 @@ MAX_COLUMNS = 32
 MAX_CELL_CHARS = 500
 _MAX_ROWS_WITH_BLANKS = 2 * MAX_ROWS
 _MAX_SHEET_BYTES = 128 * 1024 * 1024
+# The library holds a row whole, some fifty bytes for each of the file's; 16,384 cells fit in this.
+_MAX_ROW_BYTES = 1024 * 1024
+_ROW = "http://schemas.openxmlformats.org/spreadsheetml/2006/main}row"
+_ROW_DEPTH = 3
+_SHEETS = "xl/worksheets/"
 _MAX_PART_BYTES = 32 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 _ZIP = b"PK\x03\x04"
@@ -262,6 +268,7 @@ def _xlsx_lines(path: Path, size: int) -> _Lines:
         zipfile.BadZipFile,
         zlib.error,
         ParseError,
+        expat.ExpatError,
         # What reading a part that no spreadsheet wrote may stumble over; a RuntimeError is a
         # part that is locked or packed in a way that nobody here can unpack.
         ArithmeticError,
@@ -282,6 +289,9 @@ def _lines_of(sheets: Sequence[Any]) -> Iterator[tuple[int, list[_Cell]]]:
         raise SheetRefused(
             f"文件有 {len(sheets)} 个工作表，请只留一个 / keep one sheet, it has {len(sheets)}"
         )
+    # Only what lies where every spreadsheet puts it was looked through for endless rows.
+    if not sheets[0]._worksheet_path.startswith(_SHEETS):  # noqa: SLF001 - it tells its place nowhere else
+        raise ValueError("a sheet elsewhere")
     # What a file says about its own size is not believed.
     sheets[0].reset_dimensions()
     for line, cells in enumerate(sheets[0].iter_rows(max_col=MAX_COLUMNS), start=1):
@@ -315,6 +325,38 @@ def _refuse_bombs(path: Path) -> None:
     """A small file may unpack to anything: sheets are streamed, the other parts are not."""
     with zipfile.ZipFile(path) as parts:
         for part in parts.infolist():
-            is_sheet = part.filename.startswith("xl/worksheets/")
+            is_sheet = part.filename.startswith(_SHEETS)
             if part.file_size > (_MAX_SHEET_BYTES if is_sheet else _MAX_PART_BYTES):
                 raise SheetRefused(_TOO_MANY)
+            if is_sheet:
+                with parts.open(part) as sheet:
+                    _refuse_endless_row(sheet)
+
+
+def _refuse_endless_row(sheet: IO[bytes]) -> None:
+    """A hundred kilobytes unpack to one row of ten million cells: no more of the sheet than
+    ``_MAX_ROW_BYTES`` may lie between the ends of two rows.
+    """
+    parser = expat.ParserCreate(namespace_separator="}")
+    depth = rows = row_ended_at = 0
+
+    def start(_name: str, _attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+
+    def end(name: str) -> None:
+        nonlocal depth, rows, row_ended_at
+        if name == _ROW and depth == _ROW_DEPTH:
+            rows += 1
+            row_ended_at = parser.CurrentByteIndex
+        depth -= 1
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    fed = 0
+    while (chunk := sheet.read(_CHUNK_BYTES)) and rows <= _MAX_ROWS_WITH_BLANKS:
+        parser.Parse(chunk, False)
+        fed += len(chunk)
+        if fed - row_ended_at > _MAX_ROW_BYTES:
+            raise SheetRefused(
+                "有一行太长，请删去多余的内容再另存 / one row is too long, remove what is not needed"
+            )

@@ -202,3 +202,38 @@ def test_a_workbook_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
     file = with_sheet(tmp_path, xml_row("a") + " " * (130 * 1024 * 1024))
     assert file.stat().st_size < 2 * 1024 * 1024
     assert f"最多 {MAX_ROWS} 行" in refusal(file)
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        '<row r="2">' + "<c/>" * 2_000_000 + "</row>",
+        '<row r="2">' + ("<c/>" * 200_000 + "<!--</row>--><row/>") * 10 + "</row>",
+        '<row r="2"><c t="inlineStr"><is><t>' + "x" * 8_000_000 + "</t></is></c></row>",
+        '<row r="2" q="' + "x" * 8_000_000 + '"/>',
+    ],
+    ids=["cells", "rows in a row", "text", "attribute"],
+)
+def test_a_workbook_of_one_endless_row_is_refused_before_it_is_held(
+    tmp_path: Path, filling: str
+) -> None:
+    file = with_sheet(tmp_path, xml_row("account", "rule", "date") + filling)
+    tracemalloc.start()
+    try:
+        assert "有一行太长" in refusal(file)
+        assert tracemalloc.get_traced_memory()[1] < 32 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_sheet_that_hides_elsewhere_in_the_file_is_refused(tmp_path: Path) -> None:
+    """Where no spreadsheet puts one, it would not have been looked through."""
+    target = tmp_path / "hidden.xlsx"
+    with (
+        zipfile.ZipFile(workbook(tmp_path / "small.xlsx", ["account"], ["a"])) as old,
+        zipfile.ZipFile(target, "w") as new,
+    ):
+        for name in old.namelist():
+            content = old.read(name).replace(b"worksheets/sheet1.xml", b"hidden/sheet1.xml")
+            new.writestr(name.replace("worksheets", "hidden"), content)
+    assert "已损坏" in refusal(target)

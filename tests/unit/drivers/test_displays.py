@@ -43,6 +43,15 @@ def test_both_lines_are_sent_whole_and_carry_no_command() -> None:
     assert vfd(content) == (b"\x1f$\x01\x01TOTAL 7.10          \x1f$\x01\x02???@?" + b"x" * 15)
 
 
+@pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2028, 0xFF1B, 0xD800])
+def test_no_sign_of_a_name_reaches_a_display_as_a_control(code: int) -> None:
+    """Whoever puts a name on it one day: only the driver's own commands are commands."""
+    dirty = DisplayContent(Lamp.TOTAL, 710, f"A{chr(code)}B", chr(code) * 30)
+    plain = DisplayContent(Lamp.TOTAL, 710, "A?B", "?" * 30)
+    for encode in (cd5220, vfd, led8):
+        assert encode(dirty) == encode(plain)
+
+
 @pytest.fixture(params=["led8", "led8&lamps=stx", "cd5220", "vfd"])
 def desk(
     request: pytest.FixtureRequest, tmp_path: Path

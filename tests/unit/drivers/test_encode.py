@@ -92,6 +92,44 @@ def test_an_item_name_cannot_open_the_drawer_or_print_elsewhere() -> None:
     assert not set(data) & (set(range(0x20)) - {0x0A})
 
 
+@pytest.mark.parametrize("encoding", list(ChineseEncoding))
+def test_no_control_of_any_name_reaches_the_printer(encoding: ChineseEncoding) -> None:
+    """With the control and without it the bytes are the same, wherever the name stands."""
+    profile = PrinterProfile(32, 384, encoding=encoding)
+
+    def sent(sign: str) -> bytes:
+        name = f"特{sign}级{sign}"
+        return encode_document(
+            Document(
+                (
+                    Text(f"{sign}{name}", align=Align.CENTER, size=Size.BIG, bold=True),
+                    Columns(name, f"{sign}1.00{sign}"),
+                    Columns(name, "1.00", middle=f"{sign}2"),
+                    Columns("单号", name * 9),
+                )
+            ),
+            profile,
+            lambda: None,
+        ).data
+
+    plain = sent("")
+    spaced = sent(" ")
+    breaks = {0x09, 0x0A, 0x0D, 0x85}
+    for code in sorted({*range(0x20), *range(0x7F, 0xA0)} - breaks):
+        assert sent(chr(code)) == plain, hex(code)
+    for code in breaks - {0x0A, 0x0D}:
+        assert sent(chr(code)) == spaced, hex(code)
+    assert sent("\n").replace(b"\n", b"").count(b"\x1b") == plain.count(b"\x1b")
+
+
+def test_every_character_of_the_first_plane_is_sent_as_letters_alone() -> None:
+    """None becomes a control on the way: not by NFC, by a substitute or by its code in GBK."""
+    every = [chr(code) for code in range(0x1_0000)]
+    for start in range(0, len(every), 4000):
+        data = body(Text("".join(every[start : start + 4000])))
+        assert not set(data) & ({*range(0x20), 0x7F} - {0x0A}), hex(start)
+
+
 def test_cut_drawer_beep_and_feed_are_the_usual_commands() -> None:
     assert body(Feed(2), Beep(3), Drawer(), Cut()) == (
         b"\n\n\x1bB\x03\x02\x1bp\x00\x19\xfa\n\n\n\x1dVB\x00"
