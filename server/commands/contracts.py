@@ -129,6 +129,8 @@ def list_contracts(context: CommandContext, merchant: str | None, as_json: bool)
     if as_json:
         click.echo(json.dumps([_data(each) for each in found], ensure_ascii=False, indent=2))
         return
+    if not found:
+        click.echo("没有合约 / no contracts")
     for each in found:
         where = f" 门店 shop {each.shop}" if each.shop is not None else ""
         until = each.valid_until or "…"

@@ -92,6 +92,8 @@ def counter_list(context: CommandContext, *, event: str | None, as_json: bool) -
         found = counter_awards(tx, context.pool, event=event)
     for each in found:
         click.echo(json.dumps(_row(each), ensure_ascii=False) if as_json else _line(each))
+    if not found and not as_json:
+        click.echo("没有登记 / nothing was registered")
 
 
 def _line(each: CounterAward) -> str:

@@ -57,6 +57,8 @@ def proxies_list(context: CommandContext, *, undelivered: bool, as_json: bool) -
                 f"{each.sale_id}\t{each.receipt_no}\t{each.worker_name}\t{each.account}\t"
                 f"{each.place}\t{each.points}\t{each.deliver_by}\t{state}{late}"
             )
+    if not found and not as_json:
+        click.echo("没有代兑换 / no such sales")
     if any(each.overdue for each in found):
         raise SystemExit(LATE)
 

@@ -8,9 +8,10 @@ from click.testing import CliRunner, Result
 
 from config.server import ServerSettings
 from server.bootstrap.desk import make_desk
-from server.commands import books, chains, contracts
+from server.commands import books, chains, contracts, counter_awards
 from server.commands.context import CommandContext, OpenedPool
 from server.commands.importing import import_commands
+from server.commands.proxies import proxies
 from server.directory.keys import PoolKeys
 from tests.unit.audit.pool_world import PoolWorld
 
@@ -24,6 +25,8 @@ class Machine:
         contracts.register(self._group)
         self._group.add_command(import_commands)
         self._group.add_command(chains.parked)
+        self._group.add_command(counter_awards.counter)
+        self._group.add_command(proxies)
 
     def run(self, *arguments: str, told: str = "") -> Result:
         world = self.world

@@ -45,6 +45,14 @@ def test_a_contract_is_agreed_listed_and_ended(machine: Machine, tmp_path: Path)
     assert second["terms"]["share"][1]["category"] == "药品"
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [("contract", "没有合约"), ("counter", "没有登记"), ("proxies", "没有代兑换")],
+)
+def test_a_list_of_nothing_says_so(machine: Machine, command: str, says: str) -> None:
+    assert says in machine.says(command, "list")
+
+
 def test_terms_that_cannot_be_are_refused_in_one_sentence(machine: Machine, tmp_path: Path) -> None:
     assert "100%" in machine.refused(*AGREE, "--share-bp", "10001")
     assert "金额不对" in machine.refused(*AGREE, "--rent", "很多")
