@@ -84,7 +84,8 @@ def grant(
     cap_points: int,
 ) -> Granted | Declined:
     """How many points a question may have, or why none: by the rule, and what only the server
-    knows. A denominated card is nobody's, so no day's limit counts for it.
+    knows. A denominated card is nobody's: what it paid today already counts against no limit;
+    one sale by it stays within a day's, as at a till that cannot tell whose the code will be.
     """
     wanted, items = (
         PointsWanted(Points(asked.required_points), Points(asked.optional_points)),

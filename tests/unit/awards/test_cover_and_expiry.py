@@ -66,6 +66,21 @@ def test_a_warning_comes_below_its_level_and_awards_go_on(world: World) -> None:
     assert cover(world) == Cover(CoverState.WARNING, 1_000, 160, 1_600, 6_250, 10_000, None)
 
 
+def test_points_on_denominated_cards_are_to_be_covered_as_well(world: World) -> None:
+    world.do(award("a-1", "river-patrol"))
+    world.do(
+        IssueBearerCards(
+            batch="b-1",
+            card_ids=("00000000000000e1", "00000000000000e2"),
+            value_points=30,
+            expires_on=TODAY + timedelta(days=30),
+            spend=Spend.DOWN_TO_ZERO,
+            place=world.preset.places[0].id,
+        )
+    )
+    assert (cover(world).outstanding_points, cover(world).worth_fen) == (160, 1_600)
+
+
 def test_at_the_hard_level_nothing_is_awarded_but_what_is_owed_is_still_taken_over(
     world: World,
 ) -> None:

@@ -24,6 +24,7 @@ from protocol.redemption import (
     capped,
     due_of,
     is_enough,
+    is_excluded,
     period_start,
     points_wanted,
     refusal,
@@ -70,6 +71,7 @@ def test_a_mixed_baskets_excluded_goods_are_money_and_the_rest_is_points() -> No
 def test_what_is_free_is_never_excluded_and_never_limited() -> None:
     tight = Limits(excluded_categories=("烟",), per_sale_points=1, minimum_points=1)
     due = due_of((FREE,), tight)
+    assert not is_excluded(FREE, tight)
     assert due == Due(Fen(0), Points(0))
     assert points_wanted(due, terms(tight)) == PointsWanted(Points(0), Points(0))
     assert tender(due, terms(tight), Points(0)) == Tender(

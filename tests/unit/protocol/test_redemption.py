@@ -36,6 +36,8 @@ def due(money_fen: int = 0, goods_points: int = 0) -> Due:
         (1260, FenRemainder.WAIVE, 100, 260, 0, 0),
         # keeping some points: the fen are paid, not waived
         (718, FenRemainder.WAIVE, 50, 218, 0, 0),
+        # what one more point could pay is never waived
+        (720, FenRemainder.WAIVE, 71, 10, 0, 0),
         (718, FenRemainder.ROUND_UP, 71, 8, 0, 0),
         # no points at all: an ordinary sale
         (718, FenRemainder.WAIVE, 0, 718, 0, 0),
@@ -57,6 +59,13 @@ def test_money_is_paid_by_points_and_the_rest_follows_the_policy(
         waived_fen=Fen(waived_fen),
         rounded_up_fen=Fen(rounded_up_fen),
     )
+
+
+def test_fen_of_goods_that_only_money_pays_are_not_waived() -> None:
+    basket = Due(Fen(1_005), Points(0), excluded_fen=Fen(5))
+    paid = tender(basket, TEN_FEN[FenRemainder.WAIVE], Points(100))
+    assert isinstance(paid, Tender)
+    assert (paid.cash_fen, paid.waived_fen) == (5, 0)
 
 
 def test_goods_priced_in_points_are_all_or_nothing() -> None:

@@ -20,6 +20,7 @@ from protocol.evidence import CardEvidence
 from protocol.messages import Approved, DocumentsAnswer, DocumentsRequest, OutcomeKind
 from protocol.money import Points
 from protocol.reasons import Declined, DeclineReason
+from protocol.redemption import FenRemainder
 from protocol.sales import RefundLine, SaleCaptured, SaleLine
 from server.awards import AwardPoints
 from server.awards.bearer_cards import BearerCardsIssued, BearerProblem, IssueBearerCards
@@ -29,8 +30,10 @@ from server.commands.audit import run_audit
 from server.commands.context import CommandContext, OpenedPool
 from server.commands.report_figures import Figures, Period, by_place
 from server.db import create_all, metadata, open_engine, reading
+from server.directory import commands as c
 from server.directory.bearer import Spend, bearer_cards
 from server.facts.refused import Refused
+from server.redemption.limits import over_limits
 from tests.unit.server.world import (
     TODAY,
     ZHANG,
@@ -101,6 +104,26 @@ def assert_clean(world: World) -> None:
     with reading(world.engine) as tx:
         found = {each.invariant: each.violations for each in run_audit(tx, world.pool, make_desk)}
     assert found == dict.fromkeys(found, ())
+
+
+def test_what_a_card_bought_today_counts_against_no_days_limit(counter: World) -> None:
+    """It is nobody's; one sale by it stays within the limit all the same."""
+    counter.do(batch())
+    counter.do(
+        c.SetRedemptionTerms(
+            valid_from=TODAY,
+            fen_remainder=FenRemainder.CASH,
+            per_day_points=5,
+            per_household_day_points=5,
+        )
+    )
+    till = counter.till()
+    for _ in range(3):
+        buy(till, SOY_SAUCE)
+    over = ask(till, counter.sale_id(), 6, OTHER)
+    assert over == Declined(DeclineReason.OVER_DAY_LIMIT, limit_points=Points(5))
+    assert counter.read(lambda tx: over_limits(tx, counter.pool, TODAY, TODAY)) == []
+    assert_clean(counter)
 
 
 def test_one_15_point_card_buys_one_bag_of_rice_and_then_nothing(counter: World) -> None:

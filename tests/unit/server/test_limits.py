@@ -338,6 +338,37 @@ def test_free_goods_with_a_limit_need_a_person_and_stop_at_the_limit(
     assert isinstance(next_month, Approved)
 
 
+def test_limited_goods_that_came_back_are_free_again(world: World, till: Till) -> None:
+    limited_item(world, limit_per_resident=2)
+    request, _ = ask_for(world, till, 2)
+    line = points_line(OIL, 0, 0, 2_000)
+    sale = replace(
+        sold(world, line, sale_id=request.sale_id, account=ZHANG),
+        account=ZHANG,
+        evidence=request.evidence,
+        answered_by=AnsweredBy.SERVER,
+    )
+    assert till.outcome(sale).outcome is OutcomeKind.POSTED
+    _, none_left = ask_for(world, till, 1)
+    assert none_left == Declined(DeclineReason.OVER_ITEM_LIMIT, item=OIL, left_units=0)
+    one = RefundLine(line_no=1, quantity_milli=1_000, amount_fen=0, amount_points=0)
+    assert till.outcome(refunded(world, sale, one)).outcome is OutcomeKind.POSTED
+    _, two = ask_for(world, till, 2)
+    assert two == Declined(DeclineReason.OVER_ITEM_LIMIT, item=OIL, left_units=1)
+    _, again = ask_for(world, till, 1)
+    assert isinstance(again, Approved)
+
+
+def test_limited_goods_of_a_question_that_ran_out_are_free_again(world: World, till: Till) -> None:
+    limited_item(world, limit_per_resident=1)
+    _, answer = ask_for(world, till, 1)
+    assert isinstance(answer, Approved)
+    assert isinstance(ask_for(world, till, 1)[1], Declined)
+    assert answer.held_until is not None
+    world.clock.now = answer.held_until
+    assert isinstance(ask_for(world, till, 1)[1], Approved)
+
+
 def test_limited_goods_of_a_sale_that_was_cancelled_are_free_again(
     world: World, till: Till
 ) -> None:

@@ -21,8 +21,11 @@ from server.redemption.order_values import OrderMoved
 from server.redemption.orders import order_id_of
 from server.redemption.parked import ParkedBooked
 from server.redemption.stock import stock_units
+from server.redemption.taken import points_taken
 from tests.unit.server.bookkeeping import codes
 from tests.unit.server.world import (
+    TODAY,
+    ZHANG,
     Till,
     World,
     asked_and_sold,
@@ -276,7 +279,13 @@ def test_what_was_cancelled_counts_for_no_limit(street: World, shop: Till) -> No
     give(street, 50)
     visit = visits(street, 1, limit=1)
     first = sell(street, shop, visit)
+
+    def taken_today() -> int:
+        return street.read(lambda tx: points_taken(tx, street.pool, [ZHANG], TODAY))
+
+    assert taken_today() == first.payment.points > 0
     street.do(cancel(first))
+    assert taken_today() == 0
     beyond: list[int] = []
     for _ in range(2):
         sell(street, shop, visit)
