@@ -188,6 +188,21 @@ def test_a_payment_that_bounced_opens_its_statement_again(world: Peopled) -> Non
     assert (world.fen("merchant:m"), world.fen("bank")) == (0, -5_000)
 
 
+def test_a_merchants_payment_that_bounced_is_his_to_pay_again(world: Peopled) -> None:
+    statement = world.confirmed(DAY_1, cash_fen=180_000)
+    world.paid("p-1", statement, RECEIVE, 18_000)
+    assert (world.fen("merchant:m"), world.fen("bank")) == (0, 18_000)
+    world.wait(days=1)
+    assert world.do(LI, bounce("p-1", "余额不足")).state == "bounced"
+    standing = world.standing(statement)
+    assert (standing.state, standing.open_fen) == (CONFIRMED, -18_000)
+    assert (standing.payable_fen, standing.receivable_fen) == (0, 18_000)
+    assert (world.fen("merchant:m"), world.fen("bank")) == (-18_000, 0)
+    world.paid("p-2", statement, RECEIVE, 18_000)
+    assert world.standing(statement).state is SETTLED
+    assert (world.fen("merchant:m"), world.fen("bank")) == (0, 18_000)
+
+
 def test_a_bounce_that_comes_after_the_next_statement_is_paid_once(world: Peopled) -> None:
     """The first statement is paid in part and the rest carried; both are paid; then it bounces."""
     first = world.confirmed(DAY_1, points_fen=10_000)
