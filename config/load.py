@@ -1,6 +1,7 @@
 """Settings files: TOML in, one typed value out, or an error that a technician can act on."""
 
 import difflib
+import json
 import re
 import tomllib
 from functools import partial
@@ -16,6 +17,8 @@ Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 # A settings file is written by hand; one beyond this size is a mistake, not a setting.
 MAX_FILE_BYTES: Final = 1_000_000
+# More of a wrong value helps nobody to find it.
+MAX_QUOTED_CHARS: Final = 60
 
 _AT: Final = re.compile(r"^(?P<says>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP: Final = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<index>\d+)\]")
@@ -76,7 +79,7 @@ def parse(text: str, settings_type: type[Settings], *, file: Path) -> Settings:
             values, settings_type, dec_hook=partial(_special, file.absolute().parent)
         )
     except msgspec.ValidationError as fault:
-        raise _explained(text, fault, settings_type, file) from fault
+        raise _explained(text, values, fault, settings_type, file) from fault
 
 
 def _read(file: Path) -> str:
@@ -103,8 +106,8 @@ def _read(file: Path) -> str:
 def _special(folder: Path, wanted: type[Any], value: object) -> Any:
     if wanted is not Path:
         raise NotImplementedError(f"settings of type {wanted} are not supported")
-    if not isinstance(value, str) or not value:
-        raise SettingRefusedError("", zh="应为路径文字", en="expected a path as text")
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise SettingRefusedError("", zh="应为带引号的路径", en="expected a path in quotes")
     return folder / value
 
 
@@ -122,7 +125,11 @@ def _not_toml(text: str, fault: tomllib.TOMLDecodeError, file: Path) -> ConfigEr
 
 
 def _explained(
-    text: str, fault: msgspec.ValidationError, settings_type: type[msgspec.Struct], file: Path
+    text: str,
+    values: dict[str, Any],
+    fault: msgspec.ValidationError,
+    settings_type: type[msgspec.Struct],
+    file: Path,
 ) -> ConfigError:
     found = _AT.match(str(fault))
     said = found["says"] if found else str(fault)
@@ -138,11 +145,13 @@ def _explained(
     elif isinstance(fault.__cause__, SettingRefusedError):
         cause = fault.__cause__
         path = (*path, cause.key) if cause.key else path
-        zh, en = f"“{_dotted(path)}”{cause.zh}", f'"{_dotted(path)}": {cause.en}'
+        zh_now, en_now = _now(_value_at(values, path))
+        zh, en = f"“{_dotted(path)}”{cause.zh}{zh_now}", f'"{_dotted(path)}": {cause.en}{en_now}'
     else:
         zh, en = _allowed(shape)
-        zh = f"“{_dotted(path)}”的值不对，应为{zh}"
-        en = f'"{_dotted(path)}" has a wrong value; expected {en} ({said})'
+        zh_now, en_now = _now(_value_at(values, path))
+        zh = f"“{_dotted(path)}”的值不对，应为{zh}{zh_now}"
+        en = f'"{_dotted(path)}" has a wrong value; expected {en}{en_now}'
     return ConfigError(file=file, line=_line_of(path, lines), key=_dotted(path), zh=zh, en=en)
 
 
@@ -159,6 +168,40 @@ def _unknown_key(
         zh, en = f"{zh}。", f"{en}."
     zh, en = f"{zh}可用的有：{'、'.join(known)}", f"{en} Allowed: {', '.join(known)}"
     return ConfigError(file=file, line=_line_of(full, lines), key=_dotted(full), zh=zh, en=en)
+
+
+def _value_at(values: Any, path: KeyPath) -> object:
+    """What the file says there; None where it says nothing, and the default is what is wrong."""
+    for step in path:
+        try:
+            values = values[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
+
+
+def _now(value: object) -> tuple[str, str]:
+    """What stands there, as it would be written; nothing of an address that may hold a password."""
+    match value:
+        case None:
+            return "", ""
+        case str() if "@" in value:
+            return "", ""
+        case list():
+            return f"；现在是 {len(value)} 项的列表", f"; it is a list of {len(value)}"
+        case dict():
+            return "；现在是一个表", "; it is a table"
+        case str() | bool():
+            written = json.dumps(value, ensure_ascii=False)
+        case _:
+            written = str(value)
+    if len(written) > MAX_QUOTED_CHARS:
+        length = f"（{len(value)} 字）" if isinstance(value, str) else ""
+        return f"；现在是 {written[:MAX_QUOTED_CHARS]}…{length}", (
+            f"; it is {written[:MAX_QUOTED_CHARS]}…"
+            + (f" ({len(value)} characters)" if isinstance(value, str) else "")
+        )
+    return f"；现在是 {written}", f"; it is {written}"
 
 
 def _is_struct(shape: shapes.Type | None) -> TypeGuard[shapes.StructType]:
@@ -205,9 +248,16 @@ def _shape_inside(shape: shapes.Type | None, step: str | int) -> shapes.Type | N
 def _allowed(shape: shapes.Type | None) -> tuple[str, str]:
     """What may stand here, in Chinese and in English."""
     match shape:
-        case shapes.VarTupleType(item_type=item):
+        case shapes.VarTupleType(item_type=item, min_length=least, max_length=most):
             zh, en = _allowed(item)
-            return f"方括号中的列表，每项为{zh}", f"a list in square brackets, each {en}"
+            zh_many, en_many = _count(least, most, "项", "items")
+            return (
+                f"方括号中的列表{zh_many}，每项为{zh}",
+                f"a list in square brackets{en_many}, each {en}",
+            )
+        case shapes.Metadata(type=inner, extra_json_schema={"examples": [example, *_]}):
+            zh, en = _allowed(inner)
+            return f"{zh}，例如 {json.dumps(example)}", f"{en} such as {json.dumps(example)}"
         case shapes.StructType(fields=fields):
             keys = ", ".join(field.encode_name for field in fields)
             return f"一个表，含有 {keys}", f"a table with {keys}"
@@ -229,8 +279,8 @@ def _allowed_single(shape: shapes.Type | None) -> tuple[str, str]:
             return f"数字{_bounds(shape)}", f"a number{_bounds(shape)}"
         case shapes.StrType():
             form = f" ({shape.pattern})" if shape.pattern else ""
-            length = f" ({shape.min_length}…{shape.max_length})" if shape.max_length else ""
-            return f"带引号的文字{form}{length}", f"text in quotes{form}{length}"
+            zh, en = _count(shape.min_length, shape.max_length, "字", "characters")
+            return f"带引号的文字{form}{zh}", f"text in quotes{form}{en}"
         case shapes.BoolType():
             return " true 或 false", "true or false"
         case shapes.DateType():
@@ -247,3 +297,12 @@ def _bounds(shape: shapes.IntType | shapes.FloatType) -> str:
     if shape.gt is not None:
         return f" > {shape.gt}" + (f", ≤ {shape.le}" if shape.le is not None else "")
     return f" ≤ {shape.le}" if shape.le is not None else ""
+
+
+def _count(least: int | None, most: int | None, zh: str, en: str) -> tuple[str, str]:
+    """How many there may be, in brackets; nothing where that is not limited."""
+    if least and most:
+        return f"（{least} 到 {most} {zh}）", f" (from {least} to {most} {en})"
+    if most:
+        return f"（最多 {most} {zh}）", f" (at most {most} {en})"
+    return (f"（至少 {least} {zh}）", f" (at least {least} {en})") if least else ("", "")

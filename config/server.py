@@ -9,7 +9,13 @@ from config.load import SettingRefusedError
 from config.terminal import ClockUrl, Language, Port, is_loopback, simulated_clock_file
 
 Seconds = Annotated[int, Meta(ge=1, le=30 * 24 * 3600)]
-DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite|postgresql\+psycopg)://\S+$")]
+DatabaseUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^(sqlite|postgresql\+psycopg)://\S+$",
+        examples=["postgresql+psycopg:///huidian?host=/run/postgresql"],
+    ),
+]
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

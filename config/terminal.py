@@ -12,11 +12,23 @@ SIMULATED_CLOCK: Final = "simulated://"
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Language = Literal["zh", "en"]
-PageUrl = Annotated[str, Meta(pattern=r"^(https?://[^/\s#]+(/[^\s#]*)?)?$", max_length=80)]
-HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^/\s]+(/\S*)?$")]
+PageUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^(https?://[^/\s#]+(/[^\s#]*)?)?$",
+        max_length=80,
+        examples=["https://pool.example/r"],
+    ),
+]
+HttpUrl = Annotated[
+    str, Meta(pattern=r"^https?://[^/\s]+(/\S*)?$", examples=["https://pool.example"])
+]
 DeviceUrl = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+]*://\S*$")]
+PrinterUrl = Annotated[DeviceUrl, Meta(examples=["escpos+usb:///dev/huidian/printer"])]
+ScannerUrl = Annotated[DeviceUrl, Meta(examples=["scanner+serial:///dev/huidian/scanner"])]
+DisplayUrl = Annotated[DeviceUrl, Meta(examples=["display+serial:///dev/huidian/display"])]
 ShopLines = Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=8)]
-ClockUrl = Annotated[str, Meta(pattern=r"^(system|simulated:///\S+)$")]
+ClockUrl = Annotated[str, Meta(pattern=r"^(system|simulated:///\S+)$", examples=["system"])]
 
 
 class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,9 +44,9 @@ class TerminalSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     listen_port: Port = 8801
     server_url: HttpUrl = "http://127.0.0.1:8800"
     language: Language = "zh"
-    printer: DeviceUrl = "none://"
-    scanner: DeviceUrl = "none://"
-    display: DeviceUrl = "none://"
+    printer: PrinterUrl = "none://"
+    scanner: ScannerUrl = "none://"
+    display: DisplayUrl = "none://"
     # A cash drawer on the printer's own socket.
     drawer: bool = False
     # None: as `language`.

@@ -78,6 +78,43 @@ def test_a_wrong_value_names_the_line_and_what_is_allowed(
     assert key in error.zh
 
 
+@pytest.mark.parametrize(
+    ("line", "key", "says"),
+    [
+        ('receipt_header = "x"', "receipt_header", ("最多 8 项", "最多 100 字", '现在是 "x"')),
+        (f"receipt_header = {['a'] * 9}", "receipt_header", ("最多 8 项", "现在是 9 项的列表")),
+        ('receipt_footer = ["a", 2]', "receipt_footer[1]", ("带引号的文字", "现在是 2")),
+        (f'receipt_header = ["{"字" * 101}"]', "receipt_header[0]", ("最多 100 字", "101 字")),
+        ("drawer = []", "drawer", (" true 或 false", "现在是 0 项的列表")),
+        ("drawer = 1", "drawer", (" true 或 false", "现在是 1")),
+        ("refund_limit_fen = 10.5", "refund_limit_fen", ("整数 0…5000000", "现在是 10.5")),
+        ("listen_port = 2026-01-01", "listen_port", ("整数", "现在是 2026-01-01")),
+        ('printer = "/dev/lp0"', "printer", ("例如", "escpos+usb://", '现在是 "/dev/lp0"')),
+        ('scanner = "ttyACM0"', "scanner", ("例如", "scanner+serial://", '"ttyACM0"')),
+        ("[display]\nurl = 1", "display", ("display+serial://", "现在是一个表")),
+        ('server_url = "pool"', "server_url", ("例如", "https://", '现在是 "pool"')),
+        ('second_medium = ""', "second_medium", ("带引号的路径", '现在是 ""')),
+        ('second_medium = "a\\u0000"', "second_medium", ("带引号的路径",)),
+        ('listen_host = "0.0.0.0"', "listen_host", ("127.0.0.1", '现在是 "0.0.0.0"')),
+        ('rounding = "fen"', "rounding", ('"jiao"', '现在是 "fen"')),
+    ],
+)
+def test_a_wrong_value_says_what_stands_there_and_what_may(
+    line: str, key: str, says: tuple[str, ...]
+) -> None:
+    error = refusal(f'data_dir = "x"\n{line}\n')
+    assert (error.line, error.key) == (2, key)
+    assert [words for words in says if words not in error.zh] == []
+    assert "None" not in str(error)
+    assert len(str(error)) < 700
+
+
+def test_an_address_with_a_password_in_it_is_not_repeated() -> None:
+    error = refusal('data_dir = "x"\ndatabase_url = "mysql://me:secret@host"\n', ServerSettings)
+    assert error.key == "database_url"
+    assert "secret" not in str(error)
+
+
 def test_a_path_that_is_no_text_is_refused_on_its_line() -> None:
     error = refusal("\ndata_dir = 5\n")
     assert (error.line, error.key) == (2, "data_dir")
