@@ -72,6 +72,26 @@ def test_a_change_of_contract_in_mid_period_splits_share_and_rent(world: World) 
     ]
 
 
+def test_a_refund_of_last_month_is_a_line_of_that_months_tier(world: World) -> None:
+    """The lines of a statement add up to its share also where a refund lowers an earlier month."""
+    world.open("m", contracts=False)
+    terms = ContractTerms(share=(ShareRule(tiers=((0, 300), (10_000, 1_000))),))
+    world.contract("m", "c-m", terms)
+    world.sell("m", "s", D[29], cash_fen=10_000)
+    world.sell("m", "high", D[29], cash_fen=4_000)
+    world.run(D[30])
+    april = D[31]
+    world.sell("m", "r", april, cash_fen=4_000, of_sale="high")
+    world.sell("m", "t", april, cash_fen=2_000)
+    world.run(april)
+    late = made(world, "m")[-1]
+    # March had 140.00: what comes back of it leaves the tier at 10 %; April begins at 3 %.
+    with reading(world.engine) as tx:
+        found = [(each.kind, each.share_fen) for each in lines_of(tx, POOL, late)]
+    assert found == [("refund", -400), ("sale", 60)]
+    assert late.totals.share_fen == -340
+
+
 def test_a_shops_own_contract_beats_the_merchants(world: World) -> None:
     world.open("m", contracts=False)
     world.open_shop("m", "m2")
