@@ -84,6 +84,13 @@ def test_a2_of_two_on_patrol_neither_reviews_the_other(world: World) -> None:
     assert_audit_is_clean(world)
 
 
+def test_who_was_awarded_for_an_event_without_a_claim_reviews_none_of_it(world: World) -> None:
+    world.do(award("a-9", "tidying", account=LIU, event="贾鲁河巡查"))
+    world.do(msgspec.structs.replace(CLAIM, event="贾鲁河巡查"))
+    assert reason(world.submit(review(by="colleague"))) == "self"
+    world.do(review())
+
+
 def test_a_claim_is_refused_with_a_reason_and_stays_refused(world: World) -> None:
     world.do(CLAIM)
     assert reason(world.submit(review(approve=False))) == "needs_reason"

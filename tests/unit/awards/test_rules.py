@@ -108,6 +108,8 @@ def test_limits_hold_a_day_and_an_event_for_everybody_together(world: World) -> 
     world.do(award("a-2", "visit", account=LIU))
     assert reason(world.submit(award("a-3", "visit"))) == "over_limit"
     world.do(amended("sports", 5, per_event=1))
+    # By another rule somebody earned at the same event: that is none of this rule's.
+    world.do(award("b-0", "tidying", account=LIU, event="春季运动会"))
     world.do(award("b-1", "sports", event="春季运动会"))
     refused = world.submit(award("b-2", "sports", account=LIU, event="春季运动会"))
     assert reason(refused) == "over_limit"
